@@ -1,0 +1,145 @@
+//! What the host offers. Each module is one service at one revision, frozen once released.
+//!
+//! The first parameter of every function is the plugin's [`HostRef::handle`](crate::HostRef). Synchronous functions answer
+//! from memory and may be called from any thread, also from within a callback. Asynchronous ones do their work on the
+//! host's runtime; the future only waits and may be polled anywhere. A tenant that the plugin does not act for is refused
+//! with [`TENANT_NOT_SERVED`](crate::TENANT_NOT_SERVED), whether it exists or not.
+
+macro_rules! service {
+    ($(#[$doc:meta])* $module:ident, $id:literal, $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty,)+ }) => {
+        $(#[$doc])*
+        pub mod $module {
+            #[allow(unused_imports, reason = "which of them a service needs differs")]
+            use crate::{AbiFuture, AbiResult};
+            #[allow(unused_imports, reason = "which of them a service needs differs")]
+            use abi_stable::{StableAbi, std_types::{RSlice, RVec}};
+
+            /// The id to ask for.
+            pub const ID: &str = $id;
+
+            #[doc = concat!("The functions of `", $id, "`.")]
+            #[repr(C)]
+            #[derive(StableAbi, Clone, Copy)]
+            pub struct $name {
+                $($(#[$fdoc])* pub $field: $ty,)+
+            }
+        }
+    };
+}
+
+service! {
+    /// Log records into the host's log. Always given.
+    log1, "log/1", Log {
+        /// `max_level(handle)`: the most verbose level that is kept now: 0 none, 1 error … 5 trace. It changes while the
+        /// host runs.
+        max_level: extern "C" fn(u64) -> u32,
+        /// `emit(handle, level, target, message, fields)`: `fields` is a JSON object. Never blocks; long records are cut.
+        emit: extern "C" fn(u64, u32, RSlice<'_, u8>, RSlice<'_, u8>, RSlice<'_, u8>),
+    }
+}
+service! {
+    /// The host's clocks. Always given.
+    clock1, "clock/1", Clock {
+        /// `now_us(handle)`: wall clock, microseconds since 1970 UTC.
+        now_us: extern "C" fn(u64) -> i64,
+        /// `monotonic_us(handle)`: microseconds since an unnamed moment; never goes back.
+        monotonic_us: extern "C" fn(u64) -> u64,
+    }
+}
+service! {
+    /// The plugin's configuration. Always given.
+    config1, "config/1", Config {
+        /// `get(handle, tenant)`: the configuration as a JSON object, with the tenant's overrides if `tenant` is not
+        /// empty.
+        get: extern "C" fn(u64, RSlice<'_, u8>) -> AbiResult<RVec<u8>>,
+        /// `host(handle)`: JSON `{plugin, version, cache_dir, data_dir}`: the plugin's name, the host's version, the host's cache
+        /// directory, and a directory of the plugin's own.
+        host: extern "C" fn(u64) -> AbiResult<RVec<u8>>,
+    }
+}
+service! {
+    /// Whom the plugin acts for. Always given.
+    tenants1, "tenants/1", Tenants {
+        /// `served(handle)`: JSON array of `{tenant, speaks}`, sorted; `speaks` if the tenant's identity is the plugin's.
+        served: extern "C" fn(u64) -> AbiResult<RVec<u8>>,
+    }
+}
+service! {
+    /// The event log. Permission `events`.
+    events1, "events/1", Events {
+        /// `append(handle, tenant, event_type, payload, idempotency_key)`: `payload` is a JSON object of at most 64 KiB;
+        /// an empty key means none. Answers JSON `{event_id, seq, pending}` once the event is durable; with a key that
+        /// was used before, the first answer again. Actor and source are set by the host.
+        append: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `read(handle, tenant, query)`: JSON array of events. `query` is JSON `{after_seq?, prefix?, limit?}`; without
+        /// `after_seq` the newest, newest first; with it, those after it in order. `limit` 1–200, 50 if absent.
+        read: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+    }
+}
+service! {
+    /// Operational state. Permission `state`.
+    state1, "state/1", State {
+        /// `get(handle, tenant)`: JSON `{primary_state, claim_permission, degradation_reasons, entered_at_us}`.
+        get: extern "C" fn(u64, RSlice<'_, u8>) -> AbiResult<RVec<u8>>,
+        /// `history(handle, tenant)`: JSON array of the last transitions, oldest first.
+        history: extern "C" fn(u64, RSlice<'_, u8>) -> AbiResult<RVec<u8>>,
+        /// `set_degradation(handle, tenant, reason, present, note)`: adds or removes one degradation reason. The note is
+        /// kept as the trigger's text and decides nothing.
+        set_degradation: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, bool, RSlice<'_, u8>) -> AbiFuture<()>,
+        /// `daemon_health(handle)`: JSON `{daemon_session_id, boot_at_us, uptime_seconds, daemons: [{plugin, name,
+        /// state}], recent_error_count_5min}`.
+        daemon_health: extern "C" fn(u64) -> AbiResult<RVec<u8>>,
+    }
+}
+service! {
+    /// A durable store for each plugin and tenant, with a quota. Permission `kv`.
+    kv1, "kv/1", Kv {
+        /// `get(handle, tenant, key)`: the bytes, or nothing.
+        get: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<abi_stable::std_types::ROption<RVec<u8>>>,
+        /// `put(handle, tenant, key, value)`. Keys have 1–256 bytes of UTF-8, values at most 256 KiB.
+        put: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<()>,
+        /// `delete(handle, tenant, key)`: true if there was one.
+        delete: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<bool>,
+        /// `list(handle, tenant, prefix)`: JSON array of the keys, sorted.
+        list: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+    }
+}
+service! {
+    /// Secrets that the operator configured for the plugin. Permission `secrets`.
+    secrets1, "secrets/1", Secrets {
+        /// `get(handle, tenant, name)`: the secret's bytes, read anew each time; an empty `tenant` asks for the plugin's
+        /// own. Refused unless the manifest lists the name.
+        get: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+    }
+}
+service! {
+    /// Metrics of the plugin's own, shown beside the host's. Always given.
+    metrics1, "metrics/1", Metrics {
+        /// `add(handle, name, labels, value)`: adds to a counter. `labels` is a JSON object of strings. Names match
+        /// `[a-z][a-z0-9_]*`; new series beyond the host's limit are dropped and counted.
+        add: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, f64) -> AbiResult<()>,
+        /// `set(handle, name, labels, value)`: sets a gauge.
+        set: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, f64) -> AbiResult<()>,
+        /// `observe(handle, name, labels, value)`: adds a sample to a histogram.
+        observe: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, f64) -> AbiResult<()>,
+    }
+}
+service! {
+    /// Says that an identity has changed. Always given.
+    identity_control1, "identity-control/1", IdentityControl {
+        /// `announce(handle, provider, tenant)`: the host asks the provider again for that tenant, or for all it speaks
+        /// for if `tenant` is empty, and commits what differs as a new generation. Answers once the request is queued.
+        announce: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiResult<()>,
+    }
+}
+
+#[cfg(feature = "next")]
+service! {
+    /// A later revision, for trying hosts and plugins of different releases against each other.
+    clock2, "clock/2", Clock {
+        /// `now_us(handle)`: wall clock, microseconds since 1970 UTC.
+        now_us: extern "C" fn(u64) -> i64,
+        /// `boot_us(handle)`: when the host started, microseconds since 1970 UTC.
+        boot_us: extern "C" fn(u64) -> i64,
+    }
+}
