@@ -1,1 +1,16 @@
+//! The kora host. A contents page: modules in the order in which to read them.
 
+pub mod domain;
+pub mod engine;
+pub mod store;
+
+pub mod events;
+pub mod state;
+
+pub mod plugin;
+
+pub mod coordinator;
+pub mod identity;
+
+pub mod config;
+pub mod telemetry;

@@ -1,0 +1,1 @@
+//! The coordinator: daemon entries, their order, start, ticks, restart and stop.

@@ -1,0 +1,15 @@
+//! The words of the system: ids, time, events, states, tenants. Values only: no IO, no async, no clock of its own.
+
+mod clock;
+mod event;
+mod ids;
+mod operational_state;
+mod tenant;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
+pub use ids::{Digest, EventId, InvalidName, PluginName, ProviderId, TenantId};
+pub use operational_state::{
+    ClaimPermission, DegradationReason, OperationalState, PrimaryState, TriggerKind, UnknownWireValue,
+};
+pub use tenant::{Generation, TenantActor, TenantRecord};

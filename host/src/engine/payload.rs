@@ -1,0 +1,1 @@
+//! Payloads: checking and normalising the JSON that goes into a chain.

@@ -1,0 +1,1 @@
+//! The transition table, and what a transition emits.

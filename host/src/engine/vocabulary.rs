@@ -1,0 +1,1 @@
+//! The vocabulary of event types, and whose each is.

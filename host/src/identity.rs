@@ -1,0 +1,1 @@
+//! Who speaks for each tenant: snapshots, generations, swap and rollback.

@@ -1,0 +1,1 @@
+//! Plugins: from a file in a directory to code that runs.

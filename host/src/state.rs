@@ -1,0 +1,1 @@
+//! The operational state of each tenant, its history and its listeners.

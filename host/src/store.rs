@@ -1,0 +1,62 @@
+//! What the host keeps: chains, tenants, identity bindings, plugins' values. One trait over plain types; `sqlite` is the
+//! embedded implementation.
+//!
+//! Everything that belongs together is committed together: a [`Batch`] is one transaction of events and changes, answered
+//! after the sync. Nothing else writes.
+
+mod records;
+
+pub use records::{
+    Appended, Batch, Change, CommitError, EventFilter, GenerationRecord, Head, KvScope, Order, StoreError,
+    StoreHealth,
+};
+
+use async_trait::async_trait;
+
+use crate::domain::{Event, EventId, Generation, TenantId, TenantRecord};
+
+/// A place that keeps everything the host must not forget.
+///
+/// Every method may be dropped at any time; a commit whose future was dropped may have happened, whole.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Commits a batch: all of it or nothing. Answers, once it is durable, what became of each event, in order.
+    async fn commit(&self, batch: Batch) -> Result<Vec<Appended>, CommitError>;
+
+    /// Events of one tenant.
+    async fn events(&self, tenant: &TenantId, filter: EventFilter) -> Result<Vec<Event>, StoreError>;
+
+    /// One event, if the store has it.
+    async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError>;
+
+    /// Where each chain ends, sorted by tenant. A tenant without events has none.
+    async fn heads(&self) -> Result<Vec<Head>, StoreError>;
+
+    /// Checks the newest `records` of each chain and that `heads` agree with them; names the first fault found.
+    async fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError>;
+
+    /// Every tenant, sorted by id.
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
+
+    /// The identity generations of a tenant, newest first.
+    async fn generations(&self, tenant: &TenantId, limit: u32) -> Result<Vec<GenerationRecord>, StoreError>;
+
+    /// One identity generation of a tenant.
+    async fn generation(
+        &self,
+        tenant: &TenantId,
+        generation: Generation,
+    ) -> Result<Option<GenerationRecord>, StoreError>;
+
+    /// A plugin's value.
+    async fn kv_get(&self, scope: &KvScope, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The keys of a plugin's values that begin with `prefix`, sorted, and the bytes that all of the scope takes.
+    async fn kv_list(&self, scope: &KvScope, prefix: &str) -> Result<(Vec<String>, u64), StoreError>;
+
+    /// How the store is.
+    fn health(&self) -> StoreHealth;
+
+    /// Commits what has queued and closes. Further calls answer [`StoreError::Closed`].
+    async fn close(&self);
+}
