@@ -12,5 +12,7 @@ pub mod plugin;
 pub mod coordinator;
 pub mod identity;
 
+pub mod service;
+
 pub mod config;
 pub mod telemetry;
