@@ -13,4 +13,5 @@ pub mod coordinator;
 pub mod identity;
 
 pub mod config;
+pub mod secrets;
 pub mod telemetry;
