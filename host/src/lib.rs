@@ -15,4 +15,5 @@ pub mod identity;
 pub mod service;
 
 pub mod config;
+pub mod secrets;
 pub mod telemetry;
