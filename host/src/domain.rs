@@ -8,7 +8,7 @@ mod tenant;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
-pub use ids::{Digest, EventId, InvalidName, PluginName, ProviderId, TenantId};
+pub use ids::{Digest, EntryName, EventId, InvalidName, PluginName, ProviderId, SecretName, TenantId};
 pub use operational_state::{
     ClaimPermission, DegradationReason, OperationalState, PrimaryState, TriggerKind, UnknownWireValue,
 };
