@@ -246,7 +246,7 @@ fn read_dynamic(sections: &Sections<'_>, endian: Endianness, bytes: &[u8]) -> Re
     for entry in entries {
         match entry.d_tag(endian) {
             elf::DT_NULL => break,
-            elf::DT_FLAGS_1 if entry.val(endian) & u64::from(elf::DF_1_PIE.0) != 0 => {
+            elf::DT_FLAGS_1 if entry.val(endian) & elf::DF_1_PIE.0 != 0 => {
                 return Err(Refusal::NotALibrary {
                     found: "an executable".to_owned(),
                 });

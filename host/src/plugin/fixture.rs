@@ -52,3 +52,64 @@ pub fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("the file is written");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).expect("the mode is set");
 }
+
+/// A package in the making. Each step can be left out or spoilt.
+pub struct Pack {
+    pub entries: Vec<(tar::Header, Vec<u8>)>,
+}
+
+impl Pack {
+    /// The library of `manifest` with its manifest and a licence, without checksums yet.
+    pub fn of(name: &str, manifest: &str) -> Self {
+        let mut pack = Self { entries: Vec::new() };
+        pack.file(&format!("lib{name}.so"), &library(manifest));
+        pack.file("plugin.toml", manifest.as_bytes());
+        pack.file("LICENSE-MIT", b"do as you like");
+        pack
+    }
+
+    pub fn file(&mut self, path: &str, content: &[u8]) {
+        self.entry(path.as_bytes(), tar::EntryType::Regular, content);
+    }
+
+    /// Writes the name as it is, whatever the library that makes archives would say to it.
+    pub fn entry(&mut self, path: &[u8], kind: tar::EntryType, content: &[u8]) {
+        let mut header = tar::Header::new_ustar();
+        header.as_old_mut().name[..path.len()].copy_from_slice(path);
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        self.entries.push((header, content.to_vec()));
+    }
+
+    /// The list of digests of all files so far.
+    pub fn sums(&self) -> String {
+        let lines = self.entries.iter().map(|(header, content)| {
+            let path = header.path_bytes();
+            let digest = crate::domain::Digest::of(content);
+            format!("{digest}  {}\n", String::from_utf8_lossy(&path))
+        });
+        lines.collect()
+    }
+
+    pub fn with_sums(&mut self) -> &mut Self {
+        let sums = self.sums();
+        self.file("SHA256SUMS", sums.as_bytes());
+        self
+    }
+
+    pub fn tar(&self) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (header, content) in &self.entries {
+            builder
+                .append(header, content.as_slice())
+                .expect("the entry is written");
+        }
+        builder.into_inner().expect("the archive ends")
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        zstd::encode_all(self.tar().as_slice(), 3).expect("the archive is compressed")
+    }
+}
