@@ -4,11 +4,13 @@
 //! stays disabled, whatever the configuration says. Who speaks for a tenant is [`identity`](crate::identity)'s.
 
 mod journal;
+mod listed;
 mod register;
 mod unbroken;
 
 pub use journal::{Journal, Telling};
-pub use register::{Listed, Origin, TenantError, TenantSeed, Tenants};
+pub use listed::{Listed, Origin, TenantSeed};
+pub use register::{TenantError, Tenants};
 pub use unbroken::Interrupted;
 
 pub(crate) use unbroken::Unbroken;

@@ -165,20 +165,23 @@ impl Inner {
             None => SEEDED.to_owned(),
         };
         let cause = Cause::Swap { reason: Some(reason) };
-        let committed = self
-            .commit(seat, None, candidate, cause, &Actor::host())
-            .await
-            .map_err(|cause| RestoreError::Commit {
-                tenant: seat.tenant().clone(),
-                cause,
-            })?;
+        let committed = self.commit(seat, None, candidate, cause, &Actor::host()).await;
+        let (speaking, renewed) = match (committed, seat.speaking()) {
+            (Ok(committed), _) => (committed.speaking, true),
+            // Another host on this store was quicker; what it chose was published.
+            (Err(CommitError::GenerationConflict { .. }), Some(speaking)) => (speaking, false),
+            (Err(cause), _) => {
+                let tenant = seat.tenant().clone();
+                return Err(RestoreError::Commit { tenant, cause });
+            }
+        };
         seat.note(Condition {
             fault: fault.clone(),
             held_by_rollback: false,
         });
         Ok(Restored {
-            speaking: committed.speaking,
-            renewed: true,
+            speaking,
+            renewed,
             fault,
         })
     }

@@ -180,10 +180,9 @@ impl Slots {
         speaking.as_ref().map(|speaking| speaking.generation)
     }
 
-    /// A reader by name for one place of the code, cheaper than [`speaking`](Self::speaking): the map is looked for anew
-    /// only after tenants came or went.
+    /// A reader by name for one place of the code, cheaper than [`speaking`](Self::speaking).
     pub fn reader(&self) -> SlotsReader {
-        SlotsReader(Cache::new(Arc::clone(&self.map)))
+        SlotsReader::new(Arc::clone(&self.map))
     }
 
     /// Gives each of these tenants a slot, unless it has one: one new map, however many they are. Answers their slots in
@@ -217,17 +216,55 @@ impl Slots {
 }
 
 /// Reads slots by name again and again. Each place of the code has its own.
+///
+/// It resolves each tenant once and keeps a [`SlotReader`] for it until tenants come or go, so that a read is one look into a
+/// map of its own and two atomic loads: loading the slot anew for each read costs more than the look itself. The price: it
+/// holds the last snapshot it read for each tenant until that tenant is read again.
 #[derive(Debug)]
-pub struct SlotsReader(Cache<Arc<ArcSwap<Map>>, Arc<Map>>);
+pub struct SlotsReader {
+    map: Cache<Arc<ArcSwap<Map>>, Arc<Map>>,
+    /// The map that `places` and `readers` were resolved from.
+    seen: Arc<Map>,
+    places: HashMap<TenantId, usize>,
+    readers: Vec<SlotReader>,
+}
 
 impl SlotsReader {
-    /// The slot of a tenant that is served.
-    pub fn resolve(&mut self, tenant: &TenantId) -> Option<&Arc<Slot>> {
-        self.0.load().get(tenant)
+    fn new(map: Arc<ArcSwap<Map>>) -> Self {
+        Self {
+            seen: map.load_full(),
+            map: Cache::new(map),
+            places: HashMap::new(),
+            readers: Vec::new(),
+        }
     }
 
     /// What speaks for a tenant now.
-    pub fn speaking(&mut self, tenant: &TenantId) -> Option<Arc<Speaking>> {
-        self.resolve(tenant)?.speaking()
+    pub fn speaking(&mut self, tenant: &TenantId) -> Option<&Arc<Speaking>> {
+        self.follow();
+        let place = match self.places.get(tenant) {
+            Some(place) => *place,
+            None => self.resolve(tenant)?,
+        };
+        self.readers[place].speaking()
+    }
+
+    /// Forgets what was resolved from a map that was replaced.
+    fn follow(&mut self) {
+        let map = self.map.load();
+        if !Arc::ptr_eq(map, &self.seen) {
+            self.seen = Arc::clone(map);
+            self.places.clear();
+            self.readers.clear();
+        }
+    }
+
+    #[cold]
+    fn resolve(&mut self, tenant: &TenantId) -> Option<usize> {
+        let slot = Arc::clone(self.seen.get(tenant)?);
+        let place = self.readers.len();
+        self.readers.push(slot.reader());
+        self.places.insert(tenant.clone(), place);
+        Some(place)
     }
 }

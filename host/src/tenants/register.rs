@@ -5,11 +5,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Interrupted, Journal, Telling, Unbroken};
+use super::{Interrupted, Journal, Listed, Origin, Telling, TenantSeed, Unbroken};
 use crate::{
     domain::{Actor, Clock, EventId, TenantActor, TenantId, TenantRecord},
     store::{Change, CommitError, Store, StoreError},
@@ -23,52 +22,6 @@ const ENABLED: &str = "host.tenant.enabled";
 const CANONICAL_KIND: &str = "kora";
 /// The most characters of an actor's name: one line of a table.
 const MAX_ACTOR_NAME_CHARS: usize = 128;
-
-/// A tenant that the configuration, or an operator, wants to be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantSeed {
-    /// Its id.
-    pub id: TenantId,
-    /// What its canonical actor is called; its id if absent.
-    pub agent_name: Option<String>,
-}
-
-/// Where a tenant comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// The configuration names it.
-    Config,
-    /// An operator added it.
-    Command,
-}
-
-impl Origin {
-    /// As it stands in events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Config => "config",
-            Self::Command => "command",
-        }
-    }
-}
-
-/// A tenant, as it is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Listed {
-    /// As the store has it.
-    #[serde(flatten)]
-    pub record: TenantRecord,
-    /// Where it comes from.
-    pub origin: Origin,
-}
-
-impl Listed {
-    /// The actor that acts for the tenant's agent.
-    pub fn canonical_actor(&self) -> Option<&TenantActor> {
-        self.record.actors.iter().find(|actor| actor.canonical)
-    }
-}
 
 /// Why the register was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
