@@ -87,3 +87,68 @@ pub(super) fn turn_took(took: Duration, slow: Duration) {
         tracing::warn!("[kora.daemon] a turn of the coordinator took {took:?}: an observer blocks it");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+    use crate::coordinator::EntryId;
+
+    #[derive(Clone, Default)]
+    struct Pages(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Pages {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(write: impl FnOnce()) -> String {
+        let pages = Pages::default();
+        let writer = pages.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .without_time()
+            .finish();
+        tracing::subscriber::with_default(subscriber, write);
+        String::from_utf8(pages.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_failed_entry_is_one_line_at_error_with_its_name_and_the_cause() {
+        let line = written(|| {
+            entry_changed(&Change {
+                id: EntryId::new("kora", "engine"),
+                from: EntryState::Stopping,
+                to: EntryState::Failed,
+                detail: Some("no network".to_owned()),
+            });
+        });
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.starts_with("ERROR kora_host::coordinator"), "{line}");
+        assert!(
+            line.contains("[kora.daemon] kora/engine failed: no network"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn the_first_reason_to_stop_and_a_later_one_are_both_written_down() {
+        let stands = ShutdownReason::Signal("SIGTERM".to_owned());
+        let first = written(|| shutdown_requested("signal SIGTERM", true, Some(&stands)));
+        assert!(first.contains("asked to stop: signal SIGTERM"), "{first}");
+        let again = written(|| shutdown_requested("signal SIGINT", false, Some(&stands)));
+        assert!(
+            again.contains("again (signal SIGINT); stopping already: signal SIGTERM"),
+            "{again}"
+        );
+    }
+}
