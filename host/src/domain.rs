@@ -9,6 +9,7 @@ mod tenant;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
 pub use ids::{Digest, EventId, InvalidName, PluginName, ProviderId, TenantId};
+pub(crate) use operational_state::wire_enum;
 pub use operational_state::{
     ClaimPermission, DegradationReason, OperationalState, PrimaryState, TriggerKind, UnknownWireValue,
 };
