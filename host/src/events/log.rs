@@ -13,7 +13,7 @@ use super::{
     spool::Spool, subscribers::Subscribers,
 };
 use crate::{
-    domain::{Clock, EventId, EventType, Generation, NewEvent, PluginName, TenantId},
+    domain::{Clock, EventId, EventType, Generation, NewEvent, Payload, PluginName, TenantId},
     engine::vocabulary::{OwnType, Vocabulary, VocabularyError},
     store::{Appended, Batch, CommitError, Store},
 };
@@ -155,7 +155,29 @@ impl EventLog {
     ) -> Result<NewEvent, AppendError> {
         self.vocabulary.load().may_append(writer.owner(), &event_type)?;
         let payload = payload.into().checked()?;
-        Ok(NewEvent {
+        Ok(self.attributed(tenant, event_type, payload, writer))
+    }
+
+    /// An event of one of the host's own types, without appending it. It is the host that tells, whoever asked for what it tells:
+    /// the event names them as the actor.
+    pub fn own_event(
+        &self,
+        tenant: &TenantId,
+        own: OwnType,
+        payload: Payload,
+        asked_by: &Writer,
+    ) -> NewEvent {
+        self.attributed(tenant, own.event_type(), payload, asked_by)
+    }
+
+    fn attributed(
+        &self,
+        tenant: &TenantId,
+        event_type: EventType,
+        payload: Payload,
+        writer: &Writer,
+    ) -> NewEvent {
+        NewEvent {
             tenant: tenant.clone(),
             event_id: EventId::new(),
             event_type,
@@ -165,21 +187,7 @@ impl EventLog {
             identity_generation: self.generation_now(tenant),
             idempotency_key: None,
             payload,
-        })
-    }
-
-    /// As [`draft`](Self::draft), of one of the host's own types.
-    ///
-    /// # Errors
-    /// If the payload is not one, or `writer` does not ask as the part of the host that owns the type.
-    pub fn draft_own(
-        &self,
-        tenant: &TenantId,
-        own: OwnType,
-        payload: impl Into<AppendPayload>,
-        writer: &Writer,
-    ) -> Result<NewEvent, AppendError> {
-        self.draft(tenant, own.event_type(), payload, writer)
+        }
     }
 
     fn generation_now(&self, tenant: &TenantId) -> Option<Generation> {
@@ -216,7 +224,7 @@ impl EventLog {
         Ok(receipts.remove(0))
     }
 
-    /// Commits events and changes together: all or nothing. The events come from [`draft`](Self::draft). Never waits for a store
+    /// Commits events and changes together: all or nothing. The events come from [`draft`](Self::draft) or [`own_event`](Self::own_event). Never waits for a store
     /// that is away.
     ///
     /// # Errors

@@ -48,15 +48,6 @@ impl Writer {
         }
     }
 
-    /// A part of the host that does what this writer asked for: the types are the part's, the event still names who asked.
-    #[must_use]
-    pub fn through(&self, part: Owner) -> Self {
-        Self {
-            owner: part,
-            ..self.clone()
-        }
-    }
-
     /// As whom it asks.
     pub const fn owner(&self) -> &Owner {
         &self.owner

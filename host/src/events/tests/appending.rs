@@ -61,13 +61,15 @@ async fn anothers_type_is_refused_whoever_asks() {
 }
 
 #[tokio::test]
-async fn a_part_of_the_host_that_acts_for_somebody_names_them() {
+async fn what_the_host_did_for_somebody_names_them() {
     let rig = Rig::new();
-    let writer = Writer::operator(1000).through(Owner::Identity);
-    let swapped = rig
-        .log
-        .draft_own(&id("acme"), OwnType::IdentitySwapped, &b"{}"[..], &writer)
-        .unwrap();
+    let payload = normalise(b"{}").unwrap();
+    let swapped = rig.log.own_event(
+        &id("acme"),
+        OwnType::IdentitySwapped,
+        payload,
+        &Writer::operator(1000),
+    );
     rig.log.commit(Batch::of(swapped)).await.unwrap();
     assert_eq!(rig.store.chain("acme")[0].actor_id.as_deref(), Some("uid:1000"));
 }
