@@ -158,7 +158,21 @@ impl EventLog {
         Ok(self.attributed(tenant, event_type, payload, writer))
     }
 
-    /// An event of one of the host's own types, without appending it. It is the host that tells, whoever asked for what it tells:
+    /// As [`draft`](Self::draft), of one of the host's own types.
+    ///
+    /// # Errors
+    /// If the payload is not one, or `writer` does not ask as the part of the host that owns the type.
+    pub fn draft_own(
+        &self,
+        tenant: &TenantId,
+        own: OwnType,
+        payload: impl Into<AppendPayload>,
+        writer: &Writer,
+    ) -> Result<NewEvent, AppendError> {
+        self.draft(tenant, own.event_type(), payload, writer)
+    }
+
+    /// As [`draft_own`](Self::draft_own), of a payload that is checked already. It is the host that tells, whoever asked for what it tells:
     /// the event names them as the actor.
     pub fn own_event(
         &self,

@@ -48,6 +48,24 @@ impl Writer {
         }
     }
 
+    /// A part of the host that does what this writer asked for: the types are the part's, the event still names who asked.
+    #[must_use]
+    pub fn through(&self, part: Owner) -> Self {
+        Self {
+            owner: part,
+            ..self.clone()
+        }
+    }
+
+    /// The same for somebody whom the host knows as this actor.
+    #[must_use]
+    pub fn on_behalf_of(&self, actor: &Actor) -> Self {
+        Self {
+            actor: actor.clone(),
+            ..self.clone()
+        }
+    }
+
     /// As whom it asks.
     pub const fn owner(&self) -> &Owner {
         &self.owner
