@@ -6,11 +6,15 @@ pub mod store;
 
 pub mod events;
 pub mod state;
+pub mod tenants;
 
 pub mod plugin;
 
 pub mod coordinator;
 pub mod identity;
 
+pub mod service;
+
 pub mod config;
+pub mod secrets;
 pub mod telemetry;

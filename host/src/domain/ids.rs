@@ -71,7 +71,8 @@ name! {
 }
 name! {
     /// A plugin: `^[a-z][a-z0-9_]{0,31}$`. It is also the first word of the plugin's event types, so the first words that the
-    /// system keeps for itself are refused; `kora` is the plugin of that name.
+    /// system keeps for itself are refused, as are the words that `[plugins]` of the configuration has for other things; `kora` is
+    /// the plugin of that name.
     PluginName
 }
 name! {
@@ -79,8 +80,22 @@ name! {
     ProviderId
 }
 
+name! {
+    /// A daemon entry or a listener of a plugin: the same form as [`PluginName`], unique within its plugin.
+    EntryName
+}
+name! {
+    /// A secret that a plugin requires: `^[A-Za-z][A-Za-z0-9_-]{0,63}$`.
+    SecretName
+}
+
 const HOST: &str = "host";
-const RESERVED_FIRST_WORDS: [&str; 4] = ["kora_control", "sea_ticket", "kronicle", HOST];
+
+/// The first words of event types that the system keeps for itself.
+pub const RESERVED_FIRST_WORDS: [&str; 4] = ["kora_control", "sea_ticket", "kronicle", HOST];
+
+/// What `[plugins]` of the configuration means by these words is not a plugin: one so named could not be configured.
+const CONFIGURATION_WORDS: [&str; 3] = ["directory", "allow", "disable"];
 
 impl TenantId {
     /// The host's own chain.
@@ -138,7 +153,7 @@ impl FromStr for PluginName {
         if !is_word(text) {
             return Err(InvalidName::new("plugin name", text, WORD_FORM));
         }
-        if RESERVED_FIRST_WORDS.contains(&text) {
+        if RESERVED_FIRST_WORDS.contains(&text) || CONFIGURATION_WORDS.contains(&text) {
             return Err(InvalidName::new(
                 "plugin name",
                 text,
@@ -180,6 +195,35 @@ impl FromStr for ProviderId {
         match text.split_once('/') {
             Some((plugin, provider)) if is_word(plugin) && is_word(provider) => Ok(Self(text.into())),
             _ => Err(InvalidName::new("identity provider", text, "`plugin/provider`")),
+        }
+    }
+}
+
+impl FromStr for EntryName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_word(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::new("name", text, WORD_FORM))
+        }
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let mut bytes = text.bytes();
+        let fits = bytes.next().is_some_and(|b| b.is_ascii_alphabetic())
+            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            && text.len() <= 64;
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            let expected = "1 to 64 letters, digits, `_` and `-`, the first a letter";
+            Err(InvalidName::new("secret name", text, expected))
         }
     }
 }
@@ -329,6 +373,9 @@ mod tests {
             "kronicle",
             "Marvin",
             "my-plugin",
+            "directory",
+            "allow",
+            "disable",
             "",
             "9x",
         ] {

@@ -19,7 +19,7 @@ pub struct UnknownWireValue {
 macro_rules! wire_enum {
     ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $wire:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $wire)] $variant,)+
         }
@@ -110,8 +110,6 @@ wire_enum! {
         BootInvariantFailed = "boot_invariant_failed",
         /// A transient boot gate failed until the budget was used up.
         BootBudgetExhausted = "boot_budget_exhausted",
-        /// The tenant's state could not be taken up, for example because its chain could not be read.
-        WiringFailed = "wiring_failed",
         /// The epoch of the store is not the one that was known.
         EpochMismatch = "epoch_mismatch",
         /// Work was claimed.
@@ -130,6 +128,8 @@ wire_enum! {
         Restored = "restored",
         /// A degradation reason or the permission was changed.
         Degradation = "degradation",
+        /// The tenant's state could not be taken up, for example because its chain could not be read.
+        WiringFailed = "wiring_failed",
     }
 }
 

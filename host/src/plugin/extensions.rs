@@ -1,0 +1,182 @@
+//! A plugin's extensions as ordinary functions: asked for once, layouts checked, answers bounded.
+
+use kora_plugin_abi::{self as abi, AbiFuture, LayoutMismatch, daemon1, identity1, listener1};
+
+use super::{
+    call::{CallError, CallErrorKind},
+    library::LoadedLibrary,
+};
+
+/// A snapshot larger than this is not even parsed: two texts of 256 KiB, 64 KiB of metadata, escapes.
+const SNAPSHOT_BYTES: usize = 4 << 20;
+
+/// An extension whose layout is not the one compiled here.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("its `{extension}` has another layout: {mismatch}")]
+pub struct ExtensionMismatch {
+    /// The id.
+    pub extension: &'static str,
+    /// What differs.
+    pub mismatch: LayoutMismatch,
+}
+
+/// The extensions that a plugin has.
+#[derive(Clone, Copy, Default)]
+pub struct Extensions {
+    identity: Option<&'static identity1::Identity>,
+    daemon: Option<&'static daemon1::Daemon>,
+    listener: Option<&'static listener1::Listener>,
+    #[cfg(feature = "next")]
+    identity2: Option<&'static abi::identity2::Identity>,
+}
+
+impl std::fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.ids()).finish()
+    }
+}
+
+impl Extensions {
+    /// Asks the library for each extension that this host knows.
+    ///
+    /// # Errors
+    /// [`ExtensionMismatch`] for the first whose layout differs. An extension that is absent is no error.
+    pub fn query(library: &LoadedLibrary) -> Result<Self, ExtensionMismatch> {
+        fn checked<T>(
+            extension: &'static str,
+            found: Option<Result<&'static T, LayoutMismatch>>,
+        ) -> Result<Option<&'static T>, ExtensionMismatch> {
+            found
+                .transpose()
+                .map_err(|mismatch| ExtensionMismatch { extension, mismatch })
+        }
+        Ok(Self {
+            identity: checked(identity1::ID, library.extension(identity1::ID))?,
+            daemon: checked(daemon1::ID, library.extension(daemon1::ID))?,
+            listener: checked(listener1::ID, library.extension(listener1::ID))?,
+            #[cfg(feature = "next")]
+            identity2: checked(abi::identity2::ID, library.extension(abi::identity2::ID))?,
+        })
+    }
+
+    /// The ids of those that the plugin has, sorted.
+    pub fn ids(&self) -> Vec<&'static str> {
+        let known = [
+            (daemon1::ID, self.daemon.is_some()),
+            (identity1::ID, self.identity.is_some()),
+            #[cfg(feature = "next")]
+            (abi::identity2::ID, self.identity2.is_some()),
+            (listener1::ID, self.listener.is_some()),
+        ];
+        known
+            .into_iter()
+            .filter(|(_, has)| *has)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// Asks an identity provider. Blocks for as long as the plugin likes: call it through
+    /// [`off_runtime`](super::off_runtime).
+    ///
+    /// # Errors
+    /// What the plugin answered, or an answer of more than 4 MiB.
+    pub fn snapshot(
+        &self,
+        provider: u64,
+        tenant: &str,
+        config: &[u8],
+        next_generation: u64,
+    ) -> Result<Vec<u8>, CallError> {
+        let (tenant, config) = (tenant.as_bytes().into(), config.into());
+        let answer = self.newest_snapshot(provider, tenant, config, next_generation)?;
+        let bytes = answer.into_result().map_err(CallError::from_abi)?;
+        if bytes.len() > SNAPSHOT_BYTES {
+            let message = format!(
+                "the snapshot has {} bytes, expected at most {SNAPSHOT_BYTES}",
+                bytes.len()
+            );
+            return Err(CallError::new(CallErrorKind::Failed, message));
+        }
+        Ok(bytes.into_vec())
+    }
+
+    /// Through the newest revision of the extension that both sides have.
+    fn newest_snapshot(
+        &self,
+        provider: u64,
+        tenant: abi::Bytes<'_>,
+        config: abi::Bytes<'_>,
+        next_generation: u64,
+    ) -> Result<abi::AbiResult<abi::OwnedBytes>, CallError> {
+        #[cfg(feature = "next")]
+        if let Some(identity) = self.identity2 {
+            return Ok((identity.snapshot)(provider, tenant, config, next_generation));
+        }
+        // Only later revisions tell the provider.
+        let _ = next_generation;
+        let identity = self.identity.ok_or_else(|| absent(identity1::ID))?;
+        Ok((identity.snapshot)(provider, tenant, config))
+    }
+
+    /// Starts a daemon entry. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// What the plugin answered.
+    pub async fn startup(&self, entry: u64) -> Result<(), CallError> {
+        let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
+        answered((daemon.startup)(entry)).await
+    }
+
+    /// Runs a periodic task of a daemon entry. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// What the plugin answered.
+    pub async fn tick(&self, entry: u64, task: u32) -> Result<(), CallError> {
+        let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
+        answered((daemon.tick)(entry, task)).await
+    }
+
+    /// Shuts a daemon entry down, once its cancelled work has ended.
+    ///
+    /// # Errors
+    /// What the plugin answered.
+    pub async fn shutdown(&self, entry: u64) -> Result<(), CallError> {
+        let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
+        answered((daemon.shutdown)(entry)).await
+    }
+
+    /// Waits until the plugin's thread takes a turn. Give it a deadline.
+    ///
+    /// # Errors
+    /// What the plugin answered.
+    pub async fn probe(&self) -> Result<(), CallError> {
+        let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
+        answered((daemon.probe)()).await
+    }
+
+    /// Tells a listener of an event.
+    ///
+    /// # Errors
+    /// What the plugin answered.
+    pub async fn on_event(&self, listener: u64, event: &[u8]) -> Result<(), CallError> {
+        let table = self.listener.ok_or_else(|| absent(listener1::ID))?;
+        answered((table.on_event)(listener, event.into())).await
+    }
+
+    /// Tells a listener of a state change.
+    ///
+    /// # Errors
+    /// What the plugin answered.
+    pub async fn on_state(&self, listener: u64, change: &[u8]) -> Result<(), CallError> {
+        let table = self.listener.ok_or_else(|| absent(listener1::ID))?;
+        answered((table.on_state)(listener, change.into())).await
+    }
+}
+
+async fn answered(call: AbiFuture<()>) -> Result<(), CallError> {
+    call.await.into_result().map_err(CallError::from_abi)
+}
+
+fn absent(id: &str) -> CallError {
+    CallError::new(CallErrorKind::Failed, format!("the plugin has no `{id}`"))
+}

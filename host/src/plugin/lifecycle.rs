@@ -1,0 +1,127 @@
+//! The states of a plugin and the one table of what may follow what. Every edge is an event in the host's chain.
+//!
+//! `Probed`, `Quarantined` and `Retired` have their place here; what leads into them (the probe in a child process, the
+//! quarantine by digest, reload) is not built yet.
+
+use crate::domain::wire_enum;
+
+wire_enum! {
+    /// Where a plugin is between a file and running code.
+    PluginState, "plugin state" {
+        /// A file was found.
+        Discovered = "discovered",
+        /// Its manifest, target, digest and the policy allow it; its copy lies in the cache.
+        Verified = "verified",
+        /// A child process loaded it and lived.
+        Probed = "probed",
+        /// It is loaded, and the layouts fit.
+        Loaded = "loaded",
+        /// What it registers is valid and what its manifest says.
+        Registered = "registered",
+        /// Its daemon entries start.
+        Starting = "starting",
+        /// It runs.
+        Running = "running",
+        /// It runs, but one of its entries does not.
+        Degraded = "degraded",
+        /// Its daemon entries stop.
+        Stopping = "stopping",
+        /// Its daemon entries have stopped; its code stays mapped.
+        Stopped = "stopped",
+        /// A later generation took its place.
+        Retired = "retired",
+        /// It was not admitted.
+        Refused = "refused",
+        /// It crashed its probe or used up its budget, and is kept out by its digest.
+        Quarantined = "quarantined",
+        /// Its thread does not come back. It is never called again.
+        Wedged = "wedged",
+        /// It was loaded and could not be used.
+        Failed = "failed",
+    }
+}
+
+impl PluginState {
+    /// Whether `next` may follow.
+    pub fn may_become(self, next: Self) -> bool {
+        self.successors().contains(&next)
+    }
+
+    /// What may follow.
+    pub const fn successors(self) -> &'static [Self] {
+        use PluginState::{
+            Degraded, Discovered, Failed, Loaded, Probed, Quarantined, Refused, Registered, Retired, Running,
+            Starting, Stopped, Stopping, Verified, Wedged,
+        };
+        match self {
+            Discovered => &[Verified, Refused, Quarantined],
+            Verified => &[Probed, Loaded, Refused, Quarantined, Wedged],
+            Probed => &[Loaded, Refused, Wedged],
+            Loaded => &[Registered, Refused, Failed, Wedged],
+            Registered => &[Starting, Failed],
+            Starting => &[Running, Degraded, Stopping, Failed, Wedged],
+            Running => &[Degraded, Stopping, Wedged, Quarantined],
+            Degraded => &[Running, Stopping, Failed, Wedged, Quarantined],
+            Stopping => &[Stopped, Failed, Wedged],
+            Stopped => &[Starting, Retired],
+            Failed => &[Starting, Stopping, Retired, Quarantined],
+            Wedged => &[Retired],
+            Refused => &[Discovered],
+            Quarantined => &[Discovered],
+            Retired => &[],
+        }
+    }
+
+    /// Whether its code may be called: its identities asked, its entries run.
+    pub const fn is_usable(self) -> bool {
+        matches!(
+            self,
+            Self::Registered
+                | Self::Starting
+                | Self::Running
+                | Self::Degraded
+                | Self::Stopping
+                | Self::Stopped
+                | Self::Failed
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_never_loaded_before_it_is_verified() {
+        for state in PluginState::ALL {
+            if state.may_become(PluginState::Loaded) {
+                assert!(
+                    matches!(state, PluginState::Verified | PluginState::Probed),
+                    "{state}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_runs_that_was_not_registered() {
+        for state in PluginState::ALL
+            .iter()
+            .filter(|s| s.may_become(PluginState::Starting))
+        {
+            assert!(
+                matches!(
+                    state,
+                    PluginState::Registered | PluginState::Stopped | PluginState::Failed
+                ),
+                "{state}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wedged_plugin_never_runs_again() {
+        assert!(!PluginState::Wedged.is_usable());
+        assert_eq!(PluginState::Wedged.successors(), [PluginState::Retired]);
+    }
+}

@@ -1,0 +1,169 @@
+//! Telling listeners: one bounded queue and one worker for each, so that a slow listener delays nobody and misses out alone.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    call::{CallError, CallErrorKind},
+    extensions::Extensions,
+    instance::is_alive,
+    registration::ListenerRegistration,
+};
+use crate::domain::{PluginName, TenantId};
+
+/// How much a listener may fall behind. At 1 KiB a notice this is a megabyte for each.
+const QUEUE: usize = 1024;
+/// How long a listener may take over one notice.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Something a listener may want to hear of. Made once, shared by all that hear it.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// An event was appended.
+    Event {
+        /// Whose.
+        tenant: TenantId,
+        /// Its type.
+        event_type: Arc<str>,
+        /// As `listener/1` gives it.
+        json: Arc<[u8]>,
+    },
+    /// A tenant's state changed.
+    State {
+        /// Whose.
+        tenant: TenantId,
+        /// As `listener/1` gives it.
+        json: Arc<[u8]>,
+    },
+}
+
+impl Notice {
+    /// Whose it is.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Event { tenant, .. } | Self::State { tenant, .. } => tenant,
+        }
+    }
+}
+
+/// The listeners of one plugin.
+#[derive(Debug)]
+pub struct ListenerHub {
+    plugin: PluginName,
+    listeners: Vec<Listening>,
+}
+
+#[derive(Debug)]
+struct Listening {
+    registration: ListenerRegistration,
+    queue: mpsc::Sender<Notice>,
+    missed: AtomicU64,
+}
+
+impl ListenerHub {
+    /// Starts a worker for each listener. `wedged` is told if one never lets go of the plugin's thread. The workers end when the hub is dropped, each after the notice in its hands.
+    pub fn start(
+        plugin: PluginName,
+        extensions: Extensions,
+        registrations: &[ListenerRegistration],
+        tasks: &TaskTracker,
+        wedged: Arc<dyn Fn(&str) + Send + Sync>,
+    ) -> Self {
+        let start = |registration: &ListenerRegistration| {
+            let (queue, notices) = mpsc::channel(QUEUE);
+            tasks.spawn(deliver(
+                plugin.clone(),
+                extensions,
+                registration.clone(),
+                notices,
+                wedged.clone(),
+            ));
+            Listening {
+                registration: registration.clone(),
+                queue,
+                missed: AtomicU64::new(0),
+            }
+        };
+        let listeners = registrations.iter().map(start).collect();
+        Self { plugin, listeners }
+    }
+
+    /// Queues a notice for every listener that wants it. The caller has checked that the plugin acts for the tenant. Never
+    /// blocks: a listener whose queue is full misses it.
+    pub fn tell(&self, notice: &Notice) {
+        for listening in self.listeners.iter().filter(|listening| listening.wants(notice)) {
+            listening.offer(&self.plugin, notice);
+        }
+    }
+}
+
+impl Listening {
+    fn wants(&self, notice: &Notice) -> bool {
+        match notice {
+            Notice::State { .. } => self.registration.states,
+            Notice::Event { event_type, .. } => self.registration.event_prefixes.iter().any(|prefix| {
+                event_type
+                    .strip_prefix(prefix.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            }),
+        }
+    }
+
+    fn offer(&self, plugin: &PluginName, notice: &Notice) {
+        let listener = &self.registration.name;
+        if self.queue.try_send(notice.clone()).is_err() {
+            // Said when it begins; how many it were is said when it ends.
+            if self.missed.fetch_add(1, Ordering::Relaxed) == 0 {
+                tracing::warn!(%plugin, listener, queue = QUEUE, "a listener falls behind and misses notices");
+            }
+        } else if let missed @ 1.. = self.missed.swap(0, Ordering::Relaxed) {
+            tracing::warn!(%plugin, listener, missed, "a listener missed notices");
+        }
+    }
+}
+
+/// One notice after another. What the plugin answers changes nothing but the log.
+async fn deliver(
+    plugin: PluginName,
+    extensions: Extensions,
+    registration: ListenerRegistration,
+    mut notices: mpsc::Receiver<Notice>,
+    wedged: Arc<dyn Fn(&str) + Send + Sync>,
+) {
+    let listener = &registration.name;
+    while let Some(notice) = notices.recv().await {
+        match tell_one(extensions, registration.handle, &notice).await {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind, CallErrorKind::Panicked | CallErrorKind::Poisoned) => {
+                tracing::error!(%plugin, listener, %error, "a listener panicked and hears no more");
+                return;
+            }
+            Err(error) if error.kind == CallErrorKind::TimedOut && !is_alive(extensions).await => {
+                wedged(&format!("the listener `{listener}` holds the plugin's thread"));
+                return;
+            }
+            Err(error) => tracing::warn!(%plugin, listener, %error, "a listener failed"),
+        }
+    }
+}
+
+async fn tell_one(extensions: Extensions, handle: u64, notice: &Notice) -> Result<(), CallError> {
+    let call = async {
+        match notice {
+            Notice::Event { json, .. } => extensions.on_event(handle, json).await,
+            Notice::State { json, .. } => extensions.on_state(handle, json).await,
+        }
+    };
+    tokio::time::timeout(DEADLINE, call).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {} s", DEADLINE.as_secs());
+        Err(CallError::new(CallErrorKind::TimedOut, message))
+    })
+}
