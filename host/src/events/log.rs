@@ -13,7 +13,7 @@ use super::{
     spool::Spool, subscribers::Subscribers,
 };
 use crate::{
-    domain::{Clock, EventId, EventType, Generation, NewEvent, PluginName, TenantId},
+    domain::{Clock, EventId, EventType, Generation, NewEvent, Payload, PluginName, TenantId},
     engine::vocabulary::{OwnType, Vocabulary, VocabularyError},
     store::{Appended, Batch, CommitError, Store},
 };
@@ -155,17 +155,7 @@ impl EventLog {
     ) -> Result<NewEvent, AppendError> {
         self.vocabulary.load().may_append(writer.owner(), &event_type)?;
         let payload = payload.into().checked()?;
-        Ok(NewEvent {
-            tenant: tenant.clone(),
-            event_id: EventId::new(),
-            event_type,
-            occurred_at: self.clock.now(),
-            actor: writer.actor().clone(),
-            source: writer.source().to_owned(),
-            identity_generation: self.generation_now(tenant),
-            idempotency_key: None,
-            payload,
-        })
+        Ok(self.attributed(tenant, event_type, payload, writer))
     }
 
     /// As [`draft`](Self::draft), of one of the host's own types.
@@ -180,6 +170,38 @@ impl EventLog {
         writer: &Writer,
     ) -> Result<NewEvent, AppendError> {
         self.draft(tenant, own.event_type(), payload, writer)
+    }
+
+    /// As [`draft_own`](Self::draft_own), of a payload that is checked already. It is the host that tells, whoever asked for what it tells:
+    /// the event names them as the actor.
+    pub fn own_event(
+        &self,
+        tenant: &TenantId,
+        own: OwnType,
+        payload: Payload,
+        asked_by: &Writer,
+    ) -> NewEvent {
+        self.attributed(tenant, own.event_type(), payload, asked_by)
+    }
+
+    fn attributed(
+        &self,
+        tenant: &TenantId,
+        event_type: EventType,
+        payload: Payload,
+        writer: &Writer,
+    ) -> NewEvent {
+        NewEvent {
+            tenant: tenant.clone(),
+            event_id: EventId::new(),
+            event_type,
+            occurred_at: self.clock.now(),
+            actor: writer.actor().clone(),
+            source: writer.source().to_owned(),
+            identity_generation: self.generation_now(tenant),
+            idempotency_key: None,
+            payload,
+        }
     }
 
     fn generation_now(&self, tenant: &TenantId) -> Option<Generation> {
@@ -216,7 +238,7 @@ impl EventLog {
         Ok(receipts.remove(0))
     }
 
-    /// Commits events and changes together: all or nothing. The events come from [`draft`](Self::draft). Never waits for a store
+    /// Commits events and changes together: all or nothing. The events come from [`draft`](Self::draft) or [`own_event`](Self::own_event). Never waits for a store
     /// that is away.
     ///
     /// # Errors

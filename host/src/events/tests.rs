@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     domain::{Digest, EventType, NewEvent, TenantId},
-    engine::vocabulary::{OwnType, Owner, Vocabulary},
+    engine::{
+        payload::normalise,
+        vocabulary::{OwnType, Owner, Vocabulary},
+    },
 };
 
 /// An event log over a store in memory, with tenants `acme` and `globex`, an operator's type and a plugin `marvin`.
@@ -44,16 +47,10 @@ impl Rig {
 
     /// An event of the host's own, ready to be emitted, telling `what` happened.
     fn own(&self, tenant: &str, what: &str) -> NewEvent {
-        let payload = format!("{{\"what\":\"{what}\"}}").into_bytes();
-        let writer = Writer::host(Owner::Engine);
+        let payload = normalise(format!("{{\"what\":\"{what}\"}}").as_bytes()).unwrap();
+        let own = OwnType::OperationalStateTransitioned;
         self.log
-            .draft_own(
-                &id(tenant),
-                OwnType::OperationalStateTransitioned,
-                payload,
-                &writer,
-            )
-            .unwrap()
+            .own_event(&id(tenant), own, payload, &Writer::host(Owner::Engine))
     }
 
     /// What happened in a chain, in order.

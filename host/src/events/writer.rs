@@ -57,6 +57,15 @@ impl Writer {
         }
     }
 
+    /// The same for somebody whom the host knows as this actor.
+    #[must_use]
+    pub fn on_behalf_of(&self, actor: &Actor) -> Self {
+        Self {
+            actor: actor.clone(),
+            ..self.clone()
+        }
+    }
+
     /// As whom it asks.
     pub const fn owner(&self) -> &Owner {
         &self.owner

@@ -61,15 +61,27 @@ async fn anothers_type_is_refused_whoever_asks() {
 }
 
 #[tokio::test]
-async fn a_part_of_the_host_that_acts_for_somebody_names_them() {
+async fn what_the_host_did_for_somebody_names_them() {
     let rig = Rig::new();
-    let writer = Writer::operator(1000).through(Owner::Identity);
-    let swapped = rig
-        .log
-        .draft_own(&id("acme"), OwnType::IdentitySwapped, &b"{}"[..], &writer)
-        .unwrap();
-    rig.log.commit(Batch::of(swapped)).await.unwrap();
-    assert_eq!(rig.store.chain("acme")[0].actor_id.as_deref(), Some("uid:1000"));
+    let marvin_himself = marvin().actor().clone();
+    let asked = [
+        Writer::operator(1000).through(Owner::Identity),
+        Writer::host(Owner::Identity).on_behalf_of(&marvin_himself),
+    ];
+    for writer in asked {
+        let swapped = rig
+            .log
+            .draft_own(&id("acme"), OwnType::IdentitySwapped, &b"{}"[..], &writer)
+            .unwrap();
+        rig.log.commit(Batch::of(swapped)).await.unwrap();
+    }
+    let actors: Vec<_> = rig
+        .store
+        .chain("acme")
+        .into_iter()
+        .filter_map(|event| event.actor_id)
+        .collect();
+    assert_eq!(actors, ["uid:1000", "marvin"]);
 }
 
 #[tokio::test]

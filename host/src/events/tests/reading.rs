@@ -37,11 +37,10 @@ async fn the_filter_is_part_of_the_query_so_the_limit_counts_what_passes_it() {
 #[tokio::test]
 async fn events_of_stop_commands_are_shown_beside_those_of_kora() {
     let rig = Rig::new();
-    let writer = Writer::host(Owner::Control);
+    let (payload, writer) = (normalise(b"{}").unwrap(), Writer::host(Owner::Control));
     let enforced = rig
         .log
-        .draft_own(&id("acme"), OwnType::ControlEnforced, &b"{}"[..], &writer)
-        .unwrap();
+        .own_event(&id("acme"), OwnType::ControlEnforced, payload, &writer);
     rig.log.emit(vec![rig.own("acme", "x")]).await.unwrap();
     rig.log.emit(vec![enforced]).await.unwrap();
     let recent = rig.log.recent(&id("acme"), RecentQuery::default()).await.unwrap();

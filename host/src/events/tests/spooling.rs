@@ -51,11 +51,10 @@ async fn fault_t_an_event_outlives_a_store_that_fails_and_a_host_that_dies() {
 async fn the_hosts_own_chain_waits_as_well() {
     let mut rig = Rig::new();
     rig.store.go_away();
-    let writer = Writer::host(Owner::Host);
+    let (payload, writer) = (normalise(b"{}").unwrap(), Writer::host(Owner::Host));
     let stopping = rig
         .log
-        .draft_own(&TenantId::host(), OwnType::HostStopping, &b"{}"[..], &writer)
-        .unwrap();
+        .own_event(&TenantId::host(), OwnType::HostStopping, payload, &writer);
     rig.log.emit(vec![stopping]).await.unwrap_err();
     rig.restart();
     rig.store.come_back();
