@@ -78,7 +78,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn begin(self: &'static Self) -> RunningGuard {
+    pub fn begin(&'static self) -> RunningGuard {
         self.count.fetch_add(1, Ordering::AcqRel);
         RunningGuard(self)
     }
