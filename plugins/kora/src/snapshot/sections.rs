@@ -12,8 +12,8 @@ const UNKNOWN: &str = "unknown";
 const PAUSED: &str = "paused";
 const STOPPED: &str = "stopped";
 
-/// How a daemon entry is when all is well with it. Everything else is worth a look.
-const WELL: [&str; 2] = ["starting", "running"];
+/// States of a daemon entry that are no trouble. A state that is not known here is taken for trouble.
+const WELL: [&str; 5] = ["waiting", "starting", "running", "stopping", "stopped"];
 
 /// All sections of a tenant. What an answer is missing for is `unknown`.
 pub fn tenant(
