@@ -13,8 +13,8 @@ pub mod plugin;
 pub mod coordinator;
 pub mod identity;
 
-pub mod service;
-
 pub mod config;
 pub mod secrets;
 pub mod telemetry;
+
+

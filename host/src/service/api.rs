@@ -446,6 +446,8 @@ pub struct StateChanged {
     pub from_state: String,
     pub to_state: String,
     pub trigger: String,
+    /// Its events could not be written yet and wait for the store. The change stands.
+    pub pending: bool,
 }
 
 /// An event that was appended.
