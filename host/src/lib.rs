@@ -16,3 +16,6 @@ pub mod service;
 
 pub mod config;
 pub mod telemetry;
+
+pub mod cli;
+pub mod socket;
