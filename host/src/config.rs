@@ -1,1 +1,326 @@
-//! The configuration of the host.
+//! The configuration of the host: `kora.toml` in the home, the environment and flags, read and judged whole before any of it
+//! applies. What a value means to the rest of the host is theirs; a plugin's own keys are judged against its manifest
+//! where that is known.
+//!
+//! A flag goes before the environment, the environment before the file, the file before the default.
+
+mod change;
+mod document;
+mod environment;
+mod home;
+mod keys;
+mod kind;
+mod near_miss;
+mod problem;
+mod reference;
+mod secret_source;
+mod sections;
+mod settings;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    io::{ErrorKind, Read as _},
+    ops::Deref,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use change::{KeyChange, diff};
+pub use environment::{Flag, VARIABLES, Variable};
+pub use home::{HOME_VARIABLE, Home, HomeInputs, HomeUnknown};
+pub use keys::{Applies, KEYS, Key};
+pub use kind::Kind;
+pub use problem::{ConfigProblems, Place, Problem};
+pub use reference::{reference, template};
+pub use secret_source::{InvalidSecretSource, SecretSource};
+pub use sections::{
+    Admitted, CoordinatorSection, EventsSection, HOST_KEYS, PluginSection, PluginsSection, ProviderChoice,
+    Sections, StoreSection, TenantSection, Tier,
+};
+pub use settings::Origin;
+
+use self::{
+    document::Document,
+    problem::SourceText,
+    settings::{KeyPath, Settings},
+};
+use crate::domain::{Digest, PluginName, TenantId};
+
+/// A file that is longer was not written by hand.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What decides a configuration.
+pub struct Inputs<'a> {
+    /// The home, which holds the file.
+    pub home: &'a Home,
+    /// Looks a variable up.
+    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Flags of the command that stand for keys.
+    pub flags: &'a [Flag],
+}
+
+/// A configuration that was judged sound. Its sections are reached as if they were its own: `config.log.level`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    home: Home,
+    sections: Sections,
+    settings: Settings,
+    from_file: bool,
+}
+
+impl Deref for Config {
+    type Target = Sections;
+
+    fn deref(&self) -> &Sections {
+        &self.sections
+    }
+}
+
+/// One key with its effective value, for humans.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownValue {
+    /// The key.
+    pub key: String,
+    /// The value as it would stand in the file; of a secret only the kind of its source.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// Reads and judges the whole. A home without `kora.toml` has the defaults. Reads the file, so not for a worker of a
+    /// runtime.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the file.
+    pub fn load(inputs: &Inputs<'_>) -> Result<Self, ConfigProblems> {
+        let file = inputs.home.config_file();
+        match read_text(&file) {
+            Ok(text) => Self::parse(text.as_deref(), inputs),
+            Err(message) => Err(ConfigProblems::new(vec![Problem::new(
+                Place::File(file),
+                message,
+            )])),
+        }
+    }
+
+    /// Judges `text` as if it stood in the home's file; absent as if there were none.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the file.
+    pub fn parse(text: Option<&str>, inputs: &Inputs<'_>) -> Result<Self, ConfigProblems> {
+        let file = inputs.home.config_file();
+        let source = SourceText {
+            file: &file,
+            text: text.unwrap_or_default(),
+        };
+        let Document {
+            mut settings,
+            spans,
+            mut problems,
+        } = Document::read(&source);
+        environment::overlay_variables(&mut settings, &mut problems, inputs.environment);
+        environment::overlay_flags(&mut settings, &mut problems, inputs.flags);
+        let sections: Sections = match toml::Value::Table(settings.to_table()).try_into() {
+            Ok(sections) => sections,
+            Err(error) => {
+                // The table of keys lets nothing through that the types refuse; if it did, this says so.
+                problems.push(Problem::new(
+                    Place::File(file.clone()),
+                    toml::de::Error::message(&error),
+                ));
+                Sections::default()
+            }
+        };
+        problems.extend(contradictions(&sections, &source, &spans));
+        if problems.is_empty() {
+            Ok(Self {
+                home: inputs.home.clone(),
+                sections,
+                settings,
+                from_file: text.is_some(),
+            })
+        } else {
+            Err(ConfigProblems::new(problems))
+        }
+    }
+
+    /// The home it belongs to.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Whether there was a file.
+    pub fn is_from_file(&self) -> bool {
+        self.from_file
+    }
+
+    /// Where plugins are found.
+    pub fn plugins_directory(&self) -> PathBuf {
+        self.home.join(&self.plugins.directory)
+    }
+
+    /// Where the database is.
+    pub fn store_path(&self) -> PathBuf {
+        self.home.join(&self.store.path)
+    }
+
+    /// The section of a plugin, if it has one.
+    pub fn plugin(&self, plugin: &PluginName) -> Option<&PluginSection> {
+        self.plugins.named.get(plugin)
+    }
+
+    /// Whether the plugin is to be loaded as far as its name goes.
+    pub fn is_plugin_enabled(&self, plugin: &PluginName) -> bool {
+        !self.plugins.disable.contains(plugin) && self.plugin(plugin).is_none_or(|section| section.enabled)
+    }
+
+    /// Whether `[plugins] allow` lets this build of a plugin in. An empty list narrows nothing.
+    pub fn is_admitted(&self, plugin: &PluginName, digest: &Digest) -> bool {
+        let allow = &self.plugins.allow;
+        allow.is_empty() || allow.iter().any(|admitted| admitted.admits(plugin, digest))
+    }
+
+    /// Whether the operator lets this daemon of a plugin run.
+    pub fn is_daemon_chosen(&self, plugin: &PluginName, daemon: &str) -> bool {
+        let chosen = self.plugin(plugin).and_then(|section| section.daemons.as_ref());
+        chosen.is_none_or(|chosen| chosen.iter().any(|name| name == daemon))
+    }
+
+    /// The section of a tenant, if it has one. Ids are compared without regard to case, as they are unique.
+    pub fn tenant(&self, tenant: &TenantId) -> Option<&TenantSection> {
+        let folded = tenant.folded();
+        self.tenants
+            .iter()
+            .find(|(id, _)| id.folded() == folded)
+            .map(|(_, section)| section)
+    }
+
+    /// The prompt that speaks for a tenant when no provider does.
+    pub fn fallback_prompt(&self, tenant: &TenantId) -> Option<PathBuf> {
+        let path = self.tenant(tenant)?.fallback_prompt.as_ref()?;
+        Some(self.home.join(path))
+    }
+
+    /// A plugin's own configuration, with what is otherwise for `tenant` laid over it: tables are merged at every depth,
+    /// everything else is replaced.
+    pub fn plugin_config(&self, plugin: &PluginName, tenant: Option<&TenantId>) -> Map<String, Value> {
+        let mut merged = self
+            .plugin(plugin)
+            .map(|section| section.own.clone())
+            .unwrap_or_default();
+        let over = tenant.and_then(|tenant| self.tenant(tenant)?.config.get(plugin));
+        if let Some(over) = over {
+            merge(&mut merged, over);
+        }
+        merged
+    }
+
+    /// Every fixed key and every other that is set, with its effective value.
+    pub fn show(&self) -> Vec<ShownValue> {
+        let unset = KEYS
+            .iter()
+            .filter(|key| key.is_fixed() && self.settings.get(&KeyPath::dotted(key.path)).is_none())
+            .filter_map(|key| {
+                Some((
+                    KeyPath::dotted(key.path),
+                    key.default?.to_owned(),
+                    Origin::Default,
+                ))
+            });
+        let set = self
+            .settings
+            .iter()
+            .map(|(key, setting)| (key.clone(), setting.shown(), setting.origin.clone()));
+        let sorted: BTreeMap<_, _> = unset
+            .chain(set)
+            .map(|(key, value, origin)| (key, (value, origin)))
+            .collect();
+        let shown = |(key, (value, origin)): (KeyPath, _)| ShownValue {
+            key: key.to_string(),
+            value,
+            origin,
+        };
+        sorted.into_iter().map(shown).collect()
+    }
+}
+
+/// The text of the file, if there is one.
+fn read_text(file: &Path) -> Result<Option<String>, String> {
+    let opened = match fs::File::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("expected a file that can be read; found: {error}")),
+    };
+    let mut bytes = Vec::new();
+    opened
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("expected a file that can be read; found: {error}"))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("expected at most {MAX_FILE_BYTES} bytes; found more"));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        format!(
+            "expected UTF-8; found other bytes from byte {} on",
+            error.utf8_error().valid_up_to()
+        )
+    })
+}
+
+/// What is wrong although each value for itself is right.
+fn contradictions(
+    sections: &Sections,
+    source: &SourceText<'_>,
+    spans: &BTreeMap<KeyPath, std::ops::Range<usize>>,
+) -> Vec<Problem> {
+    let at = |key: KeyPath, message: String| {
+        let span = spans.get(&key).cloned().unwrap_or(0..0);
+        let mut problem = Problem::new(source.place(&span), message);
+        problem.excerpt = source.excerpt(&span);
+        problem
+    };
+    let mut problems = Vec::new();
+    let mut seen = BTreeMap::new();
+    for id in sections.tenants.keys() {
+        if let Some(other) = seen.insert(id.folded(), id) {
+            let key = KeyPath::dotted("tenants").child(id.as_str());
+            problems.push(at(
+                key,
+                format!("the tenants `{other}` and `{id}` differ only in case: expected one of them"),
+            ));
+        }
+    }
+    for plugin in &sections.plugins.disable {
+        let key = KeyPath::dotted("plugins").child(plugin.as_str()).child("enabled");
+        let enabled = sections
+            .plugins
+            .named
+            .get(plugin)
+            .is_some_and(|section| section.enabled);
+        if enabled && spans.contains_key(&key) {
+            let message =
+                format!("`{key}` is true, and `plugins.disable` names `{plugin}`: expected one of them");
+            problems.push(at(key, message));
+        }
+    }
+    problems
+}
+
+fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(Value::Object(below)), Value::Object(over)) => merge(below, over),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,14 @@
 mod clock;
 mod event;
 mod ids;
+mod log;
 mod operational_state;
 mod tenant;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
-pub use ids::{Digest, EventId, InvalidName, PluginName, ProviderId, TenantId};
+pub use ids::{Digest, EventId, InvalidName, PluginName, ProviderId, RESERVED_FIRST_WORDS, TenantId};
+pub use log::{LogFormat, LogLevel, LogSettings};
 pub(crate) use operational_state::wire_enum;
 pub use operational_state::{
     ClaimPermission, DegradationReason, OperationalState, PrimaryState, TriggerKind, UnknownWireValue,

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod service;
 
 pub mod config;
+pub mod secrets;
 pub mod telemetry;
 
 pub mod cli;

@@ -71,7 +71,8 @@ name! {
 }
 name! {
     /// A plugin: `^[a-z][a-z0-9_]{0,31}$`. It is also the first word of the plugin's event types, so the first words that the
-    /// system keeps for itself are refused; `kora` is the plugin of that name.
+    /// system keeps for itself are refused, as are the words that `[plugins]` of the configuration has for other things; `kora` is
+    /// the plugin of that name.
     PluginName
 }
 name! {
@@ -80,7 +81,12 @@ name! {
 }
 
 const HOST: &str = "host";
-const RESERVED_FIRST_WORDS: [&str; 4] = ["kora_control", "sea_ticket", "kronicle", HOST];
+
+/// The first words of event types that the system keeps for itself.
+pub const RESERVED_FIRST_WORDS: [&str; 4] = ["kora_control", "sea_ticket", "kronicle", HOST];
+
+/// What `[plugins]` of the configuration means by these words is not a plugin: one so named could not be configured.
+const CONFIGURATION_WORDS: [&str; 3] = ["directory", "allow", "disable"];
 
 impl TenantId {
     /// The host's own chain.
@@ -138,7 +144,7 @@ impl FromStr for PluginName {
         if !is_word(text) {
             return Err(InvalidName::new("plugin name", text, WORD_FORM));
         }
-        if RESERVED_FIRST_WORDS.contains(&text) {
+        if RESERVED_FIRST_WORDS.contains(&text) || CONFIGURATION_WORDS.contains(&text) {
             return Err(InvalidName::new(
                 "plugin name",
                 text,
@@ -329,6 +335,9 @@ mod tests {
             "kronicle",
             "Marvin",
             "my-plugin",
+            "directory",
+            "allow",
+            "disable",
             "",
             "9x",
         ] {

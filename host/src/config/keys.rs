@@ -1,0 +1,245 @@
+//! Every key there is, in one table. Reading the file, the effective values, what a reload may change, the reference and
+//! the file that `kora init` writes are all made from it.
+
+use serde::Serialize;
+
+use super::Kind;
+
+/// When a changed value takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applies {
+    /// With the next reload.
+    Live,
+    /// When the host starts again.
+    NeedsRestart,
+}
+
+/// One key, or all keys of one form.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Where it stands. `<plugin>`, `<tenant>`, `<secret>` and `<key>` stand for any name of that sort.
+    pub path: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
+    /// Its default as it would stand in the file; absent if there is none.
+    pub default: Option<&'static str>,
+    /// What one might write instead.
+    pub example: &'static str,
+    /// When a change takes effect.
+    pub applies: Applies,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+impl Key {
+    pub(super) fn segments(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('.')
+    }
+
+    /// Whether its path holds no name of the operator's choosing.
+    pub(super) fn is_fixed(&self) -> bool {
+        !self.path.contains('<')
+    }
+}
+
+/// A day: a daemon that needs longer to start, tick or stop is not a daemon.
+const TIMEOUT: Kind = Kind::Seconds { min: 1, max: 86_400 };
+
+use Applies::{Live, NeedsRestart};
+
+/// All of them, in the order of the file: the keys of one table stand together.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "default_identity",
+        kind: Kind::Provider,
+        default: None,
+        example: "\"kora\"",
+        applies: Live,
+        meaning: "Who speaks for a tenant that names nobody, when it is first added. Afterwards the store decides.",
+    },
+    Key {
+        path: "log.level",
+        kind: Kind::Level,
+        default: Some("\"info\""),
+        example: "\"debug\"",
+        applies: Live,
+        meaning: "The most verbose level that is kept.",
+    },
+    Key {
+        path: "log.format",
+        kind: Kind::Format,
+        default: Some("\"text\""),
+        example: "\"json\"",
+        applies: Live,
+        meaning: "Lines for humans, or one JSON object on a line.",
+    },
+    Key {
+        path: "log.plugins.<plugin>",
+        kind: Kind::Level,
+        default: None,
+        example: "\"debug\"",
+        applies: Live,
+        meaning: "The level of one plugin, instead of `log.level`.",
+    },
+    Key {
+        path: "plugins.directory",
+        kind: Kind::Path,
+        default: Some("\"plugins\""),
+        example: "\"plugins\"",
+        applies: NeedsRestart,
+        meaning: "Where plugins are found; begins at the home.",
+    },
+    Key {
+        path: "plugins.allow",
+        kind: Kind::List(&Kind::Admitted),
+        default: Some("[]"),
+        example: "[\"kora\", \"marvin\"]",
+        applies: Live,
+        meaning: "If not empty, only these plugins are admitted, by name or SHA-256. What runs already is not disturbed.",
+    },
+    Key {
+        path: "plugins.disable",
+        kind: Kind::List(&Kind::Plugin),
+        default: Some("[]"),
+        example: "[\"echo\"]",
+        applies: NeedsRestart,
+        meaning: "These plugins are not loaded.",
+    },
+    Key {
+        path: "plugins.<plugin>.enabled",
+        kind: Kind::Switch,
+        default: Some("true"),
+        example: "true",
+        applies: NeedsRestart,
+        meaning: "Whether the plugin is loaded.",
+    },
+    Key {
+        path: "plugins.<plugin>.daemons",
+        kind: Kind::List(&Kind::Daemon),
+        default: None,
+        example: "[\"heartbeat\", \"snapshot\"]",
+        applies: NeedsRestart,
+        meaning: "Which of its daemons run. If absent: all.",
+    },
+    Key {
+        path: "plugins.<plugin>.tier",
+        kind: Kind::Tier,
+        default: Some("\"in-process\""),
+        example: "\"in-process\"",
+        applies: NeedsRestart,
+        meaning: "Where its code runs.",
+    },
+    Key {
+        path: "plugins.<plugin>.<key>",
+        kind: Kind::Own,
+        default: None,
+        example: "\"a value that the plugin knows\"",
+        applies: NeedsRestart,
+        meaning: "Every other key is the plugin's own and is checked against the schema in its manifest.",
+    },
+    Key {
+        path: "plugins.<plugin>.secrets.<secret>",
+        kind: Kind::SecretSource,
+        default: None,
+        example: "\"file:/etc/kora/token\"",
+        applies: Live,
+        meaning: "Where a secret of the plugin is read, anew each time it is asked for. Never the secret itself.",
+    },
+    Key {
+        path: "tenants.<tenant>.identity",
+        kind: Kind::Provider,
+        default: None,
+        example: "\"kora\"",
+        applies: Live,
+        meaning: "Who speaks for the tenant when it is first added. Afterwards the store decides; `kora identity swap` changes it.",
+    },
+    Key {
+        path: "tenants.<tenant>.fallback_prompt",
+        kind: Kind::Path,
+        default: None,
+        example: "\"prompts/acme.md\"",
+        applies: NeedsRestart,
+        meaning: "The prompt that speaks for the tenant when no provider does; begins at the home.",
+    },
+    Key {
+        path: "tenants.<tenant>.agent_name",
+        kind: Kind::Text,
+        default: None,
+        example: "\"Acme's agent\"",
+        applies: NeedsRestart,
+        meaning: "The name of the agent beside the fallback prompt.",
+    },
+    Key {
+        path: "tenants.<tenant>.plugins",
+        kind: Kind::List(&Kind::Plugin),
+        default: Some("[]"),
+        example: "[\"kora\"]",
+        applies: Live,
+        meaning: "Plugins that act for the tenant, beside the one that speaks for it.",
+    },
+    Key {
+        path: "tenants.<tenant>.config.<plugin>.<key>",
+        kind: Kind::Own,
+        default: None,
+        example: "\"another value\"",
+        applies: NeedsRestart,
+        meaning: "What a plugin is configured otherwise for this tenant. Tables are merged, everything else is replaced.",
+    },
+    Key {
+        path: "tenants.<tenant>.secrets.<plugin>.<secret>",
+        kind: Kind::SecretSource,
+        default: None,
+        example: "\"env:ACME_TOKEN\"",
+        applies: Live,
+        meaning: "Where the tenant's own secret is read, instead of the plugin's.",
+    },
+    Key {
+        path: "events.types",
+        kind: Kind::List(&Kind::EventType),
+        default: Some("[]"),
+        example: "[\"ops.deployed\"]",
+        applies: NeedsRestart,
+        meaning: "Event types that the operator owns and may append.",
+    },
+    Key {
+        path: "coordinator.honour_fatal",
+        kind: Kind::Switch,
+        default: Some("true"),
+        example: "false",
+        applies: NeedsRestart,
+        meaning: "Whether a daemon that declares its start fatal may end the boot.",
+    },
+    Key {
+        path: "coordinator.startup_timeout_seconds",
+        kind: TIMEOUT,
+        default: Some("30"),
+        example: "60",
+        applies: NeedsRestart,
+        meaning: "How long a daemon may take to start, unless it says otherwise.",
+    },
+    Key {
+        path: "coordinator.tick_timeout_seconds",
+        kind: TIMEOUT,
+        default: Some("60"),
+        example: "120",
+        applies: NeedsRestart,
+        meaning: "How long one run of a periodic task may take, unless its daemon says otherwise.",
+    },
+    Key {
+        path: "coordinator.shutdown_timeout_seconds",
+        kind: TIMEOUT,
+        default: Some("5"),
+        example: "10",
+        applies: NeedsRestart,
+        meaning: "How long a daemon may take to stop, unless it says otherwise.",
+    },
+    Key {
+        path: "store.path",
+        kind: Kind::Path,
+        default: Some("\"data/kora.db\""),
+        example: "\"data/kora.db\"",
+        applies: NeedsRestart,
+        meaning: "The database; begins at the home.",
+    },
+];
