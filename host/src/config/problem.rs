@@ -177,9 +177,8 @@ impl SourceText<'_> {
     /// Whether the section up to this line speaks of secrets. Who writes a secret where its source belongs must not find
     /// it in a log, so this errs on the side of showing less.
     fn may_show_a_secret(&self, offset: usize) -> bool {
-        let line_end = self.text[offset.min(self.text.len())..]
-            .find('\n')
-            .map_or(self.text.len(), |end| offset + end);
+        let rest = self.text.get(offset..).unwrap_or_default();
+        let line_end = offset + rest.find('\n').unwrap_or(rest.len());
         let upto = self.text.get(..line_end).unwrap_or(self.text);
         let header = upto.rfind("\n[").map_or(0, |newline| newline + 1);
         upto[header..].contains("secrets")

@@ -513,3 +513,14 @@ fn configured_paths_begin_at_the_home() {
         Path::new("/srv/kora/p.md")
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_whatever_breaks_the_reader(
+        text in "(\\[?(log|plugins|secrets|tenants|ä|\\.|\"){0,3}\\]?( = )?([0-9]|[\"'\\[{},#\r\n ]|level|kora|nan){0,6}\n?){0,8}"
+    ) {
+        if let Err(problems) = check(&text, &[], &[]) {
+            assert!(problems.iter().count() > 0);
+        }
+    }
+}
