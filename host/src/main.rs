@@ -1,7 +1,1 @@
-//! The `kora` command.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    kora_host::cli::main()
-}
+fn main() {}

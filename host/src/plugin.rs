@@ -3,21 +3,39 @@
 //! Everything here takes what comes out of a plugin as hostile input. What a plugin may ask of the host goes through
 //! [`HostPort`], which `app` implements; this module knows neither the coordinator nor the identities.
 
+mod admission;
+mod cache;
 mod call;
 mod context;
+mod directory;
+mod elf;
 mod extensions;
+#[cfg(test)]
+mod fixture;
 mod library;
 mod lifecycle;
 mod listeners;
+mod manifest;
+mod package;
+mod policy;
+mod refusal;
 mod registration;
 mod services;
 
+pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine};
+pub use cache::Cache;
 pub use call::{CallError, CallErrorKind, off_runtime};
 pub use context::{Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, Service};
+pub use directory::{Candidate, DirectoryChange, Form, Settle, Stamp, Watcher, scan, scan_settled};
+pub use elf::{GlibcVersion, LibraryFacts, Platform};
 pub use extensions::Extensions;
 pub use library::{LoadError, LoadedLibrary};
 pub use lifecycle::PluginState;
 pub use listeners::{ListenerHub, Notice};
+pub use manifest::{HOST_API, Manifest, Permissions, Provides, Strictness};
+pub use package::Limits;
+pub use policy::Policy;
+pub use refusal::Refusal;
 pub use registration::{
     BadRegistration, DaemonRegistration, ListenerRegistration, OverlapPolicy, ProviderRegistration,
     Registration, RestartRegistration, TaskRegistration,

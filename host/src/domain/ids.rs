@@ -80,6 +80,15 @@ name! {
     ProviderId
 }
 
+name! {
+    /// A daemon entry or a listener of a plugin: the same form as [`PluginName`], unique within its plugin.
+    EntryName
+}
+name! {
+    /// A secret that a plugin requires: `^[A-Za-z][A-Za-z0-9_-]{0,63}$`.
+    SecretName
+}
+
 const HOST: &str = "host";
 
 /// The first words of event types that the system keeps for itself.
@@ -186,6 +195,35 @@ impl FromStr for ProviderId {
         match text.split_once('/') {
             Some((plugin, provider)) if is_word(plugin) && is_word(provider) => Ok(Self(text.into())),
             _ => Err(InvalidName::new("identity provider", text, "`plugin/provider`")),
+        }
+    }
+}
+
+impl FromStr for EntryName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_word(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::new("name", text, WORD_FORM))
+        }
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let mut bytes = text.bytes();
+        let fits = bytes.next().is_some_and(|b| b.is_ascii_alphabetic())
+            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            && text.len() <= 64;
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            let expected = "1 to 64 letters, digits, `_` and `-`, the first a letter";
+            Err(InvalidName::new("secret name", text, expected))
         }
     }
 }
