@@ -10,7 +10,8 @@ mod tenant;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
 pub use ids::{
-    Digest, EntryName, EventId, InvalidName, PluginName, ProviderId, RESERVED_FIRST_WORDS, SecretName, TenantId,
+    Digest, EntryName, EventId, InvalidName, PluginName, ProviderId, RESERVED_FIRST_WORDS, SecretName,
+    TenantId,
 };
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub(crate) use operational_state::wire_enum;
