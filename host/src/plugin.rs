@@ -12,6 +12,8 @@ mod elf;
 mod extensions;
 #[cfg(test)]
 mod fixture;
+mod gate;
+mod instance;
 mod library;
 mod lifecycle;
 mod listeners;
@@ -20,7 +22,9 @@ mod package;
 mod policy;
 mod refusal;
 mod registration;
+mod registry;
 mod services;
+mod settings;
 
 pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine};
 pub use cache::Cache;
@@ -29,6 +33,8 @@ pub use context::{Grants, HostPort, MetricKind, Permission, PluginIdentity, Port
 pub use directory::{Candidate, DirectoryChange, Form, Settle, Stamp, Watcher, scan, scan_settled};
 pub use elf::{GlibcVersion, LibraryFacts, Platform};
 pub use extensions::Extensions;
+pub use gate::Gate;
+pub use instance::Instance;
 pub use library::{LoadError, LoadedLibrary};
 pub use lifecycle::PluginState;
 pub use listeners::{ListenerHub, Notice};
@@ -40,3 +46,4 @@ pub use registration::{
     BadRegistration, DaemonRegistration, ListenerRegistration, OverlapPolicy, ProviderRegistration,
     Registration, RestartRegistration, TaskRegistration,
 };
+pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};

@@ -1,1 +1,3 @@
-fn main() {}
+//! Drives the real command with real libraries. One binary, one harness, one file for each area.
+
+mod harness;

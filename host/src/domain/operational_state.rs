@@ -128,6 +128,8 @@ wire_enum! {
         Restored = "restored",
         /// A degradation reason or the permission was changed.
         Degradation = "degradation",
+        /// The tenant's state could not be taken up, for example because its chain could not be read.
+        WiringFailed = "wiring_failed",
     }
 }
 

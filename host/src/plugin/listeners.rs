@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     call::{CallError, CallErrorKind},
     extensions::Extensions,
+    instance::is_alive,
     registration::ListenerRegistration,
 };
 use crate::domain::{PluginName, TenantId};
@@ -68,16 +69,23 @@ struct Listening {
 }
 
 impl ListenerHub {
-    /// Starts a worker for each listener. They end when the hub is dropped, each after the notice in its hands.
+    /// Starts a worker for each listener. `wedged` is told if one never lets go of the plugin's thread. The workers end when the hub is dropped, each after the notice in its hands.
     pub fn start(
         plugin: PluginName,
         extensions: Extensions,
         registrations: &[ListenerRegistration],
         tasks: &TaskTracker,
+        wedged: Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Self {
         let start = |registration: &ListenerRegistration| {
             let (queue, notices) = mpsc::channel(QUEUE);
-            tasks.spawn(deliver(plugin.clone(), extensions, registration.clone(), notices));
+            tasks.spawn(deliver(
+                plugin.clone(),
+                extensions,
+                registration.clone(),
+                notices,
+                wedged.clone(),
+            ));
             Listening {
                 registration: registration.clone(),
                 queue,
@@ -128,6 +136,7 @@ async fn deliver(
     extensions: Extensions,
     registration: ListenerRegistration,
     mut notices: mpsc::Receiver<Notice>,
+    wedged: Arc<dyn Fn(&str) + Send + Sync>,
 ) {
     let listener = &registration.name;
     while let Some(notice) = notices.recv().await {
@@ -135,6 +144,10 @@ async fn deliver(
             Ok(()) => {}
             Err(error) if matches!(error.kind, CallErrorKind::Panicked | CallErrorKind::Poisoned) => {
                 tracing::error!(%plugin, listener, %error, "a listener panicked and hears no more");
+                return;
+            }
+            Err(error) if error.kind == CallErrorKind::TimedOut && !is_alive(extensions).await => {
+                wedged(&format!("the listener `{listener}` holds the plugin's thread"));
                 return;
             }
             Err(error) => tracing::warn!(%plugin, listener, %error, "a listener failed"),

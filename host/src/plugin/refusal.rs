@@ -171,6 +171,10 @@ pub enum Refusal {
     NotProvided { what: String, name: String },
     #[error("what the plugin registers is not valid: {detail}")]
     BadRegistration { detail: String },
+    #[error(
+        "the configuration of `{name}` is not what its manifest takes: {detail}; change it in `kora.toml`"
+    )]
+    BadConfig { name: PluginName, detail: String },
 }
 
 impl Refusal {
@@ -212,6 +216,7 @@ impl Refusal {
             Self::RegisterFailed { .. } => "register_failed",
             Self::NotProvided { .. } => "not_provided",
             Self::BadRegistration { .. } => "bad_registration",
+            Self::BadConfig { .. } => "bad_config",
         }
     }
 

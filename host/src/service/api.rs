@@ -380,6 +380,10 @@ pub struct Identity {
     pub drift: Option<String>,
     /// The provider is not there now; the last snapshot goes on speaking.
     pub provider_missing: bool,
+    /// What went wrong when its provider was last asked; or, if nobody speaks, why.
+    pub fault: Option<String>,
+    /// The provider says something else by now, but an operator rolled back from just that.
+    pub held_by_rollback: bool,
     /// The texts; only when one tenant is asked for.
     pub snapshot: Option<Value>,
 }

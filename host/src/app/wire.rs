@@ -1,0 +1,81 @@
+//! Events, history and errors in the form in which plugins get them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    domain::Event,
+    events::{AppendError, AppendedEvent},
+    plugin::PortError,
+    state::HistoryRecord,
+    store::CommitError,
+};
+
+pub fn history(records: &[HistoryRecord]) -> Value {
+    let rendered = records.iter().map(|record| {
+        json!({
+            "timestamp": record.timestamp.to_rfc3339_seconds(),
+            "from_state": record.from_state,
+            "to_state": record.to_state,
+            "trigger": record.trigger,
+        })
+    });
+    rendered.collect()
+}
+
+/// An event with the fields of an export.
+pub fn event(event: &Event) -> Value {
+    json!({
+        "tenant": event.tenant,
+        "seq": event.seq,
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "occurred_at_us": event.occurred_at.as_micros(),
+        "actor_kind": event.actor_kind,
+        "actor_id": event.actor_id,
+        "source": event.source,
+        "identity_generation": event.identity_generation,
+        "payload": event.payload,
+        "this_hash": event.this_hash,
+    })
+}
+
+/// The same of one that was appended just now.
+pub fn appended(appended: &AppendedEvent) -> Value {
+    let event = &appended.event;
+    json!({
+        "tenant": event.tenant,
+        "seq": appended.seq,
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "occurred_at_us": event.occurred_at.as_micros(),
+        "actor_kind": event.actor.kind,
+        "actor_id": event.actor.id,
+        "source": event.source,
+        "identity_generation": event.identity_generation,
+        "payload": event.payload.as_str(),
+        "this_hash": appended.this_hash,
+    })
+}
+
+pub fn append_error(error: AppendError) -> PortError {
+    let message = error.to_string();
+    match error {
+        AppendError::NotAllowed(_) => PortError::Denied(message),
+        AppendError::Payload(_) | AppendError::IdempotencyKey { .. } => PortError::Invalid(message),
+        AppendError::Commit(error) => commit_error(error),
+        AppendError::Waiting { .. } | AppendError::TimedOut { .. } => PortError::Unavailable(message),
+    }
+}
+
+pub fn commit_error(error: CommitError) -> PortError {
+    let message = error.to_string();
+    match error {
+        CommitError::QuotaExceeded { .. } => PortError::Quota(message),
+        CommitError::SequenceConflict { .. }
+        | CommitError::GenerationConflict { .. }
+        | CommitError::IdempotencyConflict { .. }
+        | CommitError::TenantExists { .. } => PortError::Conflict(message),
+        CommitError::TenantUnknown { tenant } => PortError::TenantNotServed(tenant.to_string()),
+        CommitError::Store(_) => PortError::Unavailable(message),
+    }
+}

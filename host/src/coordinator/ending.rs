@@ -1,0 +1,161 @@
+//! How the host as a whole stands, why it ends, and with which exit code.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::entry::EntryId;
+
+/// How the host stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// Entries are started for the first time.
+    Booting,
+    /// Every entry has had its first start.
+    Running,
+    /// Entries are stopped.
+    ShuttingDown,
+    /// Nothing runs any more.
+    Stopped,
+}
+
+impl HostState {
+    /// How it is written in logs and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Booting => "booting",
+            Self::Running => "running",
+            Self::ShuttingDown => "shutting_down",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for HostState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why the host stops. The first one given stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShutdownReason {
+    /// A signal, by its name: `SIGTERM`.
+    Signal(String),
+    /// An entry without which the host does not boot failed to start.
+    StartupFailure {
+        /// Which.
+        entry: EntryId,
+        /// Why, in one line.
+        cause: String,
+    },
+    /// What the host was told to run cannot be run.
+    Configuration(String),
+    /// Somebody asked for it: the operator, or a control command.
+    Requested(String),
+}
+
+impl fmt::Display for ShutdownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(name) => write!(f, "signal {name}"),
+            Self::StartupFailure { entry, cause } => write!(f, "startup failure in {entry}: {cause}"),
+            Self::Configuration(cause) => write!(f, "configuration: {cause}"),
+            Self::Requested(text) => f.write_str(text),
+        }
+    }
+}
+
+/// How the host ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Why.
+    pub reason: ShutdownReason,
+    /// Whether the boot had not finished when it began to stop.
+    pub while_booting: bool,
+}
+
+/// With which exit code the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked to, and was stopped.
+    Clean,
+    /// An entry without which the host does not boot failed to start.
+    StartupFailure,
+    /// It cannot run as it is configured.
+    Configuration,
+    /// It was interrupted before it had booted.
+    Interrupted,
+}
+
+impl Exit {
+    /// The process's exit code. Stable: scripts and service managers rely on it.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::StartupFailure => 1,
+            Self::Configuration => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl Ending {
+    /// With which exit code the process ends.
+    ///
+    /// SIGINT is an interruption only while the host boots: it has not come to do what it was started for. A running host
+    /// has no other end than being stopped, so that SIGINT there is as clean as SIGTERM, which service managers send
+    /// at any time.
+    pub fn exit(&self) -> Exit {
+        match &self.reason {
+            ShutdownReason::Signal(name) if name == "SIGINT" && self.while_booting => Exit::Interrupted,
+            ShutdownReason::Signal(_) | ShutdownReason::Requested(_) => Exit::Clean,
+            ShutdownReason::StartupFailure { .. } => Exit::StartupFailure,
+            ShutdownReason::Configuration(_) => Exit::Configuration,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_that_scripts_rely_on() {
+        let signal = |name: &str| ShutdownReason::Signal(name.to_owned());
+        let failure = ShutdownReason::StartupFailure {
+            entry: EntryId::new("kora", "engine"),
+            cause: "no".to_owned(),
+        };
+        let cases = [
+            (signal("SIGTERM"), true, 0),
+            (signal("SIGTERM"), false, 0),
+            (signal("SIGINT"), true, 130),
+            (signal("SIGINT"), false, 0),
+            (failure, true, 1),
+            (ShutdownReason::Configuration("cycle".to_owned()), true, 2),
+            (ShutdownReason::Requested("stop L4".to_owned()), false, 0),
+        ];
+        for (reason, while_booting, code) in cases {
+            let ending = Ending {
+                reason,
+                while_booting,
+            };
+            assert_eq!(ending.exit().code(), code, "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_reads_as_operators_know_it() {
+        assert_eq!(
+            ShutdownReason::Signal("SIGTERM".to_owned()).to_string(),
+            "signal SIGTERM"
+        );
+        let failure = ShutdownReason::StartupFailure {
+            entry: EntryId::new("kora", "engine"),
+            cause: "no token".to_owned(),
+        };
+        assert_eq!(failure.to_string(), "startup failure in kora/engine: no token");
+    }
+}

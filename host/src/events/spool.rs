@@ -1,0 +1,245 @@
+//! What waits for the store: entries of events, in order for each tenant, in memory and in a durable file.
+//!
+//! An entry is what has to be appended together. It leaves once it was appended; if the host dies before the file says so, it is
+//! appended again, which the event ids make once. When to try is decided in [`waiting`](super::waiting).
+//!
+//! Everything here blocks: it is called on threads for blocking work, but for [`Spool::waiting`] and its like, which look only
+//! at memory.
+
+mod file;
+mod line;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use file::SpoolFile;
+
+use crate::domain::{NewEvent, TenantId};
+
+/// The most entries that wait, in the file and in memory: some ten megabytes, and hours of a restless host.
+const ENTRIES_MAX: usize = 65_536;
+/// The most entries that wait in memory alone, while even the file cannot be written. They are lost if the host ends, so
+/// there is no use in gathering many.
+const IN_MEMORY_ALONE_MAX: usize = 1024;
+
+/// How well what could not be appended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In the file: it outlives the host.
+    Durably,
+    /// In memory alone, because the file cannot be written either: it is lost if the host ends.
+    InMemory,
+    /// Not at all: the limit is reached.
+    Lost,
+}
+
+/// Why the spool cannot be used. It holds events that happened, so the host must not go on without it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the spool `{}` cannot be read: {cause}. It holds events that wait for the store: make it readable, or move it away to give them up",
+    .path.display()
+)]
+pub struct SpoolError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub cause: std::io::Error,
+}
+
+/// What is appended together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) number: u64,
+    pub(super) events: Vec<NewEvent>,
+    durable: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    by_tenant: BTreeMap<TenantId, VecDeque<Entry>>,
+    entries: usize,
+    next_number: u64,
+    /// Entries left since the file was last written anew.
+    stale: bool,
+}
+
+pub(super) struct Spool {
+    /// Taken before `queue`, and held while the file is written.
+    file: Mutex<SpoolFile>,
+    /// Held for moments: the append path looks at it.
+    queue: Mutex<Queue>,
+}
+
+impl Spool {
+    pub(super) fn open(path: PathBuf) -> Result<Self, SpoolError> {
+        let mut file = SpoolFile::at(path.clone());
+        let groups = file.read().map_err(|cause| SpoolError { path, cause })?;
+        let mut queue = Queue::default();
+        for (tenant, events) in groups {
+            queue.add(&tenant, events, true);
+        }
+        Ok(Self {
+            file: Mutex::new(file),
+            queue: Mutex::new(queue),
+        })
+    }
+
+    /// Adds events of one tenant that belong together.
+    pub(super) fn push(&self, tenant: &TenantId, events: Vec<NewEvent>) -> Kept {
+        let mut file = self.file();
+        let number = {
+            let mut queue = self.queue();
+            if queue.entries >= ENTRIES_MAX {
+                return Kept::Lost;
+            }
+            queue.add(tenant, events, false)
+        };
+        self.write_down(&mut file, tenant, number)
+    }
+
+    fn write_down(&self, file: &mut SpoolFile, tenant: &TenantId, number: u64) -> Kept {
+        let groups = self.queue().not_durable();
+        let written = file.append(groups.iter().map(Vec::as_slice));
+        let mut queue = self.queue();
+        let Err(error) = written else {
+            queue.all_are_durable(number);
+            return Kept::Durably;
+        };
+        tracing::error!("the spool cannot be written, events wait in memory alone: {error}");
+        if groups.len() <= IN_MEMORY_ALONE_MAX {
+            return Kept::InMemory;
+        }
+        queue.take(tenant, |entries| {
+            entries.pop_back_if(|newest| newest.number == number)
+        });
+        Kept::Lost
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue().entries == 0
+    }
+
+    /// How many entries of a tenant wait.
+    pub(super) fn waiting(&self, tenant: &TenantId) -> usize {
+        self.queue().by_tenant.get(tenant).map_or(0, VecDeque::len)
+    }
+
+    /// How many entries wait.
+    pub(super) fn len(&self) -> usize {
+        self.queue().entries
+    }
+
+    /// The tenants that something waits for, sorted.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.queue().by_tenant.keys().cloned().collect()
+    }
+
+    /// All events of a tenant that wait, in order.
+    pub(super) fn events_of(&self, tenant: &TenantId) -> Vec<NewEvent> {
+        let queue = self.queue();
+        let entries = queue.by_tenant.get(tenant).into_iter().flatten();
+        entries.flat_map(|entry| entry.events.clone()).collect()
+    }
+
+    /// The oldest entry of a tenant.
+    pub(super) fn first(&self, tenant: &TenantId) -> Option<Entry> {
+        self.queue().by_tenant.get(tenant)?.front().cloned()
+    }
+
+    /// Forgets the oldest entry of a tenant: it was appended.
+    pub(super) fn appended(&self, tenant: &TenantId, number: u64) {
+        self.queue().take(tenant, |entries| {
+            entries.pop_front_if(|oldest| oldest.number == number)
+        });
+    }
+
+    /// Makes the file say what waits, if it says something else.
+    pub(super) fn tidy(&self) {
+        let mut file = self.file();
+        let (groups, last) = {
+            let queue = self.queue();
+            if !queue.stale && queue.not_durable().is_empty() {
+                return;
+            }
+            (queue.groups(|_| true), queue.next_number)
+        };
+        match file.write_anew(groups.iter().map(Vec::as_slice)) {
+            Ok(()) => {
+                let mut queue = self.queue();
+                queue.all_are_durable(last);
+                queue.stale = false;
+            }
+            // What it says too much is appended again at the next start, which changes nothing.
+            Err(error) => tracing::warn!("the spool cannot be written anew: {error}"),
+        }
+    }
+
+    fn file(&self) -> MutexGuard<'_, SpoolFile> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn add(&mut self, tenant: &TenantId, events: Vec<NewEvent>, durable: bool) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.entries += 1;
+        self.by_tenant
+            .entry(tenant.clone())
+            .or_default()
+            .push_back(Entry {
+                number,
+                events,
+                durable,
+            });
+        number
+    }
+
+    fn take(&mut self, tenant: &TenantId, take: impl FnOnce(&mut VecDeque<Entry>) -> Option<Entry>) {
+        let Some(entries) = self.by_tenant.get_mut(tenant) else {
+            return;
+        };
+        if take(entries).is_some() {
+            self.entries -= 1;
+            self.stale = true;
+        }
+        if entries.is_empty() {
+            self.by_tenant.remove(tenant);
+        }
+    }
+
+    fn all_are_durable(&mut self, up_to: u64) {
+        for entry in self
+            .by_tenant
+            .values_mut()
+            .flatten()
+            .filter(|entry| entry.number <= up_to)
+        {
+            entry.durable = true;
+        }
+    }
+
+    fn not_durable(&self) -> Vec<Vec<NewEvent>> {
+        self.groups(|entry| !entry.durable)
+    }
+
+    /// In the order in which they came, over all tenants.
+    fn groups(&self, which: impl Fn(&Entry) -> bool) -> Vec<Vec<NewEvent>> {
+        let mut entries: Vec<_> = self
+            .by_tenant
+            .values()
+            .flatten()
+            .filter(|entry| which(entry))
+            .collect();
+        entries.sort_unstable_by_key(|entry| entry.number);
+        entries.into_iter().map(|entry| entry.events.clone()).collect()
+    }
+}

@@ -1,0 +1,249 @@
+//! What may wait for the store, and when it is tried again. How it is kept is [`spool`](super::spool)'s.
+//!
+//! Only the host's own account waits: what has happened in it cannot be taken back because the store is away. Everybody else is
+//! told at once that an append failed.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{AppendError, EventLog, Kept, Receipt, spool::Spool};
+use crate::{
+    domain::{NewEvent, TenantId},
+    store::{Batch, CommitError},
+};
+
+/// How long the store may take over something that can wait: longer than any sync, shorter than an operator's patience. It may
+/// have been appended nevertheless; appending it again is then appending it once.
+const COMMIT_DEADLINE: Duration = Duration::from_secs(10);
+/// The first pause after the store failed: many faults are over at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause: a store that is back is noticed within half a minute even if nobody appends.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Why events could not be appended, and what became of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause} ({})", fate(*.kept))]
+pub struct EmitFailure {
+    /// Why.
+    pub cause: AppendError,
+    /// How they are kept until the store is back.
+    pub kept: Kept,
+}
+
+const fn fate(kept: Kept) -> &'static str {
+    match kept {
+        Kept::Durably => "it waits in the spool",
+        Kept::InMemory => "it waits in memory alone, because the spool cannot be written either",
+        Kept::Lost => "it is LOST: as much waits already as may",
+    }
+}
+
+/// What one round of draining did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Entries that were appended. An entry is what was emitted together.
+    pub appended: usize,
+    /// Entries that still wait.
+    pub waiting: usize,
+}
+
+/// Why a tenant's entries still wait.
+enum Stuck {
+    /// Nothing of anybody can be appended.
+    StoreAway(AppendError),
+    /// The tenant's first entry is refused.
+    Refused(AppendError),
+}
+
+impl EventLog {
+    /// Appends events of one tenant together, or lets them wait, behind those that wait already. Callers that care for the order of
+    /// their own await one call before the next. It must not be dropped: the events might be neither appended nor kept.
+    ///
+    /// # Errors
+    /// If they were not appended now; the error says how they are kept.
+    pub async fn emit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, EmitFailure> {
+        let Some(tenant) = events.first().map(|event| event.tenant.clone()) else {
+            return Ok(Vec::new());
+        };
+        debug_assert!(
+            events.iter().all(|event| event.tenant == tenant),
+            "an entry is of one tenant"
+        );
+        let cause = match self.spool.waiting(&tenant) {
+            0 => match self.try_commit(events.clone()).await {
+                Ok(receipts) => return Ok(receipts),
+                Err(cause) => cause,
+            },
+            // The store is not asked again for each of them: whoever drains does.
+            waiting => AppendError::Waiting {
+                tenant: tenant.clone(),
+                waiting,
+                cause: "the store was away".to_owned(),
+            },
+        };
+        let pushed = self
+            .off_the_runtime(move |spool| spool.push(&tenant, events))
+            .await;
+        let kept = pushed.unwrap_or(Kept::Lost);
+        self.something_waits.notify_one();
+        Err(EmitFailure { cause, kept })
+    }
+
+    /// Events of a tenant that wait for the store, in order.
+    pub fn waiting(&self, tenant: &TenantId) -> Vec<NewEvent> {
+        self.spool.events_of(tenant)
+    }
+
+    /// How many entries of all tenants wait for the store.
+    pub fn waiting_entries(&self) -> usize {
+        self.spool.len()
+    }
+
+    async fn try_commit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AppendError> {
+        let batch = Batch {
+            events,
+            ..Batch::default()
+        };
+        let appended = tokio::time::timeout(COMMIT_DEADLINE, self.commit_and_tell(batch))
+            .await
+            .map_err(|_| AppendError::TimedOut {
+                after: COMMIT_DEADLINE,
+            })??;
+        Ok(appended.into_iter().map(Receipt::from).collect())
+    }
+
+    /// Appends what waits, each tenant in order. Stops where the store is away; a tenant whose events are refused holds up nobody
+    /// else. Dropped half-way, the rest waits on.
+    pub async fn drain(&self) -> Drained {
+        let _alone = self.draining.lock().await;
+        let mut appended = 0;
+        for tenant in self.spool.tenants() {
+            let (count, stuck) = self.drain_one(&tenant).await;
+            appended += count;
+            match stuck {
+                Ok(()) => {}
+                Err(Stuck::Refused(cause)) => {
+                    tracing::error!(%tenant, "[kora.chain.emit.failed] what waits for the store is refused: {cause}");
+                }
+                Err(Stuck::StoreAway(cause)) => {
+                    tracing::warn!("[kora.chain.emit.failed] the store is still away: {cause}");
+                    break;
+                }
+            }
+        }
+        self.tidy().await;
+        Drained {
+            appended,
+            waiting: self.spool.len(),
+        }
+    }
+
+    /// Drains whenever something waits, with growing pauses while the store is away, until `stop`.
+    pub async fn keep_draining(&self, stop: CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if self.spool.is_empty() {
+                pause = FIRST_PAUSE;
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.something_waits.notified() => continue,
+                }
+            }
+            let round = tokio::select! {
+                () = stop.cancelled() => return,
+                round = self.drain() => round,
+            };
+            if round.appended > 0 {
+                tracing::info!(
+                    entries = round.appended,
+                    "[kora.chain.emit] what waited for the store is appended"
+                );
+                pause = FIRST_PAUSE;
+            }
+            if round.waiting == 0 {
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Nothing may overtake what waits: it is appended first, or the caller is refused.
+    pub(super) async fn let_earlier_ones_pass(&self, events: &[NewEvent]) -> Result<(), AppendError> {
+        let tenants: BTreeSet<_> = events.iter().map(|event| &event.tenant).collect();
+        for tenant in tenants {
+            if self.spool.waiting(tenant) == 0 {
+                continue;
+            }
+            let failures_before = self.store_failures.load(Ordering::Acquire);
+            let _alone = self.draining.lock().await;
+            let failed_meanwhile = self.store_failures.load(Ordering::Acquire) != failures_before;
+            if failed_meanwhile && self.spool.waiting(tenant) > 0 {
+                // A crowd that waited for one failed attempt does not make one attempt each.
+                return Err(self.still_waiting(tenant, "the store is away".to_owned()));
+            }
+            let (_, stuck) = self.drain_one(tenant).await;
+            self.tidy().await;
+            if let Err(Stuck::StoreAway(cause) | Stuck::Refused(cause)) = stuck {
+                return Err(self.still_waiting(tenant, cause.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn still_waiting(&self, tenant: &TenantId, cause: String) -> AppendError {
+        AppendError::Waiting {
+            tenant: tenant.clone(),
+            waiting: self.spool.waiting(tenant),
+            cause,
+        }
+    }
+
+    /// The caller holds `draining`.
+    async fn drain_one(&self, tenant: &TenantId) -> (usize, Result<(), Stuck>) {
+        let mut appended = 0;
+        while let Some(entry) = self.spool.first(tenant) {
+            if let Err(cause) = self.try_commit(entry.events).await {
+                return (appended, Err(self.stuck(cause)));
+            }
+            self.spool.appended(tenant, entry.number);
+            appended += 1;
+        }
+        (appended, Ok(()))
+    }
+
+    fn stuck(&self, cause: AppendError) -> Stuck {
+        match &cause {
+            AppendError::Commit(refusal) if !matches!(refusal, CommitError::Store(_)) => {
+                Stuck::Refused(cause)
+            }
+            _ => {
+                self.store_failures.fetch_add(1, Ordering::Release);
+                Stuck::StoreAway(cause)
+            }
+        }
+    }
+
+    async fn tidy(&self) {
+        if self.off_the_runtime(Spool::tidy).await.is_none() {
+            tracing::warn!("the spool could not be written anew: the runtime is ending");
+        }
+    }
+
+    /// Files block: not on a worker of the runtime. Nothing if the runtime is ending, or the work panicked.
+    async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Spool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let spool = Arc::clone(&self.spool);
+        tokio::task::spawn_blocking(move || work(&spool)).await.ok()
+    }
+}

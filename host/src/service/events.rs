@@ -1,0 +1,174 @@
+//! Chains: appending for the operator, and reading. Verifying and exporting read the store themselves and need no host.
+
+use tokio::sync::mpsc;
+
+use super::{Operator, Problem, ProblemKind, Service, api};
+use crate::{
+    domain::{Event, TenantId},
+    events::{AppendError, AppendRequest, AppendedEvent, Heard, ReadError},
+    store::{CommitError, EventFilter, Order},
+};
+
+/// How many events are shown at once unless said, and at most.
+const TAIL_DEFAULT: u32 = 50;
+const TAIL_MAX: u32 = 1000;
+/// A reader may be this much behind before it is cut off: it can go on from the last sequence number it saw.
+const FOLLOW_QUEUE: usize = 1024;
+
+impl Service {
+    /// Appends an event of one of the operator's own types.
+    ///
+    /// # Errors
+    /// If the type is not the operator's, the payload is no JSON object, or the chain ends elsewhere than was expected.
+    pub async fn append_event(
+        &self,
+        operator: Operator,
+        input: api::AppendEvent,
+    ) -> Result<api::Appended, Problem> {
+        let tenant = self.tenant_or_only(input.tenant.as_deref())?;
+        let event_type = input
+            .event_type
+            .parse()
+            .map_err(|e: crate::domain::InvalidEventType| bad_input("event.type", e.to_string()))?;
+        let mut request =
+            AppendRequest::new(tenant, event_type, input.payload.into_bytes(), operator.writer());
+        request.idempotency_key = input.idempotency_key;
+        request.expected_seq = input.expected_seq;
+        let receipt = self.log.append(request).await.map_err(|error| {
+            self.metrics.host.append_failed();
+            append_problem(error)
+        })?;
+        Ok(api::Appended {
+            event_id: receipt.event_id.to_string(),
+            seq: receipt.seq,
+            pending: receipt.pending,
+            this_hash: receipt.this_hash.map(|hash| hash.to_string()),
+        })
+    }
+
+    /// Events of a chain: the newest first, or those after a sequence number in order.
+    ///
+    /// # Errors
+    /// If there is no such tenant, or a parameter is out of range.
+    pub async fn tail_events(&self, input: &api::TailEvents) -> Result<Vec<api::Event>, Problem> {
+        let tenant = self.chain(input.tenant.as_deref())?;
+        let limit = input.limit.unwrap_or(TAIL_DEFAULT);
+        if !(1..=TAIL_MAX).contains(&limit) {
+            return Err(bad_input("events.limit", format!("the limit is {limit}, expected 1 to {TAIL_MAX}")));
+        }
+        let order = if input.after_seq.is_some() { Order::OldestFirst } else { Order::NewestFirst };
+        let filter = EventFilter {
+            after_seq: input.after_seq,
+            prefixes: input.prefix.iter().cloned().collect(),
+            limit,
+            order,
+            ..EventFilter::default()
+        };
+        let events = self.log.page(&tenant, filter).await.map_err(|error| match error {
+            ReadError::Prefix { .. } => bad_input("events.prefix", error.to_string()),
+            ReadError::Store(_) => Problem::new(ProblemKind::Unavailable, "store.unavailable", error.to_string()),
+        })?;
+        Ok(events.into_iter().map(view).collect())
+    }
+
+    /// Events of a chain as they are appended from now on. The channel closes when the host stops, or when the reader falls too
+    /// far behind.
+    ///
+    /// # Errors
+    /// If there is no such tenant.
+    pub fn follow_events(&self, input: &api::TailEvents) -> Result<mpsc::Receiver<api::Event>, Problem> {
+        let tenant = self.chain(input.tenant.as_deref())?;
+        let prefix = input.prefix.clone();
+        let mut subscription = self.log.subscribe();
+        let (sender, receiver) = mpsc::channel(FOLLOW_QUEUE);
+        let wanted = move |appended: &AppendedEvent| {
+            appended.event.tenant == tenant
+                && prefix.as_deref().is_none_or(|prefix| appended.event.event_type.is_under(prefix))
+        };
+        self.tasks.spawn(async move {
+            loop {
+                let heard = tokio::select! {
+                    heard = subscription.next() => heard,
+                    () = sender.closed() => return,
+                };
+                match heard {
+                    Some(Heard::Event(event)) if wanted(&event) => {
+                        if sender.try_send(view_appended(&event)).is_err() {
+                            return;
+                        }
+                    }
+                    Some(Heard::Event(_)) => {}
+                    // Going on with a gap would look like a whole chain.
+                    Some(Heard::Missed(_)) | None => return,
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    /// A tenant's chain or the host's own.
+    fn chain(&self, tenant: Option<&str>) -> Result<TenantId, Problem> {
+        match tenant {
+            Some("host") => Ok(TenantId::host()),
+            other => self.known_tenant_or_only(other),
+        }
+    }
+}
+
+fn bad_input(code: &str, message: String) -> Problem {
+    Problem::new(ProblemKind::BadInput, code, message)
+}
+
+fn append_problem(error: AppendError) -> Problem {
+    let (kind, code) = match &error {
+        AppendError::NotAllowed(_) => (ProblemKind::Denied, "events.not_allowed"),
+        AppendError::Payload(_) => (ProblemKind::BadInput, "events.payload"),
+        AppendError::IdempotencyKey { .. } => (ProblemKind::BadInput, "events.idempotency_key"),
+        AppendError::Commit(CommitError::SequenceConflict { .. }) => {
+            (ProblemKind::Conflict, "events.sequence_conflict")
+        }
+        AppendError::Commit(CommitError::IdempotencyConflict { .. }) => {
+            (ProblemKind::Conflict, "events.idempotency_conflict")
+        }
+        AppendError::Commit(CommitError::TenantUnknown { .. }) => (ProblemKind::NotFound, "tenant.unknown"),
+        _ => (ProblemKind::Unavailable, "store.unavailable"),
+    };
+    Problem::new(kind, code, error.to_string())
+}
+
+fn view(event: Event) -> api::Event {
+    api::Event {
+        tenant: event.tenant.to_string(),
+        seq: event.seq,
+        event_id: event.event_id.to_string(),
+        event_type: event.event_type,
+        occurred_at_us: event.occurred_at.as_micros(),
+        actor_kind: event.actor_kind,
+        actor_id: event.actor_id,
+        source: event.source,
+        identity_generation: event.identity_generation,
+        idempotency_key: event.idempotency_key,
+        payload: event.payload,
+        prev_hash: Some(event.prev_hash.to_string()),
+        this_hash: event.this_hash.to_string(),
+    }
+}
+
+fn view_appended(appended: &AppendedEvent) -> api::Event {
+    let event = &appended.event;
+    api::Event {
+        tenant: event.tenant.to_string(),
+        seq: appended.seq,
+        event_id: event.event_id.to_string(),
+        event_type: event.event_type.to_string(),
+        occurred_at_us: event.occurred_at.as_micros(),
+        actor_kind: Some(event.actor.kind.to_string()),
+        actor_id: event.actor.id.clone(),
+        source: event.source.clone(),
+        identity_generation: event.identity_generation,
+        idempotency_key: event.idempotency_key.clone(),
+        payload: event.payload.as_str().to_owned(),
+        prev_hash: None,
+        this_hash: appended.this_hash.to_string(),
+    }
+}

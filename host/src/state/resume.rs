@@ -1,0 +1,57 @@
+//! What holds a pause: it is lifted only once nothing does.
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::domain::{DegradationReason, OperationalState, TenantId};
+
+/// Something that holds a pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blocker {
+    /// What, as a word: a degradation reason, or the kind of a command.
+    pub what: String,
+    /// What to do about it.
+    pub detail: String,
+}
+
+/// Says what holds a pause. All of them are asked for at once, so that nobody has to find out one by one.
+#[async_trait]
+pub trait ResumeGuard: Send + Sync + 'static {
+    /// What holds the pause of this tenant, which is in this state; empty if nothing. What cannot be found out holds it.
+    async fn blocked_by(&self, tenant: &TenantId, state: &OperationalState) -> Vec<Blocker>;
+}
+
+/// Looks at the reasons alone: money that is spent and a store that is not what it was hold a pause, an operator's own pause does
+/// not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReasonGuard;
+
+#[async_trait]
+impl ResumeGuard for ReasonGuard {
+    async fn blocked_by(&self, _tenant: &TenantId, state: &OperationalState) -> Vec<Blocker> {
+        state
+            .degradation_reasons
+            .iter()
+            .filter_map(|reason| blocker(*reason))
+            .collect()
+    }
+}
+
+fn blocker(reason: DegradationReason) -> Option<Blocker> {
+    let detail = match reason {
+        DegradationReason::Cost => "the money is spent: it has to be renewed and reconciled first",
+        DegradationReason::Substrate => {
+            "the store is not the one that was known: it has to be checked and confirmed first"
+        }
+        DegradationReason::Auth
+        | DegradationReason::Dispatch
+        | DegradationReason::Migration
+        | DegradationReason::Operator
+        | DegradationReason::TokenExpiring
+        | DegradationReason::RetryCeiling => return None,
+    };
+    Some(Blocker {
+        what: reason.as_str().to_owned(),
+        detail: detail.to_owned(),
+    })
+}

@@ -1,0 +1,29 @@
+//! A home of its own for each test, the command in it, and a host that is started, asked, and ended.
+
+mod home;
+mod host;
+mod libraries;
+
+pub use home::{Finished, TestHome};
+pub use host::RunningHost;
+pub use libraries::{library, package_of, patched};
+
+use std::time::{Duration, Instant};
+
+/// Far above what anything here takes; it is reached only when a test is about to fail.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until `probe` answers, at most until the deadline.
+///
+/// # Panics
+/// At the deadline, with what was waited for.
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(began.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
