@@ -6,6 +6,7 @@
 
 mod change;
 mod document;
+mod edit;
 mod environment;
 mod home;
 mod keys;
@@ -30,6 +31,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use change::{KeyChange, diff};
+pub use edit::{EditError, set_plugin_enabled};
 pub use environment::{Flag, VARIABLES, Variable};
 pub use home::{HOME_VARIABLE, Home, HomeInputs, HomeUnknown};
 pub use keys::{Applies, KEYS, Key};

@@ -17,4 +17,9 @@ pub mod config;
 pub mod secrets;
 pub mod telemetry;
 
+pub mod service;
 
+pub mod cli;
+pub mod socket;
+
+pub mod app;

@@ -5,51 +5,71 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A use case with its input. Unknown methods and parameters are refused where it is read.
+/// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "method", content = "params", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the command's help says it for each")]
 pub enum Call {
+    /// The host at a glance: [`Status`].
     #[serde(rename = "status")]
     Status(Nothing),
+    /// Every plugin and every file that is none: an array of [`Plugin`].
     #[serde(rename = "plugins.list")]
     PluginsList(Nothing),
+    /// Lets a plugin be loaded, and loads it if it is there. Written into `kora.toml`: [`Plugin`].
     #[serde(rename = "plugins.enable")]
     PluginsEnable(PluginName),
+    /// Stops a plugin and keeps it from being loaded. Written into `kora.toml`: [`Plugin`].
     #[serde(rename = "plugins.disable")]
     PluginsDisable(PluginName),
+    /// Stops and starts a plugin's daemons: [`Plugin`].
     #[serde(rename = "plugins.restart")]
     PluginsRestart(PluginName),
+    /// Every tenant: an array of [`Tenant`].
     #[serde(rename = "tenants.list")]
     TenantsList(Nothing),
+    /// Adds a tenant: [`Tenant`].
     #[serde(rename = "tenants.add")]
     TenantsAdd(AddTenant),
+    /// Serves a tenant no longer: [`Tenant`].
     #[serde(rename = "tenants.disable")]
     TenantsDisable(OneTenant),
+    /// Serves a tenant again: [`Tenant`].
     #[serde(rename = "tenants.enable")]
     TenantsEnable(OneTenant),
+    /// Who speaks for which tenant, and who could: [`Identities`].
     #[serde(rename = "identity.list")]
     IdentityList(Nothing),
+    /// Who speaks for one tenant, with the texts: [`Identity`].
     #[serde(rename = "identity.show")]
     IdentityShow(OneTenant),
+    /// Lets another provider speak: [`Swapped`].
     #[serde(rename = "identity.swap")]
     IdentitySwap(Swap),
+    /// Lets an earlier generation speak again: [`Swapped`].
     #[serde(rename = "identity.rollback")]
     IdentityRollback(Rollback),
+    /// The proof of who speaks: [`Why`].
     #[serde(rename = "identity.why")]
     IdentityWhy(OneTenant),
+    /// The operational state: [`State`].
     #[serde(rename = "state.show")]
     StateShow(MaybeTenant),
+    /// Pauses a tenant: [`StateChanged`].
     #[serde(rename = "state.pause")]
     StatePause(StateRequest),
+    /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
+    /// Events in the order of their sequence numbers: an array of [`Event`]; one by one if it is to follow.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// The effective configuration: an array of [`ConfigValue`], sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),
+    /// Applies what has changed in `kora.toml`: [`Reloaded`].
     #[serde(rename = "config.reload")]
     ConfigReload(Nothing),
 }
@@ -477,6 +497,17 @@ pub struct Event {
     pub payload: String,
     pub prev_hash: Option<String>,
     pub this_hash: String,
+}
+
+/// A key of the configuration with its effective value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigValue {
+    /// The key.
+    pub key: String,
+    /// The value as it would stand in the file; of a secret only the kind of its source.
+    pub value: String,
+    /// Where it came from, in words: `default`, `file, line 3`, `environment, NAME`, `flag, --NAME`.
+    pub from: String,
 }
 
 /// What a reload did.
