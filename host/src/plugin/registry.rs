@@ -40,6 +40,8 @@ pub struct PluginChange {
     pub to: PluginState,
     /// Why, in one line.
     pub cause: Option<String>,
+    /// The same as a stable word, of a refusal.
+    pub cause_kind: Option<&'static str>,
 }
 
 /// Hears of every edge, in order. `app` writes them into the host's chain.
@@ -374,7 +376,11 @@ impl Registry {
             admitted: None,
             instance: None,
         };
-        self.announce(change_of(&report, Some(PluginState::Discovered), Some(cause)));
+        let change = change_of(&report, Some(PluginState::Discovered), Some(cause));
+        self.announce(PluginChange {
+            cause_kind: Some(refusal.kind()),
+            ..change
+        });
         self.write_refused().insert(path, report);
     }
 
@@ -417,5 +423,6 @@ fn change_of(report: &PluginReport, from: Option<PluginState>, cause: Option<Str
         from,
         to: report.state,
         cause,
+        cause_kind: None,
     }
 }

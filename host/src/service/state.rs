@@ -27,13 +27,20 @@ impl Service {
             trigger: record.trigger,
             trigger_kind: record.trigger_kind.to_string(),
         });
-        let next = transitions_from(now.state.primary_state)
-            .map(|row| api::NextState { to_state: row.to.to_string(), trigger: row.trigger.to_owned() });
+        let next = transitions_from(now.state.primary_state).map(|row| api::NextState {
+            to_state: row.to.to_string(),
+            trigger: row.trigger.to_owned(),
+        });
         Ok(api::State {
             tenant: tenant.to_string(),
             primary_state: now.state.primary_state.to_string(),
             claim_permission: now.state.claim_permission.to_string(),
-            degradation_reasons: now.state.reasons_sorted().into_iter().map(str::to_owned).collect(),
+            degradation_reasons: now
+                .state
+                .reasons_sorted()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             is_degraded: now.state.is_degraded(),
             state_entered_at: Some(now.entered_at.to_rfc3339_seconds()),
             transition_history: transition_history.collect(),
@@ -52,7 +59,9 @@ impl Service {
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
         let changed = self.states.pause(&tenant, &text, &operator.writer()).await;
-        changed.map(view).map_err(|error| self.state_problem(&tenant, &error))
+        changed
+            .map(view)
+            .map_err(|error| self.state_problem(&tenant, &error))
     }
 
     /// Resumes a paused tenant, unless something holds the pause.
@@ -66,7 +75,9 @@ impl Service {
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
         let changed = self.states.resume(&tenant, &text, &operator.writer()).await;
-        changed.map(view).map_err(|error| self.state_problem(&tenant, &error))
+        changed
+            .map(view)
+            .map_err(|error| self.state_problem(&tenant, &error))
     }
 
     fn state_request(&self, input: api::StateRequest) -> Result<(TenantId, String), Problem> {
@@ -85,7 +96,9 @@ impl Service {
     fn state_problem(&self, tenant: &TenantId, error: &StateChangeError) -> Problem {
         let (kind, code) = match error {
             StateChangeError::TenantUnknown { .. } => (ProblemKind::NotFound, "tenant.unknown"),
-            StateChangeError::Refused(TransitionError::Text { .. }) => (ProblemKind::BadInput, "state.reason"),
+            StateChangeError::Refused(TransitionError::Text { .. }) => {
+                (ProblemKind::BadInput, "state.reason")
+            }
             StateChangeError::Blocked { .. } => (ProblemKind::WrongState, "state.blocked"),
             StateChangeError::KeptChanging => (ProblemKind::Conflict, "state.kept_changing"),
             StateChangeError::Closing { .. } => (ProblemKind::Unavailable, "host.stopping"),
@@ -99,7 +112,11 @@ impl Service {
             Some(now) if kind == ProblemKind::WrongState => {
                 let now = now.state.primary_state;
                 let next: Vec<_> = legal_next(now).iter().map(|state| format!("`{state}`")).collect();
-                let next = if next.is_empty() { "none".to_owned() } else { next.join(", ") };
+                let next = if next.is_empty() {
+                    "none".to_owned()
+                } else {
+                    next.join(", ")
+                };
                 problem.hint(format!("`{tenant}` is `{now}`; it may go to: {next}"))
             }
             _ => problem,
