@@ -63,7 +63,7 @@ pub enum Call {
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
-    /// Events in the order of their sequence numbers: an array of [`Event`]; one by one if it is to follow.
+    /// Events: an array of [`Event`]. If it is to follow: those that are appended from now on, one by one, and none of the past.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
     /// The effective configuration: an array of [`ConfigValue`], sorted by key.
