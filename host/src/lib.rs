@@ -13,11 +13,11 @@ pub mod plugin;
 pub mod coordinator;
 pub mod identity;
 
-pub mod service;
-
 pub mod config;
 pub mod secrets;
 pub mod telemetry;
+
+pub mod service;
 
 pub mod cli;
 pub mod socket;

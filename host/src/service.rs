@@ -1,6 +1,162 @@
 //! The use cases: the one API that the rims call. What they take and answer is plain data; who asks is set by the rim.
 
 pub mod api;
+mod config;
+mod dispatch;
+mod entries;
+mod events;
+mod identity;
+mod plugins;
 mod problem;
+mod state;
+mod status;
+mod tenants;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    config::{Config, ConfigProblems},
+    coordinator::{CoordinatorHandle, HostState},
+    domain::{Actor, ActorKind},
+    engine::transition::GateReport,
+    events::{EventLog, Writer},
+    identity::Identities,
+    plugin::{Platform, Registry},
+    secrets::Secrets,
+    state::States,
+    store::Store,
+    telemetry::{LoggingHandle, Metrics},
+};
 
 pub use problem::{Problem, ProblemKind};
+pub use tenants::{TENANT_IDENTITY, agent_name, identity_seed};
+
+/// The operator of this machine, known by the uid at the other end of the control socket. Only a rim makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operator {
+    uid: u32,
+}
+
+impl Operator {
+    /// The operator with this uid.
+    pub const fn with_uid(uid: u32) -> Self {
+        Self { uid }
+    }
+
+    fn actor(self) -> Actor {
+        Actor { kind: ActorKind::Operator, id: Some(format!("uid:{}", self.uid)) }
+    }
+
+    fn writer(self) -> Writer {
+        Writer::operator(self.uid)
+    }
+}
+
+/// Reads the configuration from where it comes from.
+pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigProblems> + Send + Sync>;
+
+/// The host's own account of what it does, as far as the use cases add to it.
+pub trait AccountsPort: Send + Sync + 'static {
+    /// The configuration was read again.
+    fn reloaded(&self, reloaded: &api::Reloaded);
+}
+
+/// Everything that the use cases work with. `app` makes it.
+pub struct Parts {
+    /// The configuration in force.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Where it is read from.
+    pub read_config: ReadConfig,
+    /// Only these entries run, as `name` or `plugin/name`; empty: all that the configuration chooses.
+    pub only: Vec<String>,
+    /// What this machine can load.
+    pub platform: Platform,
+    /// What is durable.
+    pub store: Arc<dyn Store>,
+    /// The chains.
+    pub log: Arc<EventLog>,
+    /// The operational states.
+    pub states: Arc<States>,
+    /// The tenants.
+    pub tenants: crate::tenants::Tenants,
+    /// Who speaks for them.
+    pub identities: Identities,
+    /// The plugins.
+    pub plugins: Arc<Registry>,
+    /// The daemon entries.
+    pub coordinator: CoordinatorHandle,
+    /// The log.
+    pub logging: LoggingHandle,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The secrets.
+    pub secrets: Arc<Secrets>,
+    /// The host's own chain.
+    pub accounts: Arc<dyn AccountsPort>,
+    /// Tasks that end with the host.
+    pub tasks: TaskTracker,
+    /// Names this boot in boot events: `boot_` and 8 hexadecimal digits.
+    pub boot_id: String,
+}
+
+/// The use cases.
+pub struct Service {
+    parts: Parts,
+    gates: Mutex<Vec<GateReport>>,
+    booted: std::sync::atomic::AtomicBool,
+}
+
+impl std::ops::Deref for Service {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Service {
+    /// Over these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, gates: Mutex::default(), booted: false.into() }
+    }
+
+    /// Notes how a boot gate of the host went.
+    pub fn note_gate(&self, gate: GateReport) {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).push(gate);
+    }
+
+    /// The boot gates of the host so far.
+    pub fn gate_reports(&self) -> Vec<GateReport> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says that every tenant has left `booting`: the host is `running` from here on.
+    pub fn note_booted(&self) {
+        self.booted.store(true, std::sync::atomic::Ordering::Release);
+    }
+
+    /// The coordinator runs before the tenants have booted; the host does not.
+    fn state_of_host(&self, coordinator: HostState) -> &'static str {
+        match coordinator {
+            HostState::Running if !self.booted.load(std::sync::atomic::Ordering::Acquire) => {
+                HostState::Booting.as_str()
+            }
+            state => state.as_str(),
+        }
+    }
+
+    fn gates(&self) -> Vec<api::Gate> {
+        let view = |gate: GateReport| api::Gate {
+            gate_id: gate.gate_id,
+            gate_class: gate.gate_class.to_string(),
+            outcome: gate.outcome.to_string(),
+            attempts: gate.attempts,
+            elapsed_ms: gate.elapsed_ms,
+            detail: gate.detail,
+        };
+        self.gate_reports().into_iter().map(view).collect()
+    }
+}

@@ -4,12 +4,20 @@
 //! Everything that belongs together is committed together: a [`Batch`] is one transaction of events and changes, answered
 //! after the sync. Nothing else writes.
 
+pub mod export;
 mod records;
+pub mod sqlite;
+pub mod tenant_defaults;
+pub mod verify;
+
+#[cfg(test)]
+pub(crate) mod conformance;
 
 pub use records::{
     Appended, Batch, Change, CommitError, EventFilter, GenerationRecord, Head, KvScope, Order, StoreError,
     StoreHealth,
 };
+pub use verify::Scope;
 
 use async_trait::async_trait;
 
@@ -21,6 +29,10 @@ use crate::domain::{Event, EventId, Generation, TenantId, TenantRecord};
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Commits a batch: all of it or nothing. Answers, once it is durable, what became of each event, in order.
+    ///
+    /// A batch whose events are all there already, by their ids, was committed before, whole: it is answered as it was then,
+    /// its changes are not applied again and `expected_seq` is not asked. So a batch that was answered
+    /// [`StoreError::Unavailable`] may be handed in again as it was.
     async fn commit(&self, batch: Batch) -> Result<Vec<Appended>, CommitError>;
 
     /// Events of one tenant.

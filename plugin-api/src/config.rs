@@ -43,3 +43,50 @@ impl From<Map<String, Value>> for Config {
         Self(map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Keys {
+        every_seconds: u64,
+    }
+
+    #[test]
+    fn a_configuration_is_read_into_a_type_of_the_authors() {
+        let config =
+            Config::from_json(br#"{"every_seconds":5,"loud":true,"name":"x"}"#).expect("is an object");
+        assert_eq!(
+            config.parse::<Keys>().expect("has the key"),
+            Keys { every_seconds: 5 }
+        );
+        assert_eq!(
+            (
+                config.is_set("loud"),
+                config.is_set("quiet"),
+                config.is_set("name")
+            ),
+            (true, false, false)
+        );
+        assert_eq!(
+            (config.get_str("name"), config.get_str("loud")),
+            (Some("x"), None)
+        );
+    }
+
+    #[test]
+    fn an_error_names_what_is_missing() {
+        let error = Config::default().parse::<Keys>().expect_err("lacks the key");
+        assert!(error.to_string().contains("every_seconds"), "{error}");
+    }
+
+    #[test]
+    fn only_an_object_is_a_configuration() {
+        for bytes in [b"[]".as_slice(), b"null", b"\xff", b"{"] {
+            assert!(Config::from_json(bytes).is_err());
+        }
+    }
+}

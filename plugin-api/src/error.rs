@@ -5,7 +5,7 @@ use std::fmt;
 use kora_plugin_abi as abi;
 
 /// What the fallible functions of the SDK and of an author answer.
-pub type Result<T = ()> = std::result::Result<T, PluginError>;
+pub type Result<T = (), E = PluginError> = std::result::Result<T, E>;
 
 /// What kind of failure it is. Only [`MissingCredential`](ErrorKind::MissingCredential) changes what the host does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,5 +121,47 @@ fn kind(code: u32) -> ErrorKind {
         abi::MISSING_CREDENTIAL => ErrorKind::MissingCredential,
         abi::QUOTA => ErrorKind::Quota,
         _ => ErrorKind::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_survives_the_boundary() {
+        for expected in [
+            ErrorKind::Failed,
+            ErrorKind::Invalid,
+            ErrorKind::Denied,
+            ErrorKind::TenantNotServed,
+            ErrorKind::Unavailable,
+            ErrorKind::Conflict,
+            ErrorKind::MissingCredential,
+            ErrorKind::Quota,
+        ] {
+            let crossed = PluginError::from_abi(PluginError::of_kind(expected, "why").into_abi());
+            assert_eq!((crossed.kind(), crossed.to_string().as_str()), (expected, "why"));
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_later_host_and_text_that_is_not_utf8_are_taken_as_a_failure() {
+        let mut error = abi::AbiError::new(4_000_000, "");
+        error.message = b"odd \xff".as_slice().into();
+        let error = PluginError::from_abi(error);
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::Failed, "odd \u{fffd}")
+        );
+    }
+
+    #[test]
+    fn any_error_converts_with_its_message() {
+        let convert = || -> Result { Ok("x".parse::<u8>().map(drop)?) };
+        assert_eq!(
+            convert().expect_err("is no number").to_string(),
+            "invalid digit found in string"
+        );
     }
 }

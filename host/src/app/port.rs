@@ -18,13 +18,12 @@ use super::wire;
 use crate::{
     config::Config,
     coordinator::CoordinatorHandle,
-    domain::{Clock, DegradationReason, PluginName, ProviderId, TenantId, TriggerKind},
-    engine::transition::Request,
+    domain::{Clock, DegradationReason, PluginName, ProviderId, TenantId},
     events::{AppendRequest, EventLog, Writer},
     identity::Identities,
     plugin::{HostPort, MetricKind, PluginIdentity, PortError},
     secrets::{SecretError, Secrets},
-    state::States,
+    state::{HISTORY_LEN, States},
     store::{Batch, Change, EventFilter, KvScope, Order, Store},
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
@@ -43,6 +42,10 @@ pub struct Announcement {
     pub tenant: Option<TenantId>,
 }
 
+fn no_state(tenant: &TenantId) -> PortError {
+    PortError::Unavailable(format!("the tenant `{tenant}` has no operational state yet"))
+}
+
 /// Behind the host services.
 pub struct Port {
     pub clock: Arc<dyn Clock>,
@@ -52,7 +55,7 @@ pub struct Port {
     pub secrets: Arc<Secrets>,
     pub store: Arc<dyn Store>,
     pub log: Arc<EventLog>,
-    pub states: States,
+    pub states: Arc<States>,
     pub tenants: OnceLock<Tenants>,
     pub identities: OnceLock<Identities>,
     pub coordinator: CoordinatorHandle,
@@ -129,19 +132,18 @@ impl HostPort for Port {
     }
 
     fn state(&self, tenant: &TenantId) -> Result<Value, PortError> {
-        let unknown = || PortError::Unavailable(format!("the tenant `{tenant}` has no operational state yet"));
-        let state = self.states.current(tenant).ok_or_else(unknown)?;
-        let entered = self.states.entered_at(tenant).map(|at| at.as_micros());
+        let now = self.states.current(tenant).ok_or_else(|| no_state(tenant))?;
         Ok(json!({
-            "primary_state": state.primary_state,
-            "claim_permission": state.claim_permission,
-            "degradation_reasons": state.reasons_sorted(),
-            "entered_at_us": entered,
+            "primary_state": now.state.primary_state,
+            "claim_permission": now.state.claim_permission,
+            "degradation_reasons": now.state.reasons_sorted(),
+            "entered_at_us": now.entered_at.as_micros(),
         }))
     }
 
     fn state_history(&self, tenant: &TenantId) -> Result<Value, PortError> {
-        Ok(wire::history(&self.states.history(tenant)))
+        let history = self.states.history(tenant, HISTORY_LEN).ok_or_else(|| no_state(tenant))?;
+        serde_json::to_value(history).map_err(|error| PortError::Failed(error.to_string()))
     }
 
     fn daemon_health(&self) -> Value {
@@ -232,10 +234,8 @@ impl HostPort for Port {
         let reason: DegradationReason = reason
             .parse()
             .map_err(|e: crate::domain::UnknownWireValue| PortError::Invalid(e.to_string()))?;
-        let text = if note.trim().is_empty() { format!("{} says so", from.name) } else { note };
-        let request = Request::stay(TriggerKind::Degradation, text);
-        let request = if present { request.adding([reason]) } else { request.removing([reason]) };
-        let changed = self.states.transition(&tenant, request, &Self::writer(from)?).await;
+        let writer = Self::writer(from)?;
+        let changed = self.states.set_degradation(&tenant, reason, present, &note, &writer).await;
         changed.map(drop).map_err(|error| PortError::Conflict(error.to_string()))
     }
 

@@ -1,26 +1,14 @@
-//! Events, history and errors in the form in which plugins get them.
+//! Events, state changes and errors in the form in which plugins get them.
 
 use serde_json::{Value, json};
 
 use crate::{
-    domain::Event,
+    domain::{Event, OperationalState},
     events::{AppendError, AppendedEvent},
     plugin::PortError,
-    state::HistoryRecord,
+    state::Transition,
     store::CommitError,
 };
-
-pub fn history(records: &[HistoryRecord]) -> Value {
-    let rendered = records.iter().map(|record| {
-        json!({
-            "timestamp": record.timestamp.to_rfc3339_seconds(),
-            "from_state": record.from_state,
-            "to_state": record.to_state,
-            "trigger": record.trigger,
-        })
-    });
-    rendered.collect()
-}
 
 /// An event with the fields of an export.
 pub fn event(event: &Event) -> Value {
@@ -54,6 +42,24 @@ pub fn appended(appended: &AppendedEvent) -> Value {
         "identity_generation": event.identity_generation,
         "payload": event.payload.as_str(),
         "this_hash": appended.this_hash,
+    })
+}
+
+/// A state change.
+pub fn transition(transition: &Transition) -> Value {
+    let state = |state: &OperationalState| {
+        json!({
+            "primary_state": state.primary_state,
+            "claim_permission": state.claim_permission,
+            "degradation_reasons": state.reasons_sorted(),
+        })
+    };
+    json!({
+        "tenant": transition.tenant,
+        "from": state(&transition.from),
+        "to": state(&transition.to),
+        "trigger_kind": transition.trigger_kind,
+        "trigger": transition.trigger,
     })
 }
 

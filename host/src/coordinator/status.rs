@@ -45,6 +45,8 @@ pub struct EntryStatus {
     pub fatal_on_startup_failure: bool,
     /// Where it runs.
     pub placement: Placement,
+    /// How long its stop may take.
+    pub shutdown_timeout: Duration,
     /// Its periodic tasks.
     pub tasks: Vec<TaskStatus>,
 }

@@ -8,10 +8,7 @@ mod ticks;
 use std::{
     collections::VecDeque,
     future::pending,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -38,8 +35,10 @@ enum Does {
     PanicHere,
     /// A future that never ends.
     Hang,
-    /// A loop that never yields.
+    /// A loop that never yields, so that the probe is not answered either.
     Wedge,
+    /// The same, where whoever implements the entry knows it.
+    WedgeKnown,
 }
 
 /// What happened on a stage, each with the seconds since it was set.
@@ -86,7 +85,7 @@ impl Stage {
                 startup: Script::default(),
                 tick: Script::default(),
                 shutdown: Script::default(),
-                wedged: AtomicBool::new(false),
+                wedged: Mutex::default(),
             },
         }
     }
@@ -170,7 +169,7 @@ struct Fake {
     startup: Script,
     tick: Script,
     shutdown: Script,
-    wedged: AtomicBool,
+    wedged: Mutex<Option<Does>>,
 }
 
 /// An entry that is still being written.
@@ -248,8 +247,8 @@ impl Fake {
                 panic!("on purpose")
             }
             Does::Hang => pending().await,
-            Does::Wedge => {
-                self.wedged.store(true, Ordering::Relaxed);
+            Does::Wedge | Does::WedgeKnown => {
+                *self.wedged.lock().unwrap() = Some(does);
                 pending().await
             }
         };
@@ -273,10 +272,11 @@ impl Entry for Fake {
     }
 
     async fn probe(&self) -> bool {
-        if self.wedged.load(Ordering::Relaxed) {
-            return pending().await;
+        let wedged = self.wedged.lock().unwrap().clone();
+        match wedged {
+            Some(Does::Wedge) => pending().await,
+            wedged => wedged.is_none(),
         }
-        true
     }
 }
 

@@ -10,10 +10,7 @@ use std::{collections::BTreeMap, fmt};
 
 pub use own_types::OwnType;
 
-use crate::domain::{EventType, PluginName};
-
-/// First words that the system keeps for itself. [`PluginName`] refuses them too.
-const RESERVED_FIRST_WORDS: [&str; 4] = ["kora_control", "sea_ticket", "kronicle", "host"];
+use crate::domain::{EventType, PluginName, RESERVED_FIRST_WORDS};
 
 /// The first word that the host shares with the plugin of that name.
 const SHARED_FIRST_WORD: &str = "kora";

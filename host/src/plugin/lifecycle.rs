@@ -72,6 +72,11 @@ impl PluginState {
         }
     }
 
+    /// Whether its daemon entries were stopped on purpose.
+    pub const fn is_stopped(self) -> bool {
+        matches!(self, Self::Stopping | Self::Stopped)
+    }
+
     /// Whether its code may be called: its identities asked, its entries run.
     pub const fn is_usable(self) -> bool {
         matches!(

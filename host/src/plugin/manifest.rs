@@ -113,6 +113,23 @@ pub struct Permissions {
     pub network: bool,
 }
 
+impl Permissions {
+    /// The keys that are asked for, in the manifest's order.
+    pub fn granted(&self) -> Vec<&'static str> {
+        let all = [
+            ("events", self.events),
+            ("state", self.state),
+            ("kv", self.kv),
+            ("secrets", self.secrets),
+            ("tickets", self.tickets),
+            ("cost", self.cost),
+            ("tools", self.tools),
+            ("network", self.network),
+        ];
+        all.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
+    }
+}
+
 impl Manifest {
     /// Reads a manifest, which may be padded with white space at its end. The warnings are one line each.
     ///

@@ -78,7 +78,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn begin(self: &'static Self) -> RunningGuard {
+    pub fn begin(&'static self) -> RunningGuard {
         self.count.fetch_add(1, Ordering::AcqRel);
         RunningGuard(self)
     }
@@ -210,4 +210,37 @@ fn describe(plan: &BackgroundDaemon, handle: u64) -> Value {
 /// The keys of `RandomState` come from the operating system, so a handle says nothing about any other.
 fn random_handle() -> u64 {
     RandomState::new().hash_one(0_u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+
+    #[test]
+    fn waiting_for_the_end_lasts_until_the_last_piece_of_work_has_ended() {
+        static RUNNING: Running = Running {
+            count: AtomicUsize::new(0),
+            ended: Notify::const_new(),
+        };
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(RUNNING.none()).poll(&mut context).is_ready(), "nothing runs");
+        let (first, second) = (RUNNING.begin(), RUNNING.begin());
+        let mut none = pin!(RUNNING.none());
+        assert!(none.as_mut().poll(&mut context).is_pending());
+        drop(first);
+        assert!(none.as_mut().poll(&mut context).is_pending());
+        drop(second);
+        assert!(none.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[test]
+    fn handles_do_not_repeat() {
+        let handles: std::collections::HashSet<u64> = (0..1000).map(|_| random_handle()).collect();
+        assert_eq!(handles.len(), 1000);
+    }
 }

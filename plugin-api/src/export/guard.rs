@@ -117,3 +117,103 @@ impl<F> Drop for Guarded<F> {
         drop_guarded(self.inner.take());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{panic::panic_any, task::Waker};
+
+    use super::*;
+
+    /// A payload that panics when it is dropped, as does the payload of that panic.
+    struct Bomb(u32);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                panic_any(Self(self.0 - 1));
+            }
+        }
+    }
+
+    fn error_of<T>(result: AbiResult<T>) -> AbiError {
+        match result {
+            ROk(_) => panic!("expected an error"),
+            RErr(error) => error,
+        }
+    }
+
+    fn message(error: &AbiError) -> &str {
+        std::str::from_utf8(&error.message).expect("is UTF-8")
+    }
+
+    fn poll<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+        future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_message() {
+        let number = 7;
+        for (error, expected) in [
+            (error_of(guard::<()>(|| panic!("plain"))), "panicked: plain"),
+            (
+                error_of(guard::<()>(|| panic!("number {number}"))),
+                "panicked: number 7",
+            ),
+            (
+                error_of(guard::<()>(|| panic_any(number))),
+                "panicked: a panic without a message",
+            ),
+        ] {
+            assert_eq!((error.code, message(&error)), (abi::PANICKED, expected));
+        }
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_goes_no_further() {
+        assert_eq!(error_of(guard::<()>(|| panic_any(Bomb(5)))).code, abi::PANICKED);
+    }
+
+    #[test]
+    fn an_entry_is_poisoned_by_a_panic_and_by_nothing_else() {
+        let poisoned = AtomicBool::new(false);
+        let failed = error_of(guard_entry::<()>(&poisoned, || {
+            Err(AbiError::new(abi::FAILED, "fails"))
+        }));
+        assert_eq!(failed.code, abi::FAILED);
+        assert!(guard_entry(&poisoned, || Ok(1)).is_ok());
+        assert_eq!(
+            error_of(guard_entry::<()>(&poisoned, || panic!("now"))).code,
+            abi::PANICKED
+        );
+        assert_eq!(error_of(guard_entry(&poisoned, || Ok(1))).code, abi::POISONED);
+    }
+
+    #[test]
+    fn a_future_that_panics_answers_with_an_error_and_is_dropped_at_once() {
+        let held = std::sync::Arc::new(());
+        let holds = held.clone();
+        let mut future = std::pin::pin!(Guarded::new("test".to_owned(), async move {
+            let _holds = holds;
+            panic!("in a poll");
+            #[expect(unreachable_code, reason = "it gives the future its type")]
+            Ok::<(), AbiError>(())
+        }));
+        let Poll::Ready(Err(error)) = poll(&mut future) else {
+            panic!("expected an error");
+        };
+        assert_eq!(message(&error), "panicked: in a poll");
+        assert_eq!(std::sync::Arc::strong_count(&held), 1);
+        assert!(matches!(poll(&mut future), Poll::Ready(Err(error)) if error.code == abi::POISONED));
+    }
+
+    #[test]
+    fn what_panics_while_a_future_is_dropped_stays_inside() {
+        let bomb = Bomb(3);
+        let mut future = Box::pin(Guarded::new("test".to_owned(), async move {
+            let _bomb = bomb;
+            std::future::pending::<Result<(), AbiError>>().await
+        }));
+        assert!(poll(&mut future.as_mut()).is_pending());
+        drop(future);
+    }
+}

@@ -90,13 +90,17 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, AbiError>> + Send + 'static,
 {
-    let started = runtime().map(|runtime| runtime.spawn(Guarded::new(name, work)));
+    let started = runtime().map(|runtime| {
+        let task = runtime.spawn(Guarded::new(name, work));
+        // Made here and not below, where it would not be yet if the host drops the future before it polls it once.
+        let cancel = CancelOnDrop(task.abort_handle());
+        (task, cancel)
+    });
     async move {
-        let task = match started {
-            Ok(task) => task,
+        let (task, _cancel) = match started {
+            Ok(started) => started,
             Err(error) => return RErr(error),
         };
-        let _cancel = CancelOnDrop(task.abort_handle());
         match task.await {
             Ok(Ok(value)) => ROk(value),
             Ok(Err(error)) => RErr(error),

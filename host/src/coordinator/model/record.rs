@@ -128,6 +128,7 @@ impl Record {
             restarts: self.restarts,
             fatal_on_startup_failure: self.plan.fatal_on_startup_failure,
             placement: self.plan.placement,
+            shutdown_timeout: self.plan.shutdown_timeout,
             tasks: tasks.collect(),
         }
     }

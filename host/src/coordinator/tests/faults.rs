@@ -33,6 +33,26 @@ async fn a_startup_that_never_yields_disables_its_plugin_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_thread_that_is_known_not_to_come_back_is_not_waited_for() {
+    let stage = Stage::set();
+    let host = stage.host();
+    host.boot([
+        stage.entry("p/wedge").startup([Does::WedgeKnown]),
+        stage.entry("q/b"),
+    ])
+    .await;
+    let expected = [
+        "0 p/wedge startup",
+        "30 p/wedge startup cancelled",
+        "30 plugin p is wedged",
+        "30 p/wedge is wedged",
+        "30 q/b startup",
+    ];
+    assert_eq!(stage.lines(), expected);
+    host.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tick_that_never_yields_disables_its_plugin_and_the_host_stops_cleanly() {
     let stage = Stage::set();
     let host = stage.host();

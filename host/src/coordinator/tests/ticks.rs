@@ -176,3 +176,15 @@ async fn a_tick_that_panics_starts_its_daemon_anew_and_spares_the_others() {
         host.end().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_panic_no_other_task_of_that_daemon_runs_until_it_has_started_anew() {
+    let stage = Stage::set();
+    let host = stage.host();
+    let two = stage.entry("a").ticking(10).tick([Does::Panic("ouch"), Does::Ok]);
+    host.boot([two.plan(|plan| plan.tasks.push(TaskPlan::new("other", SECOND * 10)))])
+        .await;
+    sleep(SECOND * 15).await;
+    assert_eq!(stage.calls()[1..], ["p/a tick", "p/a shutdown", "p/a startup"]);
+    host.end().await;
+}

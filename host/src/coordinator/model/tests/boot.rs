@@ -90,6 +90,27 @@ fn an_entry_waits_for_what_it_requires_and_starts_when_that_runs() {
 }
 
 #[test]
+fn an_entry_that_waited_still_starts_after_what_it_names() {
+    let mut desk = Desk::new();
+    let late = EntryPlan {
+        after: vec![id("b")],
+        ..requiring("c", "a")
+    };
+    desk.boot([plan("a"), plan("b"), late]);
+    for name in ["a", "b"] {
+        desk.start_failed(name, failed("no"));
+        desk.stopped(name);
+        desk.says(name, Happening::Rested);
+    }
+    assert_eq!(
+        desk.started("a"),
+        ["p/a running"],
+        "what it comes after is just starting"
+    );
+    assert_eq!(desk.started("b"), ["p/b running", "p/c starting", "p/c Start"]);
+}
+
+#[test]
 fn a_fatal_entry_whose_requirement_failed_ends_the_boot() {
     let mut desk = Desk::new();
     let needy = EntryPlan {

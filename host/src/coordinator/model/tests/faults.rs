@@ -156,6 +156,12 @@ fn only_several_missed_deadlines_in_a_row_start_an_entry_anew() {
         last[1],
         "p/a stopping: `tick` did not end in time 3 times in a row"
     );
+
+    desk.stopped("a");
+    desk.says("a", Happening::Rested);
+    desk.started("a");
+    desk.ticked("a", 0, missed());
+    assert_eq!(desk.state("a"), EntryState::Running, "a new start counts anew");
 }
 
 #[test]

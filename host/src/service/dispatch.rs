@@ -1,0 +1,43 @@
+//! A call as data, to the use case that it names.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Operator, Problem, ProblemKind, Service, api::Call};
+
+impl Service {
+    /// Carries out a call of the operator's.
+    ///
+    /// # Errors
+    /// What the use case answers.
+    pub async fn call(&self, operator: Operator, call: Call) -> Result<Value, Problem> {
+        match call {
+            Call::Status(_) => json(self.status()),
+            Call::PluginsList(_) => json(self.plugins()),
+            Call::PluginsEnable(input) => json(self.enable_plugin(operator, &input).await?),
+            Call::PluginsDisable(input) => json(self.disable_plugin(operator, &input).await?),
+            Call::PluginsRestart(input) => json(self.restart_plugin(operator, &input).await?),
+            Call::TenantsList(_) => json(self.tenants()),
+            Call::TenantsAdd(input) => json(self.add_tenant(operator, input).await?),
+            Call::TenantsDisable(input) => json(self.disable_tenant(operator, &input).await?),
+            Call::TenantsEnable(input) => json(self.enable_tenant(operator, &input).await?),
+            Call::IdentityList(_) => json(self.identities()),
+            Call::IdentityShow(input) => json(self.identity(&input)?),
+            Call::IdentitySwap(input) => json(self.swap_identity(operator, input).await?),
+            Call::IdentityRollback(input) => json(self.roll_identity_back(operator, input).await?),
+            Call::IdentityWhy(input) => json(self.why(&input).await?),
+            Call::StateShow(input) => json(self.state(&input)?),
+            Call::StatePause(input) => json(self.pause(operator, input).await?),
+            Call::StateResume(input) => json(self.resume(operator, input).await?),
+            Call::EventsAppend(input) => json(self.append_event(operator, input).await?),
+            Call::EventsTail(input) => json(self.tail_events(&input).await?),
+            Call::ConfigShow(_) => json(self.show_config()),
+            Call::ConfigReload(_) => json(self.reload_config(operator).await?),
+        }
+    }
+}
+
+fn json(answer: impl Serialize) -> Result<Value, Problem> {
+    serde_json::to_value(answer)
+        .map_err(|error| Problem::new(ProblemKind::Internal, "host.answer", error.to_string()))
+}

@@ -1,0 +1,81 @@
+//! How the host is, at one moment.
+
+use super::{Service, api};
+use crate::{
+    coordinator::EntryStatus,
+    domain::TenantId,
+    store::StoreHealth,
+};
+
+impl Service {
+    /// How the host is.
+    pub fn status(&self) -> api::Status {
+        let coordinator = self.coordinator.status();
+        let (store, store_cause) = match self.store.health() {
+            StoreHealth::Available => ("available", None),
+            StoreHealth::Unavailable { cause } => ("unavailable", Some(cause)),
+            StoreHealth::Closed => ("closed", None),
+        };
+        let served = self.tenants.list().into_iter().filter(|listed| listed.record.active);
+        api::Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            state: self.state_of_host(coordinator.state).to_owned(),
+            daemon_session_id: coordinator.daemon_session_id,
+            boot_at: coordinator.boot_at.to_rfc3339_seconds(),
+            uptime_seconds: coordinator.uptime.as_secs(),
+            shutdown_reason: coordinator.shutdown_reason.map(|reason| reason.to_string()),
+            home: self.config.load().home().root().display().to_string(),
+            store: store.to_owned(),
+            store_cause,
+            spooled_events: u64::try_from(self.log.waiting_entries()).unwrap_or(u64::MAX),
+            recent_error_count_5min: self.logging.recent_errors(),
+            gates: self.gates(),
+            tenants: served.map(|listed| self.tenant_status(&listed.record.tenant)).collect(),
+            plugins: self.plugins.reports().into_iter().map(|report| api::PluginStatus {
+                name: report.admitted.as_ref().map(|a| a.manifest.name.to_string()),
+                version: report.admitted.as_ref().map(|a| a.manifest.version.to_string()),
+                state: report.state.to_string(),
+                cause: report.cause,
+            }).collect(),
+            daemons: coordinator.entries.into_iter().map(daemon).collect(),
+        }
+    }
+
+    fn tenant_status(&self, tenant: &TenantId) -> api::TenantStatus {
+        let state = self.states.current(tenant);
+        let speaking = self.identities.slots().speaking(tenant);
+        let state = state.as_ref().map(|now| &now.state);
+        api::TenantStatus {
+            tenant: tenant.to_string(),
+            primary_state: state.map_or("unknown".to_owned(), |s| s.primary_state.to_string()),
+            claim_permission: state.map_or("none".to_owned(), |s| s.claim_permission.to_string()),
+            degradation_reasons: state
+                .map(|s| s.reasons_sorted().into_iter().map(str::to_owned).collect())
+                .unwrap_or_default(),
+            agent_name: speaking.as_ref().map(|s| s.snapshot.agent_name.clone()),
+            provider: speaking.as_ref().and_then(|s| s.provider.as_ref()).map(ToString::to_string),
+            generation: speaking.as_ref().map(|s| s.generation),
+        }
+    }
+}
+
+fn daemon(entry: EntryStatus) -> api::Daemon {
+    let task = |task: crate::coordinator::TaskStatus| api::Task {
+        name: task.name,
+        every_seconds: task.every.as_secs_f64(),
+        runs: task.ticks,
+        failures: task.failures,
+        skipped: task.skipped,
+    };
+    api::Daemon {
+        plugin: entry.id.plugin().to_owned(),
+        name: entry.id.name().to_owned(),
+        state: entry.state.to_string(),
+        cause: entry.detail.or(entry.last_error),
+        restarts: u64::from(entry.restarts),
+        fatal_on_startup_failure: entry.fatal_on_startup_failure,
+        shutdown_timeout_seconds: entry.shutdown_timeout.as_secs_f64(),
+        tasks: entry.tasks.into_iter().map(task).collect(),
+    }
+}

@@ -1,0 +1,286 @@
+//! Tenants: which there are, adding one, serving it or no longer. Bringing one up is what a boot does for each.
+
+use std::time::Instant;
+
+use super::{Operator, Problem, ProblemKind, Service, api};
+use crate::{
+    config::Config,
+    domain::{PrimaryState, TenantId, TriggerKind},
+    engine::{
+        transition::{BootReport, GateClass, GateOutcome, GateReport, Request},
+        trigger::canonical_text,
+        vocabulary::Owner,
+    },
+    events::Writer,
+    identity::{Fallback, IdentitySeed},
+    state::StateChangeError,
+    tenants::{Listed, Origin, TenantError, TenantSeed},
+};
+
+/// The gate of a tenant that somebody speaks for it.
+pub const TENANT_IDENTITY: &str = "tenant_identity";
+
+impl Service {
+    /// Every tenant, served or not.
+    pub fn tenants(&self) -> Vec<api::Tenant> {
+        self.tenants.list().into_iter().map(|listed| self.tenant_view(listed)).collect()
+    }
+
+    /// Adds a tenant and brings it up.
+    ///
+    /// # Errors
+    /// If the id is bad or taken. A tenant without an identity is added all the same, and stays `stopped`.
+    pub async fn add_tenant(&self, operator: Operator, input: api::AddTenant) -> Result<api::Tenant, Problem> {
+        let id: TenantId = input.tenant.parse().map_err(|e: crate::domain::InvalidName| {
+            Problem::new(ProblemKind::BadInput, "tenant.id", e.to_string())
+        })?;
+        let config = self.config.load_full();
+        let seed = TenantSeed { id: id.clone(), agent_name: agent_name(&config, &id) };
+        let listed = self.tenants.add(seed, operator.actor()).await.map_err(tenant_problem)?;
+        let mut seed = identity_seed(&config, &id);
+        if input.identity.is_some() {
+            seed.identity = input.identity;
+        }
+        self.bring_up(vec![seed]).await;
+        Ok(self.tenant_view(listed))
+    }
+
+    /// Serves a tenant no longer. It keeps its chain and its identity.
+    ///
+    /// # Errors
+    /// If there is no such tenant.
+    pub async fn disable_tenant(
+        &self,
+        operator: Operator,
+        input: &api::OneTenant,
+    ) -> Result<api::Tenant, Problem> {
+        let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
+        let listed = self.tenants.disable(tenant.clone(), operator.actor()).await.map_err(tenant_problem)?;
+        self.identities.withdraw(&tenant).await;
+        self.states.remove_tenant(&tenant);
+        Ok(self.tenant_view(listed))
+    }
+
+    /// Serves a tenant again.
+    ///
+    /// # Errors
+    /// If there is no such tenant.
+    pub async fn enable_tenant(
+        &self,
+        operator: Operator,
+        input: &api::OneTenant,
+    ) -> Result<api::Tenant, Problem> {
+        let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
+        let listed = self.tenants.enable(tenant.clone(), operator.actor()).await.map_err(tenant_problem)?;
+        if self.states.current(&tenant).is_none() {
+            let seed = identity_seed(&self.config.load(), &tenant);
+            self.bring_up(vec![seed]).await;
+        }
+        Ok(self.tenant_view(listed))
+    }
+
+    /// Takes up the states of tenants and gives each its identity; those that have one become `ready`, unless they were paused
+    /// when the host ended, and the others end `stopped`.
+    pub async fn bring_up(&self, seeds: Vec<IdentitySeed>) {
+        self.take_up_states(&seeds).await;
+        let gates = self.restore_identities(seeds).await;
+        for (tenant, gate) in gates {
+            self.finish_boot(&tenant, vec![gate]).await;
+        }
+    }
+
+    /// Holds the state of each tenant, `booting` or as it was before a restart.
+    pub async fn take_up_states(&self, seeds: &[IdentitySeed]) {
+        for seed in seeds {
+            if let Err(error) = self.states.wire_in(&seed.tenant).await {
+                tracing::warn!(tenant = %seed.tenant, %error, "[kora.operational_state.wire_in]");
+            }
+        }
+    }
+
+    /// Gives each tenant its identity and answers what its gate says.
+    pub async fn restore_identities(&self, seeds: Vec<IdentitySeed>) -> Vec<(TenantId, GateReport)> {
+        let began = Instant::now();
+        let Ok(restored) = self.identities.restore(seeds).await else { return Vec::new() };
+        let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let report = |(tenant, outcome): (TenantId, Result<_, _>)| {
+            let (outcome, detail) = match outcome {
+                Ok(restored) => (GateOutcome::Pass, described(&restored)),
+                Err(error) => (GateOutcome::Fail, error_line(&error)),
+            };
+            let gate = GateReport {
+                gate_id: TENANT_IDENTITY.to_owned(),
+                gate_class: GateClass::Invariant,
+                outcome,
+                attempts: 1,
+                elapsed_ms,
+                detail,
+            };
+            (tenant, gate)
+        };
+        restored.into_iter().map(report).collect()
+    }
+
+    /// Moves a tenant out of `booting` as its gates say. One that was paused when the host ended stays so.
+    pub async fn finish_boot(&self, tenant: &TenantId, gates: Vec<GateReport>) {
+        let booting = self.states.current(tenant).is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
+        if !booting {
+            return;
+        }
+        let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
+        let (to, kind) = match failed {
+            None => (PrimaryState::Ready, TriggerKind::BootPassed),
+            Some(gate) if gate.gate_class == GateClass::Transient => {
+                (PrimaryState::Stopped, TriggerKind::BootBudgetExhausted)
+            }
+            Some(_) => (PrimaryState::Stopped, TriggerKind::BootInvariantFailed),
+        };
+        if let Some(gate) = failed {
+            tracing::error!(%tenant, gate = gate.gate_id, "a boot gate failed: {}", gate.detail);
+        }
+        let report = BootReport {
+            boot_id: self.boot_id.clone(),
+            failed_gate_id: failed.map(|gate| gate.gate_id.clone()),
+            failed_detail: failed.map(|gate| gate.detail.clone()),
+            gates,
+        };
+        let request = Request::to(to, kind, canonical_text(kind)).with_boot(report);
+        let writer = Writer::host(Owner::Engine);
+        match self.states.transition(tenant, request, &writer).await {
+            Ok(_) | Err(StateChangeError::TenantUnknown { .. }) => {}
+            Err(error) => tracing::error!(%tenant, %error, "the boot of a tenant could not be finished"),
+        }
+    }
+
+    /// Tenants that had no identity get another chance, now that there is another provider.
+    pub async fn retry_unspoken(&self) {
+        let spoken = |tenant: &TenantId| self.identities.slots().speaking(tenant).is_some();
+        let config = self.config.load_full();
+        let served = self.tenants.list().into_iter().filter(|listed| listed.record.active);
+        let waiting = served.map(|listed| listed.record.tenant).filter(|tenant| !spoken(tenant));
+        let seeds: Vec<_> = waiting.map(|tenant| identity_seed(&config, &tenant)).collect();
+        if seeds.is_empty() {
+            return;
+        }
+        for (tenant, gate) in self.restore_identities(seeds).await {
+            if gate.outcome == GateOutcome::Pass {
+                // `stopped` has no way out but another boot: the tenant's state begins anew.
+                self.states.remove_tenant(&tenant);
+                if let Err(error) = self.states.wire_in(&tenant).await {
+                    tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
+                }
+                self.finish_boot(&tenant, vec![gate]).await;
+            }
+        }
+    }
+
+    /// A tenant that is served.
+    pub(super) fn tenant(&self, text: &str) -> Result<TenantId, Problem> {
+        let tenant: TenantId = text.parse().map_err(|_| self.unknown_tenant(text))?;
+        if self.tenants.is_served(&tenant) { Ok(tenant) } else { Err(self.unknown_tenant(text)) }
+    }
+
+    /// A tenant that is served; if none is named, the only one.
+    pub(super) fn tenant_or_only(&self, text: Option<&str>) -> Result<TenantId, Problem> {
+        match text {
+            Some(text) => self.tenant(text),
+            None => self.only_one(self.tenant_ids(true)),
+        }
+    }
+
+    /// A tenant that is there, served or not; if none is named, the only one.
+    pub(super) fn known_tenant_or_only(&self, text: Option<&str>) -> Result<TenantId, Problem> {
+        let Some(text) = text else { return self.only_one(self.tenant_ids(false)) };
+        let tenant: TenantId = text.parse().map_err(|_| self.unknown_tenant(text))?;
+        self.tenants.get(&tenant).map(|listed| listed.record.tenant).ok_or_else(|| self.unknown_tenant(text))
+    }
+
+    fn only_one(&self, mut ids: Vec<TenantId>) -> Result<TenantId, Problem> {
+        if ids.len() == 1 {
+            return Ok(ids.remove(0));
+        }
+        let shown: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
+        let message = format!("name a tenant: there are {}", if ids.is_empty() { "none".into() } else { shown.join(", ") });
+        Err(Problem::new(ProblemKind::BadInput, "tenant.missing", message))
+    }
+
+    fn tenant_ids(&self, served_only: bool) -> Vec<TenantId> {
+        let listed = self.tenants.list().into_iter();
+        listed.filter(|l| l.record.active || !served_only).map(|l| l.record.tenant).collect()
+    }
+
+    pub(super) fn unknown_tenant(&self, text: &str) -> Problem {
+        let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+        let message = format!("there is no tenant `{shown}` that is served");
+        Problem::new(ProblemKind::NotFound, "tenant.unknown", message).hint("`kora tenants list` shows those there are")
+    }
+
+    fn tenant_view(&self, listed: Listed) -> api::Tenant {
+        let tenant = &listed.record.tenant;
+        let speaking = self.identities.slots().speaking(tenant);
+        let state = self.states.current(tenant);
+        let actor = |actor: &crate::domain::TenantActor| api::Actor {
+            actor_id: actor.actor_id.to_string(),
+            kind: actor.kind.clone(),
+            name: actor.name.clone(),
+            active: actor.active,
+            canonical: actor.canonical,
+        };
+        // The register may have moved on since `listed` was taken, when it is the answer to a change.
+        let active = self.tenants.get(tenant).map_or(listed.record.active, |now| now.record.active);
+        api::Tenant {
+            tenant: tenant.to_string(),
+            active,
+            origin: match listed.origin {
+                Origin::Config => "configuration".to_owned(),
+                Origin::Command => "command".to_owned(),
+            },
+            created_at: listed.record.created_at.to_rfc3339_seconds(),
+            actors: listed.record.actors.iter().map(actor).collect(),
+            primary_state: state.map(|s| s.state.primary_state.to_string()),
+            agent_name: speaking.as_ref().map(|s| s.snapshot.agent_name.clone()),
+            provider: speaking.as_ref().and_then(|s| s.provider.as_ref()).map(ToString::to_string),
+            generation: speaking.as_ref().map(|s| s.generation),
+        }
+    }
+}
+
+/// What the configuration says of a tenant's identity.
+pub fn identity_seed(config: &Config, tenant: &TenantId) -> IdentitySeed {
+    let own = config.tenant(tenant).and_then(|section| section.identity.clone());
+    IdentitySeed {
+        tenant: tenant.clone(),
+        identity: own.or_else(|| config.default_identity.clone()).map(String::from),
+        fallback: Fallback { prompt: config.fallback_prompt(tenant), agent_name: agent_name(config, tenant) },
+    }
+}
+
+/// The name that the configuration gives a tenant's agent.
+pub fn agent_name(config: &Config, tenant: &TenantId) -> Option<String> {
+    config.tenant(tenant).and_then(|section| section.agent_name.clone())
+}
+
+fn described(restored: &crate::identity::Restored) -> String {
+    let speaking = &restored.speaking;
+    let provider = speaking.provider.as_ref().map_or("the fallback prompt", |provider| provider.as_str());
+    let spoken = format!("{provider} speaks, generation {}", speaking.generation);
+    match &restored.fault {
+        Some(fault) => format!("{spoken}; {fault}"),
+        None => spoken,
+    }
+}
+
+fn error_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().replace('\n', " ")
+}
+
+fn tenant_problem(error: TenantError) -> Problem {
+    let (kind, code) = match &error {
+        TenantError::Exists { .. } => (ProblemKind::Conflict, "tenant.exists"),
+        TenantError::Unknown { .. } => (ProblemKind::NotFound, "tenant.unknown"),
+        TenantError::Name => (ProblemKind::BadInput, "tenant.agent_name"),
+        TenantError::Commit(_) | TenantError::Store(_) => (ProblemKind::Unavailable, "store.unavailable"),
+        TenantError::Interrupted(_) => (ProblemKind::Unavailable, "host.interrupted"),
+    };
+    Problem::new(kind, code, error.to_string())
+}

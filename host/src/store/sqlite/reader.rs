@@ -1,0 +1,143 @@
+//! Reading the file from beside, without the lock: for the command line, whether a host runs or not.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::{export, open, reads, schema, tails, verify};
+use crate::{
+    domain::Timestamp,
+    store::{
+        Head, Scope, StoreError,
+        export::{ExportError, Exported},
+        verify::{VerifyError, VerifyOptions, VerifyReport},
+    },
+};
+
+/// Reads a store's file. It holds no lock and no connection between calls, and blocks: call it where blocking is allowed.
+#[derive(Debug, Clone)]
+pub struct SqliteReader {
+    path: PathBuf,
+    /// Nobody writes the file, and nothing may be made beside it.
+    immutable: bool,
+}
+
+impl SqliteReader {
+    /// The store in the file at `path`.
+    ///
+    /// A directory that cannot be written is fine, unless a write-ahead log lies there: its records are part of the store, and
+    /// reading them needs a file beside it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is no such file or it cannot be read, [`StoreError::Damaged`] if it is no store,
+    /// [`StoreError::SchemaTooNew`] if a later release wrote it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = path
+            .canonicalize()
+            .map_err(|error| StoreError::Unavailable(format!("cannot open `{}`: {error}", path.display())))?;
+        let mut reader = Self {
+            path,
+            immutable: false,
+        };
+        match reader.version() {
+            Ok(found) => return reader.with_schema(found?),
+            Err(error) if !needs_files_beside(&error) => return Err(open::store_error(&error)),
+            Err(error) if reader.has_log() => {
+                return Err(StoreError::Unavailable(format!(
+                    "`{}` has a write-ahead log, which cannot be read where nothing can be written ({error}): copy the file \
+                     and the one that ends in `-wal` to another directory",
+                    reader.path.display()
+                )));
+            }
+            Err(_) => reader.immutable = true,
+        }
+        let found = reader.version().map_err(|error| open::store_error(&error))??;
+        reader.with_schema(found)
+    }
+
+    /// Recomputes what `scope` names and says what is as it was written and what is not. The host may go on meanwhile.
+    ///
+    /// # Errors
+    /// If nothing can be said. That something is broken is not an error but the answer.
+    pub fn verify(&self, scope: &Scope, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
+        verify::verify(&|| self.connect(), scope, options)
+    }
+
+    /// Writes what `scope` names to `out`, as lines of JSON, all of one moment.
+    ///
+    /// # Errors
+    /// If the file cannot be read or `out` not be written; what was written until then is not a whole export.
+    pub fn export(
+        &self,
+        scope: &Scope,
+        exported_at: Timestamp,
+        out: impl Write,
+    ) -> Result<Exported, ExportError> {
+        export::export(&self.connect()?, scope, exported_at, out)
+    }
+
+    /// Where each chain that has records ends, sorted by tenant.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn heads(&self) -> Result<Vec<Head>, StoreError> {
+        reads::heads(&self.connect()?)
+    }
+
+    /// Checks the newest `records` of each chain and that the heads agree with them; names the first fault found.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError> {
+        tails::first_fault(&self.connect()?, records)
+    }
+
+    fn with_schema(self, found: u32) -> Result<Self, StoreError> {
+        if found == 0 {
+            return Err(StoreError::Damaged(format!(
+                "`{}` is empty: no store was ever made there",
+                self.path.display()
+            )));
+        }
+        Ok(self)
+    }
+
+    /// The schema's version. The outer error is SQLite's: the file cannot be read so.
+    fn version(&self) -> rusqlite::Result<Result<u32, StoreError>> {
+        let connection = self.connect_raw()?;
+        // The first read opens the log.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(schema::version(&connection, &self.path))
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        self.connect_raw().map_err(|error| open::store_error(&error))
+    }
+
+    fn connect_raw(&self) -> rusqlite::Result<Connection> {
+        if self.immutable {
+            open::immutable_reader(&self.path)
+        } else {
+            open::reader(&self.path)
+        }
+    }
+
+    /// Whether there is a write-ahead log with something in it.
+    fn has_log(&self) -> bool {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        fs::metadata(&log).is_ok_and(|log| log.len() > 0)
+    }
+}
+
+/// Whether SQLite wanted to make a file beside the store, and could not.
+fn needs_files_beside(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    )
+}

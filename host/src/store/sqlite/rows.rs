@@ -1,0 +1,321 @@
+//! Rows as values: borrowed and strict for verification, owned for reading.
+//!
+//! The file may be hostile. Strict means that a column of another type or form than was written is named; owned text whose
+//! bytes are not UTF-8 is shown with U+FFFD in their place, so that a broken record can still be looked at: its hash does
+//! not hold, which verification says.
+
+use rusqlite::{
+    Row,
+    types::{Type, ValueRef},
+};
+use uuid::Uuid;
+
+use crate::{
+    domain::{Digest, Event, EventId, Hash, TenantActor, TenantId, Timestamp},
+    engine::chain::Record,
+    store::{GenerationRecord, StoreError},
+};
+
+/// The columns of an event, in the order that the functions here expect.
+macro_rules! event_columns {
+    () => {
+        "tenant, seq, event_id, event_type, occurred_at, actor_kind, actor_id, source, identity_generation, \
+         idempotency_key, payload, prev_hash, this_hash"
+    };
+}
+pub(super) use event_columns;
+
+const TENANT: usize = 0;
+const SEQ: usize = 1;
+const EVENT_ID: usize = 2;
+const EVENT_TYPE: usize = 3;
+const OCCURRED_AT: usize = 4;
+const ACTOR_KIND: usize = 5;
+const ACTOR_ID: usize = 6;
+const SOURCE: usize = 7;
+const IDENTITY_GENERATION: usize = 8;
+const IDEMPOTENCY_KEY: usize = 9;
+const PAYLOAD: usize = 10;
+const PREV_HASH: usize = 11;
+const THIS_HASH: usize = 12;
+
+/// Their names, for messages.
+const NAMES: [&str; 13] = [
+    "tenant",
+    "seq",
+    "event_id",
+    "event_type",
+    "occurred_at",
+    "actor_kind",
+    "actor_id",
+    "source",
+    "identity_generation",
+    "idempotency_key",
+    "payload",
+    "prev_hash",
+    "this_hash",
+];
+
+/// A record as it lies in a row, nothing copied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoredRecord<'a> {
+    /// What is hashed.
+    pub(super) record: Record<'a>,
+    /// What it says of the record before it.
+    pub(super) prev_hash: &'a [u8; 32],
+    /// What it says of itself.
+    pub(super) this_hash: &'a [u8; 32],
+}
+
+/// A column that does not hold what was written to it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("column `{column}` is unreadable: expected {expected}, found {found}")]
+pub(super) struct Unreadable {
+    column: &'static str,
+    expected: &'static str,
+    found: String,
+}
+
+impl<'a> StoredRecord<'a> {
+    /// The record of a row of `event_columns!`.
+    pub(super) fn of(row: &'a Row<'_>) -> Result<Self, Unreadable> {
+        let columns = Columns { row };
+        Ok(Self {
+            record: Record {
+                tenant: columns.text(TENANT)?,
+                seq: columns.unsigned(SEQ)?,
+                event_id: columns.bytes(EVENT_ID, "16 bytes")?,
+                event_type: columns.text(EVENT_TYPE)?,
+                occurred_at: columns.integer(OCCURRED_AT)?,
+                actor_kind: columns.optional(ACTOR_KIND, Columns::text)?,
+                actor_id: columns.optional(ACTOR_ID, Columns::text)?,
+                source: columns.text(SOURCE)?,
+                identity_generation: columns.optional(IDENTITY_GENERATION, Columns::unsigned)?,
+                idempotency_key: columns.optional(IDEMPOTENCY_KEY, Columns::text)?,
+                payload: columns.text(PAYLOAD)?,
+            },
+            prev_hash: columns.bytes(PREV_HASH, "32 bytes")?,
+            this_hash: columns.bytes(THIS_HASH, "32 bytes")?,
+        })
+    }
+}
+
+/// What can be read of a row that is unreadable as a whole: tenant, sequence number, id.
+pub(super) fn legible(row: &Row<'_>) -> (Option<String>, Option<u64>, Option<EventId>) {
+    let columns = Columns { row };
+    (
+        columns.text(TENANT).ok().map(str::to_owned),
+        columns.unsigned(SEQ).ok(),
+        columns
+            .bytes(EVENT_ID, "16 bytes")
+            .ok()
+            .copied()
+            .map(EventId::from_bytes),
+    )
+}
+
+struct Columns<'a, 'stmt> {
+    row: &'a Row<'stmt>,
+}
+
+impl<'a> Columns<'a, '_> {
+    fn value(&self, column: usize) -> Result<ValueRef<'a>, Unreadable> {
+        // Fails only for a column that the query does not have.
+        self.row.get_ref(column).map_err(|error| Unreadable {
+            column: NAMES[column],
+            expected: "a value",
+            found: error.to_string(),
+        })
+    }
+
+    fn text(&self, column: usize) -> Result<&'a str, Unreadable> {
+        match self.value(column)? {
+            ValueRef::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| Unreadable {
+                column: NAMES[column],
+                expected: "UTF-8 text",
+                found: "other bytes".to_owned(),
+            }),
+            other => Err(unreadable(column, "text", &other)),
+        }
+    }
+
+    fn integer(&self, column: usize) -> Result<i64, Unreadable> {
+        match self.value(column)? {
+            ValueRef::Integer(value) => Ok(value),
+            other => Err(unreadable(column, "an integer", &other)),
+        }
+    }
+
+    fn unsigned(&self, column: usize) -> Result<u64, Unreadable> {
+        let value = self.integer(column)?;
+        u64::try_from(value).map_err(|_| unreadable(column, "an integer from 0", &ValueRef::Integer(value)))
+    }
+
+    fn bytes<const N: usize>(
+        &self,
+        column: usize,
+        expected: &'static str,
+    ) -> Result<&'a [u8; N], Unreadable> {
+        match self.value(column)? {
+            ValueRef::Blob(bytes) => bytes.try_into().map_err(|_| Unreadable {
+                column: NAMES[column],
+                expected,
+                found: format!("{} bytes", bytes.len()),
+            }),
+            other => Err(unreadable(column, expected, &other)),
+        }
+    }
+
+    fn optional<T>(
+        &self,
+        column: usize,
+        read: impl FnOnce(&Self, usize) -> Result<T, Unreadable>,
+    ) -> Result<Option<T>, Unreadable> {
+        match self.value(column)? {
+            ValueRef::Null => Ok(None),
+            _ => read(self, column).map(Some),
+        }
+    }
+}
+
+fn unreadable(column: usize, expected: &'static str, found: &ValueRef<'_>) -> Unreadable {
+    let found = match found {
+        ValueRef::Integer(value) => value.to_string(),
+        other => match other.data_type() {
+            Type::Null => "nothing",
+            Type::Integer => "an integer",
+            Type::Real => "a float",
+            Type::Text => "text",
+            Type::Blob => "bytes",
+        }
+        .to_owned(),
+    };
+    Unreadable {
+        column: NAMES[column],
+        expected,
+        found,
+    }
+}
+
+/// The event of a row of `event_columns!`.
+pub(super) fn event(row: &Row<'_>) -> Result<Event, StoreError> {
+    let columns = Columns { row };
+    let read = || {
+        Ok(Event {
+            tenant: tenant(&lossy(&columns, TENANT)?)?,
+            seq: columns.unsigned(SEQ)?,
+            event_id: EventId::from_bytes(*columns.bytes(EVENT_ID, "16 bytes")?),
+            event_type: lossy(&columns, EVENT_TYPE)?,
+            occurred_at: Timestamp::from_micros(columns.integer(OCCURRED_AT)?),
+            actor_kind: columns.optional(ACTOR_KIND, lossy)?,
+            actor_id: columns.optional(ACTOR_ID, lossy)?,
+            source: lossy(&columns, SOURCE)?,
+            identity_generation: columns.optional(IDENTITY_GENERATION, Columns::unsigned)?,
+            idempotency_key: columns.optional(IDEMPOTENCY_KEY, lossy)?,
+            payload: lossy(&columns, PAYLOAD)?,
+            prev_hash: Hash::from_bytes(*columns.bytes(PREV_HASH, "32 bytes")?),
+            this_hash: Hash::from_bytes(*columns.bytes(THIS_HASH, "32 bytes")?),
+        })
+    };
+    read().map_err(|unreadable: Unreadable| {
+        let (tenant, seq, id) = legible(row);
+        StoreError::Damaged(format!(
+            "event {} of `{}`, id {}: {unreadable}",
+            seq.map_or_else(|| "?".to_owned(), |seq| seq.to_string()),
+            tenant.as_deref().unwrap_or("?"),
+            id.map_or_else(|| "?".to_owned(), |id| id.to_string()),
+        ))
+    })
+}
+
+fn lossy(columns: &Columns<'_, '_>, column: usize) -> Result<String, Unreadable> {
+    match columns.value(column)? {
+        ValueRef::Text(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        other => Err(unreadable(column, "text", &other)),
+    }
+}
+
+/// The tenant of a stored id; unlike what comes from outside, it may be the host's own.
+fn tenant(text: &str) -> Result<TenantId, Unreadable> {
+    stored_tenant(text).map_err(|error| Unreadable {
+        column: NAMES[TENANT],
+        expected: "the id of a tenant",
+        found: format!("`{}`", error.found),
+    })
+}
+
+/// As [`TenantId::from_str`](std::str::FromStr::from_str), but for the host's own chain too.
+pub(super) fn stored_tenant(text: &str) -> Result<TenantId, crate::domain::InvalidName> {
+    let host = TenantId::host();
+    if text == host.as_str() {
+        Ok(host)
+    } else {
+        text.parse()
+    }
+}
+
+/// The columns of an identity generation, in the order that [`generation`] expects.
+pub(super) const GENERATION_COLUMNS: &str = "tenant, generation, provider, plugin_version, plugin_digest, snapshot_hash, snapshot, event_id, created_at";
+
+/// The identity generation of a row of [`GENERATION_COLUMNS`]. Its snapshot has the hash that it should have.
+pub(super) fn generation(row: &Row<'_>) -> Result<GenerationRecord, StoreError> {
+    let read = || -> rusqlite::Result<_> {
+        Ok(GenerationRecord {
+            tenant: parsed(row, 0)?,
+            generation: unsigned(row, 1)?,
+            provider: row
+                .get_ref(2)?
+                .as_str_or_null()
+                .map_err(conversion(2))?
+                .map(str::parse)
+                .transpose()
+                .map_err(boxed(2))?,
+            plugin_version: row.get(3)?,
+            plugin_digest: row.get::<_, Option<[u8; 32]>>(4)?.map(Digest::from_bytes),
+            snapshot_hash: Digest::from_bytes(row.get(5)?),
+            snapshot: row.get(6)?,
+            event_id: EventId::from_bytes(row.get(7)?),
+            created_at: Timestamp::from_micros(row.get(8)?),
+        })
+    };
+    let record = read()
+        .map_err(|error| StoreError::Damaged(format!("an identity generation is unreadable: {error}")))?;
+    if Digest::of(record.snapshot.as_bytes()) != record.snapshot_hash {
+        return Err(StoreError::Damaged(format!(
+            "the snapshot of identity generation {} of `{}` is not the one that was stored: its hash differs",
+            record.generation, record.tenant
+        )));
+    }
+    Ok(record)
+}
+
+/// An actor: `actor_id, kind, name, active, canonical`, from column `first` on.
+pub(super) fn actor(row: &Row<'_>, first: usize) -> rusqlite::Result<TenantActor> {
+    Ok(TenantActor {
+        actor_id: Uuid::from_bytes(row.get(first)?),
+        kind: row.get(first + 1)?,
+        name: row.get(first + 2)?,
+        active: row.get(first + 3)?,
+        canonical: row.get(first + 4)?,
+    })
+}
+
+/// A tenant's id.
+pub(super) fn parsed(row: &Row<'_>, column: usize) -> rusqlite::Result<TenantId> {
+    let text = row.get_ref(column)?.as_str().map_err(conversion(column))?;
+    stored_tenant(text).map_err(boxed(column))
+}
+
+/// An integer that is never negative.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
+}
+
+fn boxed<E: std::error::Error + Send + Sync + 'static>(column: usize) -> impl FnOnce(E) -> rusqlite::Error {
+    move |error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+fn conversion(column: usize) -> impl FnOnce(rusqlite::types::FromSqlError) -> rusqlite::Error {
+    boxed(column)
+}

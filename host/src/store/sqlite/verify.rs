@@ -1,0 +1,356 @@
+//! Verification of the file: cuts what is to be read into pieces, lets threads read them, joins what they found.
+//!
+//! Rows that were written once do not change, so the threads need no common snapshot: what is to be read, and where each chain
+//! ends, is settled first in one, and later appends lie beyond it. All chains are read by position, which is the order of the
+//! file, not chain by chain.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use rusqlite::{Connection, params, types::ValueRef};
+
+use super::{
+    open::{is_damage, store_error},
+    scan::{self, Scanned},
+};
+use crate::{
+    domain::{Hash, TenantId},
+    store::{
+        StoreError,
+        verify::{
+            ChainReport, End, Expected, Scope, Segment, VerifyError, VerifyOptions, VerifyReport, report,
+        },
+    },
+};
+
+/// Pieces for each thread: enough that one with long records does not keep the others waiting at the end.
+const PIECES_EACH: usize = 8;
+
+/// Fewer rows than this are not worth a piece of their own.
+const FEWEST_ROWS: u64 = 2048;
+
+/// What is to be read, and what must be found.
+struct Plan {
+    rows: RowRange,
+    chains: BTreeMap<String, Expected>,
+}
+
+enum RowRange {
+    Positions { first: i64, last: i64 },
+    Chain { tenant: String, first: i64, last: i64 },
+}
+
+enum Piece {
+    Rows { first: i64, last: i64 },
+    QuickCheck,
+}
+
+/// What a thread found in its piece.
+#[derive(Default)]
+struct Found {
+    scanned: Scanned,
+    file_fault: Option<String>,
+}
+
+/// Verifies what `scope` names. `connect` opens a connection of its own for each thread.
+pub(super) fn verify(
+    connect: &(dyn Fn() -> Result<Connection, StoreError> + Sync),
+    scope: &Scope,
+    options: &VerifyOptions,
+) -> Result<VerifyReport, VerifyError> {
+    match read_and_join(connect, scope, options) {
+        // So damaged that not even the heads can be read: that is an answer, and not the lack of one.
+        Err(VerifyError::Store(StoreError::Damaged(fault))) => Ok(VerifyReport {
+            chains: Vec::new(),
+            file_fault: Some(fault),
+            records: 0,
+            bytes: 0,
+        }),
+        result => result,
+    }
+}
+
+fn read_and_join(
+    connect: &(dyn Fn() -> Result<Connection, StoreError> + Sync),
+    scope: &Scope,
+    options: &VerifyOptions,
+) -> Result<VerifyReport, VerifyError> {
+    let plan = plan(&connect()?, scope)?;
+    let mut pieces = pieces(&plan.rows, options.threads.get());
+    if options.quick_check {
+        // First: it is the longest.
+        pieces.insert(0, Piece::QuickCheck);
+    }
+    let found = read_pieces(connect, &plan.rows, &pieces, options.threads.get())?;
+    Ok(join(plan, found))
+}
+
+fn plan(connection: &Connection, scope: &Scope) -> Result<Plan, VerifyError> {
+    let failed = |error| VerifyError::Store(store_error(&error));
+    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    match scope {
+        Scope::All => all_chains(&transaction).map_err(failed),
+        Scope::Chain(tenant) => one_chain(&transaction, tenant, None),
+        Scope::Range { tenant, from, to } => one_chain(&transaction, tenant, Some((*from, *to))),
+    }
+}
+
+fn all_chains(connection: &Connection) -> rusqlite::Result<Plan> {
+    let (first, last): (Option<i64>, Option<i64>) = connection.query_row(
+        "SELECT (SELECT min(pos) FROM events), (SELECT max(pos) FROM events)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let mut chains = BTreeMap::new();
+    // A tenant that has lost its head is not a tenant without a chain.
+    for tenant in known_tenants(connection)? {
+        let expected = Expected::whole(&tenant, head(connection, &tenant)?);
+        chains.insert(tenant, expected);
+    }
+    Ok(Plan {
+        rows: RowRange::Positions {
+            first: first.unwrap_or(1),
+            last: last.unwrap_or(0),
+        },
+        chains,
+    })
+}
+
+fn known_tenants(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let has_tenants = connection.table_exists(None, "tenants")?;
+    let query = if has_tenants {
+        "SELECT tenant FROM heads UNION SELECT tenant FROM tenants"
+    } else {
+        "SELECT tenant FROM heads"
+    };
+    let mut statement = connection.prepare(query)?;
+    let names = statement.query_map([], |row| Ok(shown(&row.get_ref(0)?)))?;
+    names.collect()
+}
+
+fn shown(value: &ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => scan::NO_TENANT.to_owned(),
+    }
+}
+
+fn one_chain(
+    connection: &Connection,
+    tenant: &TenantId,
+    range: Option<(u64, u64)>,
+) -> Result<Plan, VerifyError> {
+    let failed = |error| VerifyError::Store(store_error(&error));
+    let name = tenant.as_str();
+    let head = head(connection, name).map_err(failed)?;
+    let (first, last): (Option<i64>, Option<i64>) = connection
+        .query_row(
+            "SELECT (SELECT min(seq) FROM events WHERE tenant = ?1), (SELECT max(seq) FROM events WHERE tenant = ?1)",
+            [name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .map_err(failed)?;
+    if matches!(head, End::NoHead) && first.is_none() {
+        return Err(VerifyError::TenantUnknown {
+            tenant: tenant.clone(),
+        });
+    }
+    let (first, last) = (first.unwrap_or(1), last.unwrap_or(0));
+    let (rows, expected) = match range {
+        None => ((first, last), Expected::whole(name, head)),
+        Some((from, to)) => part(connection, tenant, (from, to), last, head)?,
+    };
+    Ok(Plan {
+        rows: RowRange::Chain {
+            tenant: name.to_owned(),
+            first: rows.0,
+            last: rows.1,
+        },
+        chains: BTreeMap::from([(name.to_owned(), expected)]),
+    })
+}
+
+/// The rows of a part of a chain, and what must be found there. The head counts if the part goes to the end.
+fn part(
+    connection: &Connection,
+    tenant: &TenantId,
+    (from, to): (u64, u64),
+    last: i64,
+    end: End,
+) -> Result<((i64, i64), Expected), VerifyError> {
+    let head = match end {
+        End::Head { seq, .. } | End::Within { seq } => seq,
+        End::NoHead | End::UnreadableHead => 0,
+    };
+    let last = head.max(u64::try_from(last).unwrap_or(0));
+    if from == 0 || from > to || from > last {
+        let tenant = tenant.clone();
+        return Err(VerifyError::RangeInvalid {
+            tenant,
+            from,
+            to,
+            last,
+        });
+    }
+    let first_prev =
+        scan::hash_before(connection, tenant.as_str(), from).map_err(|error| store_error(&error))?;
+    let expected = Expected {
+        first_seq: from,
+        first_prev,
+        end: if to >= last { end } else { End::Within { seq: to } },
+    };
+    Ok(((scan::position(from), scan::position(to)), expected))
+}
+
+fn head(connection: &Connection, tenant: &str) -> rusqlite::Result<End> {
+    let mut statement = connection.prepare_cached("SELECT seq, hash FROM heads WHERE tenant = ?1")?;
+    let mut rows = statement.query([tenant])?;
+    let Some(row) = rows.next()? else {
+        return Ok(End::NoHead);
+    };
+    let (seq, hash) = (
+        row.get::<_, i64>(0).ok().and_then(|seq| u64::try_from(seq).ok()),
+        row.get(1).ok(),
+    );
+    Ok(match (seq, hash) {
+        (Some(seq), Some(hash)) => End::Head {
+            seq,
+            hash: Hash::from_bytes(hash),
+        },
+        _ => End::UnreadableHead,
+    })
+}
+
+fn pieces(rows: &RowRange, threads: usize) -> Vec<Piece> {
+    let (RowRange::Positions { first, last } | RowRange::Chain { first, last, .. }) = *rows;
+    if first > last {
+        return Vec::new();
+    }
+    // A hostile file may name rows at both ends of the integers: the number of pieces does not follow from that.
+    let span = first.abs_diff(last).saturating_add(1);
+    let wanted = (threads * PIECES_EACH) as u64;
+    let size = span.div_ceil(wanted).max(FEWEST_ROWS);
+    let mut pieces = Vec::new();
+    let mut from = first;
+    loop {
+        let to = from.saturating_add_unsigned(size - 1).min(last);
+        pieces.push(Piece::Rows {
+            first: from,
+            last: to,
+        });
+        if to == last {
+            return pieces;
+        }
+        from = to + 1;
+    }
+}
+
+/// What was found in each piece, in their order.
+fn read_pieces(
+    connect: &(dyn Fn() -> Result<Connection, StoreError> + Sync),
+    rows: &RowRange,
+    pieces: &[Piece],
+    threads: usize,
+) -> Result<Vec<Found>, StoreError> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, Found)>, StoreError> {
+        let connection = connect()?;
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(piece) = pieces.get(index) else {
+                return Ok(done);
+            };
+            done.push((index, read_piece(&connection, rows, piece)?));
+        }
+    };
+    let mut found = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(pieces.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let mut found = work()?;
+        for other in others {
+            let theirs = other
+                .join()
+                .map_err(|_| StoreError::Unavailable("a verifying thread failed".to_owned()))?;
+            found.extend(theirs?);
+        }
+        Ok::<_, StoreError>(found)
+    })?;
+    found.sort_unstable_by_key(|(index, _)| *index);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
+}
+
+fn read_piece(connection: &Connection, rows: &RowRange, piece: &Piece) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    let read = match piece {
+        Piece::QuickCheck => quick_check(connection).map(|fault| found.file_fault = fault),
+        Piece::Rows { first, last } => read_rows(connection, rows, (*first, *last), &mut found.scanned),
+    };
+    match read {
+        Ok(()) => {}
+        // What SQLite cannot read is what was looked for. The chains in it will lack records too.
+        Err(error) if is_damage(&error) => found.file_fault = Some(error.to_string()),
+        Err(error) => return Err(store_error(&error)),
+    }
+    Ok(found)
+}
+
+fn read_rows(
+    connection: &Connection,
+    rows: &RowRange,
+    (first, last): (i64, i64),
+    scanned: &mut Scanned,
+) -> rusqlite::Result<()> {
+    match rows {
+        RowRange::Positions { .. } => {
+            let mut statement = connection.prepare_cached(scan::BY_POSITION)?;
+            scanned.read(&mut statement.query(params![first, last])?)
+        }
+        RowRange::Chain { tenant, .. } => {
+            let mut statement = connection.prepare_cached(scan::BY_CHAIN)?;
+            scanned.read(&mut statement.query(params![tenant, first, last])?)
+        }
+    }
+}
+
+fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((answer != "ok").then(|| format!("quick_check: {answer}")))
+}
+
+fn join(plan: Plan, found: Vec<Found>) -> VerifyReport {
+    let (mut records, mut bytes, mut file_fault) = (0, 0, None);
+    let mut segments: BTreeMap<String, Segment> = BTreeMap::new();
+    for piece in found {
+        records += piece.scanned.records;
+        bytes += piece.scanned.bytes;
+        file_fault = file_fault.or(piece.file_fault);
+        for (tenant, segment) in piece.scanned.segments {
+            segments.entry(tenant).or_default().join(segment);
+        }
+    }
+    let mut expectations = plan.chains;
+    for tenant in segments.keys() {
+        // Records of a chain that nothing else knows of.
+        if !expectations.contains_key(tenant) {
+            expectations.insert(tenant.clone(), Expected::whole(tenant, End::NoHead));
+        }
+    }
+    let chains: Vec<ChainReport> = expectations
+        .into_iter()
+        .map(|(tenant, expected)| {
+            let segment = segments.remove(&tenant).unwrap_or_default();
+            report(tenant, segment, &expected)
+        })
+        .collect();
+    VerifyReport {
+        chains,
+        file_fault,
+        records,
+        bytes,
+    }
+}

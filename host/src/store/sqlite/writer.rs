@@ -1,0 +1,301 @@
+//! The one thread that writes. It takes what has queued, writes it as one transaction and answers after the sync:
+//!
+//! ```text
+//!   commit() ──▶ queue ──▶ wait for one ─▶ take what else is there ─▶ write ─▶ sync ─▶ answer each
+//!                              │ idle: checkpoint        a failure │
+//!                              ▼                                   ▼
+//!                           closed                 answer all `Unavailable`, drop every connection,
+//!                                                  reopen, checkpoint, check the tails, go on
+//! ```
+//!
+//! It never waits by the clock for a group to grow: under load the groups form themselves while the last one is synced.
+//!
+//! After a failure nothing is known of the group but that each of its batches is there whole or not at all. It is not
+//! written again: a sync that failed once may say "done" the next time without having done anything. Whoever still wants a
+//! batch hands it in again, with the same event ids.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+use super::{
+    SqliteOptions,
+    append::{Appender, Outcome},
+    lock::FileLock,
+    open, schema,
+    shared::Shared,
+    tails,
+};
+use crate::store::{Batch, CommitError, StoreError};
+
+/// How long after the first failed attempt to reopen the next one comes; doubled each time.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The longest time between attempts to reopen: an operator who has made room should not have to wait.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// The records of each chain that are checked when the file was reopened: more than any group holds.
+const CHECKED_ON_REOPEN: u64 = 1024;
+
+/// What the thread is asked.
+pub(super) enum Message {
+    /// To write.
+    Commit(Request),
+    /// To finish what was asked before, and end.
+    Close,
+}
+
+/// A batch on its way.
+pub(super) struct Request {
+    pub(super) batch: Batch,
+    pub(super) answer: oneshot::Sender<Outcome>,
+    /// Its place in the queue, free again once it is answered.
+    pub(super) place: OwnedSemaphorePermit,
+}
+
+impl Request {
+    /// How much of a group it takes.
+    fn weight(&self) -> usize {
+        (self.batch.events.len() + self.batch.changes.len()).max(1)
+    }
+
+    fn answer(self, outcome: Outcome) {
+        // Whoever asked may have gone; that undoes nothing.
+        drop(self.answer.send(outcome));
+        drop(self.place);
+    }
+}
+
+/// The thread's own. However the thread ends, what is here is dropped in this order: those whose batches still queue learn
+/// that the store is closed, the file is free for the next host, and only then does whoever waits for the end go on.
+pub(super) struct Writer {
+    pub(super) path: PathBuf,
+    pub(super) options: SqliteOptions,
+    pub(super) messages: Receiver<Message>,
+    pub(super) _lock: FileLock,
+    pub(super) ending: Ending,
+}
+
+/// Tells of the thread's end when it is dropped.
+pub(super) struct Ending {
+    pub(super) shared: Arc<Shared>,
+    /// Turns true when the thread has ended.
+    pub(super) ended: watch::Sender<bool>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.shared.close();
+        self.ended.send_replace(true);
+    }
+}
+
+/// Why the thread stopped serving a connection.
+enum Stop {
+    Closed,
+    Failed(String),
+}
+
+/// What there is to do.
+enum Work {
+    Request(Request),
+    Idle,
+    Close,
+}
+
+impl Writer {
+    /// Serves until it is told to close, or nobody is left who could tell it.
+    pub(super) fn run(self, connection: Connection) {
+        let mut connection = connection;
+        let mut failures = 0;
+        loop {
+            match self.serve(&connection, &mut failures) {
+                Stop::Closed => return self.shut(&connection),
+                Stop::Failed(cause) => {
+                    drop(connection);
+                    match self.reopen(cause, &mut failures) {
+                        Some(reopened) => connection = reopened,
+                        None => return,
+                    }
+                }
+            }
+        }
+    }
+
+    fn serve(&self, connection: &Connection, failures: &mut u32) -> Stop {
+        let mut appender = match Appender::prepare(connection) {
+            Ok(appender) => appender,
+            Err(error) => return Stop::Failed(error.to_string()),
+        };
+        let mut group = Vec::new();
+        let mut written_since_checkpoint = false;
+        loop {
+            match self.next(written_since_checkpoint) {
+                Work::Close => return Stop::Closed,
+                Work::Idle => match open::checkpoint(connection, &self.options) {
+                    Ok(done) => written_since_checkpoint = !done,
+                    Err(error) => return Stop::Failed(error.to_string()),
+                },
+                Work::Request(first) => {
+                    let closing = self.collect(first, &mut group);
+                    let outcomes = appender.commit_group(group.iter().map(|request| &request.batch));
+                    match outcomes {
+                        Ok(outcomes) => answer_each(&mut group, outcomes),
+                        Err(error) => {
+                            let cause = error.to_string();
+                            self.ending.shared.fail(&cause);
+                            answer_unavailable(group, &cause);
+                            return Stop::Failed(cause);
+                        }
+                    }
+                    (written_since_checkpoint, *failures) = (true, 0);
+                    if closing {
+                        return Stop::Closed;
+                    }
+                }
+            }
+        }
+    }
+
+    fn next(&self, written_since_checkpoint: bool) -> Work {
+        let received = if written_since_checkpoint {
+            self.messages.recv_timeout(self.options.idle_checkpoint_after)
+        } else {
+            self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        match received {
+            Ok(Message::Commit(request)) => Work::Request(request),
+            Err(RecvTimeoutError::Timeout) => Work::Idle,
+            Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => Work::Close,
+        }
+    }
+
+    /// Takes what has queued behind `first`, as much as a group may hold. Answers whether it met the request to close.
+    fn collect(&self, first: Request, group: &mut Vec<Request>) -> bool {
+        let mut weight = first.weight();
+        group.push(first);
+        while weight < self.options.group_limit {
+            match self.messages.try_recv() {
+                Ok(Message::Commit(request)) => {
+                    weight += request.weight();
+                    group.push(request);
+                }
+                Ok(Message::Close) => return true,
+                Err(_) => break,
+            }
+        }
+        false
+    }
+
+    /// Tries until the file is open again and its tails are sound; answers meanwhile that it is not. None: closed meanwhile.
+    fn reopen(&self, cause: String, failures: &mut u32) -> Option<Connection> {
+        let mut cause = cause;
+        loop {
+            tracing::error!(store = %self.path.display(), cause, "[kora.store.unavailable] the store failed and is reopened");
+            self.ending.shared.fail(&cause);
+            if !self.refuse_for(backoff(*failures), &cause) {
+                return None;
+            }
+            *failures = failures.saturating_add(1);
+            match self.try_reopen() {
+                Ok(connection) => {
+                    tracing::info!(store = %self.path.display(), "the store is available again");
+                    self.ending.shared.recover();
+                    return Some(connection);
+                }
+                Err(error) => cause = error.to_string(),
+            }
+        }
+    }
+
+    /// Refuses what comes for a while, at least what has queued. Answers whether to go on: not if it is asked to close.
+    fn refuse_for(&self, wait: Duration, cause: &str) -> bool {
+        let until = Instant::now() + wait;
+        let mut refused = 0;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.messages.recv_timeout(left) {
+                Ok(Message::Commit(request)) => request.answer(Err(unavailable(cause))),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => return false,
+            }
+            refused += 1;
+            // Callers that try again at once must not keep it from reopening.
+            if left.is_zero() && refused >= self.options.queue_limit {
+                return true;
+            }
+        }
+    }
+
+    fn try_reopen(&self) -> Result<Connection, StoreError> {
+        let failed = |error| open::store_error(&error);
+        // Waiting for a lock would let the queue wait too.
+        let impatient = SqliteOptions {
+            busy_timeout: Duration::ZERO,
+            ..self.options.clone()
+        };
+        let connection = open::writer(&self.path, &impatient).map_err(failed)?;
+        let (found, expected) = (schema::version(&connection, &self.path)?, schema::known_version());
+        if found != expected {
+            return Err(StoreError::Damaged(format!(
+                "expected schema version {expected}, found {found}"
+            )));
+        }
+        open::make_durable(&connection, &impatient)?;
+        // What the failed sync left in the log may be on the medium or only in memory. This writes and syncs it anew, into
+        // the file, before anything is built upon it.
+        if !open::checkpoint(&connection, &impatient).map_err(failed)? {
+            return Err(StoreError::Unavailable(
+                "another connection is open, the log cannot be settled".to_owned(),
+            ));
+        }
+        if let Some(fault) = tails::first_fault(&connection, CHECKED_ON_REOPEN)? {
+            return Err(StoreError::Damaged(fault));
+        }
+        connection
+            .busy_timeout(self.options.busy_timeout)
+            .map_err(failed)?;
+        Ok(connection)
+    }
+
+    fn shut(&self, connection: &Connection) {
+        if let Err(error) = open::checkpoint(connection, &self.options) {
+            // Nothing is lost: the log is read when the file is opened next.
+            tracing::warn!(store = %self.path.display(), %error, "the store was closed without a checkpoint");
+        }
+    }
+}
+
+fn answer_each(group: &mut Vec<Request>, outcomes: Vec<Outcome>) {
+    for (request, outcome) in group.drain(..).zip(outcomes) {
+        request.answer(outcome);
+    }
+}
+
+fn answer_unavailable(group: Vec<Request>, cause: &str) {
+    for request in group {
+        request.answer(Err(unavailable(cause)));
+    }
+}
+
+fn unavailable(cause: &str) -> CommitError {
+    StoreError::Unavailable(cause.to_owned()).into()
+}
+
+/// None before the first attempt: most failures are over when the file is opened anew.
+fn backoff(failures: u32) -> Duration {
+    match failures.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST_BACKOFF
+            .saturating_mul(1 << doublings.min(10))
+            .min(LONGEST_BACKOFF),
+    }
+}

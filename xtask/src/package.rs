@@ -1,0 +1,163 @@
+//! `cargo xtask package`: builds a plugin into one file that another machine can install and check.
+//!
+//! The file depends on the sources, the lock file and the toolchain alone: not on where the sources, the cargo home and the
+//! toolchain lie, nor on the time or the user. Cross-compiling and signing are not done here.
+
+mod archive;
+mod build;
+mod library;
+mod manifest;
+mod plugin;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use self::{library::Library, plugin::PluginSource};
+use crate::workspace::{host_target, repository};
+
+/// Build a plugin into one file: NAME-VERSION-TARGET.tar.zst
+///
+/// Each plugin is built by a cargo invocation of its own, so that the features of one do not leak into another. The file holds
+/// the library, its manifest, its licences and their digests, and has the same bytes wherever it is built from the same
+/// sources with the same toolchain.
+#[derive(Args)]
+pub struct Package {
+    /// The plugin, by the name in its `plugin.toml`. Without it: all in `plugins/`, or the one at --manifest-path
+    plugin: Option<String>,
+    /// Where to put the files
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// A plugin outside of this repository: the folder with its `Cargo.toml` and `plugin.toml`
+    #[arg(long, value_name = "DIR")]
+    manifest_path: Option<PathBuf>,
+    /// The cargo profile. Only `release` is meant for other machines
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    profile: Profile,
+    /// Print one JSON object a line, for each plugin
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// Small, fast, slow to build
+    Release,
+    /// Quick to build, some twenty times as large
+    Dev,
+}
+
+impl Profile {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dev => "dev",
+        }
+    }
+}
+
+/// A package that was written.
+#[derive(Serialize)]
+struct Written {
+    name: String,
+    version: String,
+    target: String,
+    path: PathBuf,
+    size_bytes: usize,
+    sha256: String,
+    library_size_bytes: usize,
+    library_sha256: String,
+    /// The oldest glibc that the library runs with; absent if it needs none.
+    glibc_floor: Option<String>,
+    files: Vec<String>,
+}
+
+impl Package {
+    /// Builds, packs and reports one after another.
+    pub fn run(self) -> Result<()> {
+        let target = host_target()?;
+        let sources = match &self.manifest_path {
+            Some(directory) => plugin::outside(directory, &target, self.plugin.as_deref())?,
+            None => plugin::inside(&repository(), &target, self.plugin.as_deref())?,
+        };
+        let out = self
+            .out
+            .clone()
+            .unwrap_or_else(|| repository().join("target/packages"));
+        for source in sources {
+            let name = source.manifest.name.clone();
+            let written = self
+                .package(&source, &target, &out)
+                .with_context(|| format!("cannot package `{name}`"))?;
+            self.report(&written)?;
+        }
+        Ok(())
+    }
+
+    fn package(&self, source: &PluginSource, target: &str, out: &Path) -> Result<Written> {
+        let (name, version) = (&source.manifest.name, &source.manifest.version);
+        eprintln!(
+            "packaging {name} {version} for {target} ({})",
+            self.profile.as_str()
+        );
+        let bytes = build::build(source, target, self.profile)?;
+        let library = Library::parse(&bytes)?;
+        ensure!(
+            library.manifest() == Some(source.manifest_text.as_bytes()),
+            "expected the bytes of `plugin.toml` in the library's section `.kora.plugin`, found {}; does the plugin call \
+             `export_plugin!(…, manifest = \"plugin.toml\")`?",
+            if library.manifest().is_some() {
+                "others"
+            } else {
+                "none"
+            }
+        );
+        let mut files = source.licences.clone();
+        files.insert(
+            "plugin.toml".to_owned(),
+            source.manifest_text.clone().into_bytes(),
+        );
+        let library_size_bytes = bytes.len();
+        let library_sha256 = archive::sha256_hex(&bytes);
+        let glibc_floor = library.glibc_floor().map(|floor| floor.to_string());
+        files.insert(format!("lib{name}.so"), bytes);
+
+        let package = archive::pack(files)?;
+        let path = out.join(format!("{name}-{version}-{target}.tar.zst"));
+        archive::write(&path, &package.bytes)?;
+        Ok(Written {
+            name: name.clone(),
+            version: version.to_string(),
+            target: target.to_owned(),
+            path: std::path::absolute(&path)?,
+            size_bytes: package.bytes.len(),
+            sha256: archive::sha256_hex(&package.bytes),
+            library_size_bytes,
+            library_sha256,
+            glibc_floor,
+            files: package.files,
+        })
+    }
+
+    fn report(&self, written: &Written) -> Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(written)?);
+            return Ok(());
+        }
+        println!("{} {} for {}", written.name, written.version, written.target);
+        println!("  file     {}", written.path.display());
+        println!("  sha256   {}", written.sha256);
+        println!(
+            "  size     {} bytes, library {} bytes",
+            written.size_bytes, written.library_size_bytes
+        );
+        println!("  holds    {}", written.files.join(", "));
+        match &written.glibc_floor {
+            Some(floor) => println!("  needs    glibc {floor} or newer"),
+            None => println!("  needs    no glibc"),
+        }
+        Ok(())
+    }
+}
