@@ -1,1 +1,7 @@
-fn main(){}
+//! The `kora` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kora_host::cli::main()
+}

@@ -33,7 +33,7 @@ mod server;
 mod tests;
 
 pub use blocking::BlockingClient;
-pub use client::{Client, Follow};
+pub use client::{Client, Follow, read_answer};
 pub use listener::{BindError, ControlSocket, MAX_PATH_BYTES};
 pub use server::Handler;
 

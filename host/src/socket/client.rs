@@ -27,7 +27,7 @@ use super::{
     MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, OUTBOX_LINES,
     lines::{Line, Lines},
     listener::check_length,
-    protocol::{Answer, Body, read_answer, request_line, too_long},
+    protocol::{Answer, Body, read_line, request_line, too_long},
 };
 use crate::service::{
     Problem, ProblemKind,
@@ -110,7 +110,7 @@ impl Client {
     /// # Errors
     /// Those of `call`, and an answer of another form, as a daemon of another release may give it.
     pub async fn call_as<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Problem> {
-        read_as(self.call(call).await?)
+        read_answer(self.call(call).await?)
     }
 
     /// Begins a stream of events. It is open until this client is dropped; while the [`Follow`] is not read, other answers wait
@@ -176,7 +176,7 @@ impl Follow {
             Some(item) => item,
             None => self.items.recv().await?,
         };
-        Some(item.and_then(|value| Ok((read_as(value.clone())?, value))))
+        Some(item.and_then(|value| Ok((read_answer(value.clone())?, value))))
     }
 }
 
@@ -263,7 +263,7 @@ async fn read_answers(read: OwnedReadHalf, waiting: Arc<Waiting>) {
             Ok(None) => break connection_lost(None),
             Err(error) => break connection_lost(Some(&error)),
         };
-        match read_answer(&line) {
+        match read_line(&line) {
             Ok(Answer { id: Some(id), body }) => waiting.deliver(id, body).await,
             Ok(Answer {
                 id: None,
@@ -276,7 +276,11 @@ async fn read_answers(read: OwnedReadHalf, waiting: Arc<Waiting>) {
     waiting.end(problem);
 }
 
-fn read_as<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+/// A daemon's answer as what the call is documented to answer.
+///
+/// # Errors
+/// If it has another form, as a daemon of another release may give it.
+pub fn read_answer<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_json::from_value(value).map_err(|error| {
         let message = format!("the daemon's answer has not the form that this command knows: {error}");
         Problem::new(ProblemKind::Internal, "daemon.answer_unknown", message)
