@@ -192,7 +192,7 @@ impl ConfigSource for HomeConfig {
 
     fn set_plugin_enabled(&self, plugin: &PluginName, enabled: bool) -> Result<(), String> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = self.with_inputs(|inputs| set_plugin_enabled(inputs, plugin, enabled));
+        let written = set_plugin_enabled(&self.home.config_file(), plugin, enabled);
         written.map(drop).map_err(|error| error.to_string())
     }
 }
