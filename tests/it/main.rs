@@ -1,3 +1,4 @@
 //! Drives the real command with real libraries. One binary, one harness, one file for each area.
 
 mod harness;
+mod identity;
