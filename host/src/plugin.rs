@@ -11,7 +11,7 @@ mod directory;
 mod elf;
 mod extensions;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod gate;
 mod instance;
 mod library;

@@ -28,10 +28,7 @@ pub(in crate::cli) struct Refused {
 ///
 /// # Errors
 /// The first refusal.
-pub(in crate::cli) fn inspect(
-    path: &Path,
-    config: &Config,
-) -> Result<Examined, Box<Refused>> {
+pub(in crate::cli) fn inspect(path: &Path, config: &Config) -> Result<Examined, Box<Refused>> {
     let examined = examine(path, Strictness::AtLoad, &Limits::default(), &Platform::current())
         .map_err(|refusal| Refused { refusal, known: None })?;
     let name = &examined.manifest.name;
@@ -41,7 +38,10 @@ pub(in crate::cli) fn inspect(
         .and_then(|()| policy(config).check(name, examined.digest, examined.library_digest));
     match verdict {
         Ok(()) => Ok(examined),
-        Err(refusal) => Err(Box::new(Refused { refusal, known: Some(examined) })),
+        Err(refusal) => Err(Box::new(Refused {
+            refusal,
+            known: Some(examined),
+        })),
     }
 }
 

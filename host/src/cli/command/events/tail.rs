@@ -20,6 +20,9 @@ use crate::{
 /// The most that the daemon answers at once.
 const PAGE: u32 = 1000;
 
+/// Show the newest events of a chain, or those after a place in it
+///
+/// With `--follow`, it ends when it is interrupted, or with exit code 2 when the daemon ends the stream.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TailArguments {
     /// Whose chain (`host` for the host's own); may be left out where there is exactly one tenant
