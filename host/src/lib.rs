@@ -21,3 +21,5 @@ pub mod service;
 
 pub mod cli;
 pub mod socket;
+
+pub mod app;

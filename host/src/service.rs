@@ -47,7 +47,10 @@ impl Operator {
     }
 
     fn actor(self) -> Actor {
-        Actor { kind: ActorKind::Operator, id: Some(format!("uid:{}", self.uid)) }
+        Actor {
+            kind: ActorKind::Operator,
+            id: Some(format!("uid:{}", self.uid)),
+        }
     }
 
     fn writer(self) -> Writer {
@@ -55,8 +58,20 @@ impl Operator {
     }
 }
 
-/// Reads the configuration from where it comes from.
-pub type ReadConfig = Arc<dyn Fn() -> Result<Config, ConfigProblems> + Send + Sync>;
+/// Where the configuration comes from. Both read files: not for a worker of the runtime.
+pub trait ConfigSource: Send + Sync + 'static {
+    /// Reads and judges the whole.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    fn read(&self) -> Result<Config, ConfigProblems>;
+
+    /// Writes down whether a plugin is to be loaded; everything else stays as it is.
+    ///
+    /// # Errors
+    /// Why the file was not changed.
+    fn set_plugin_enabled(&self, plugin: &crate::domain::PluginName, enabled: bool) -> Result<(), String>;
+}
 
 /// The host's own account of what it does, as far as the use cases add to it.
 pub trait AccountsPort: Send + Sync + 'static {
@@ -68,8 +83,8 @@ pub trait AccountsPort: Send + Sync + 'static {
 pub struct Parts {
     /// The configuration in force.
     pub config: Arc<ArcSwap<Config>>,
-    /// Where it is read from.
-    pub read_config: ReadConfig,
+    /// Where it comes from.
+    pub config_source: Arc<dyn ConfigSource>,
     /// Only these entries run, as `name` or `plugin/name`; empty: all that the configuration chooses.
     pub only: Vec<String>,
     /// What this machine can load.
@@ -120,12 +135,19 @@ impl std::ops::Deref for Service {
 impl Service {
     /// Over these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, gates: Mutex::default(), booted: false.into() }
+        Self {
+            parts,
+            gates: Mutex::default(),
+            booted: false.into(),
+        }
     }
 
     /// Notes how a boot gate of the host went.
     pub fn note_gate(&self, gate: GateReport) {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).push(gate);
+        self.gates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(gate);
     }
 
     /// The boot gates of the host so far.

@@ -27,7 +27,7 @@ use crate::workspace::{host_target, repository};
 pub struct Package {
     /// The plugin, by the name in its `plugin.toml`. Without it: all in `plugins/`, or the one at --manifest-path
     plugin: Option<String>,
-    /// Where to put the files
+    /// Where to put the files [default: target/packages]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// A plugin outside of this repository: the folder with its `Cargo.toml` and `plugin.toml`

@@ -30,8 +30,10 @@ impl LogJournal {
         let own: OwnType = telling.event_type.parse().map_err(|error| damaged(&error))?;
         let writer = writer_for(&telling.actor, own.owner());
         let payload = object(telling.payload.clone());
-        let mut event =
-            self.log.draft_own(&telling.tenant, own, &payload, &writer).map_err(into_commit_error)?;
+        let mut event = self
+            .log
+            .draft_own(&telling.tenant, own, &payload, &writer)
+            .map_err(into_commit_error)?;
         event.event_id = telling.event_id;
         Ok(event)
     }
@@ -41,13 +43,20 @@ impl LogJournal {
 impl Journal for LogJournal {
     async fn commit(&self, change: Change, telling: Telling) -> Result<Appended, CommitError> {
         let event = self.draft(&telling)?;
-        let batch = Batch { events: vec![event], changes: vec![change], expected_seq: None };
+        let batch = Batch {
+            events: vec![event],
+            changes: vec![change],
+            expected_seq: None,
+        };
         let receipts = self.log.commit(batch).await.map_err(into_commit_error)?;
         match receipts.into_iter().next() {
             Some(receipt) => match (receipt.seq, receipt.this_hash) {
-                (Some(seq), Some(this_hash)) => {
-                    Ok(Appended { event_id: receipt.event_id, seq, this_hash, repeated: receipt.repeated })
-                }
+                (Some(seq), Some(this_hash)) => Ok(Appended {
+                    event_id: receipt.event_id,
+                    seq,
+                    this_hash,
+                    repeated: receipt.repeated,
+                }),
                 _ => Err(damaged(&"the store answered without a place in the chain")),
             },
             None => Err(damaged(&"the store answered without the event")),
@@ -56,13 +65,20 @@ impl Journal for LogJournal {
 
     async fn tell(&self, telling: Telling) -> Result<(), CommitError> {
         let event = self.draft(&telling)?;
-        self.log.emit(vec![event]).await.map(drop).map_err(|error| damaged(&error))
+        self.log
+            .emit(vec![event])
+            .await
+            .map(drop)
+            .map_err(|error| damaged(&error))
     }
 }
 
 /// The part of the host that writes on behalf of whoever caused it.
 fn writer_for(actor: &Actor, part: Owner) -> Writer {
-    let uid = actor.id.as_deref().and_then(|id| id.strip_prefix("uid:")?.parse().ok());
+    let uid = actor
+        .id
+        .as_deref()
+        .and_then(|id| id.strip_prefix("uid:")?.parse().ok());
     match (actor.kind, uid) {
         (ActorKind::Operator, Some(uid)) => Writer::operator(uid).through(part),
         _ => Writer::host(part).on_behalf_of(actor),
@@ -92,15 +108,26 @@ fn object(value: Value) -> Map<String, Value> {
 #[derive(Debug)]
 pub enum Account {
     /// The host has started.
-    Started { version: String, daemon_session_id: String },
+    Started {
+        version: String,
+        daemon_session_id: String,
+    },
     /// The host is about to stop.
     Stopping { reason: String },
     /// A plugin took an edge of its life.
     Plugin(PluginChange),
     /// A daemon took an edge of its life.
-    Daemon { id: EntryId, from: EntryState, to: EntryState, detail: Option<String> },
+    Daemon {
+        id: EntryId,
+        from: EntryState,
+        to: EntryState,
+        detail: Option<String>,
+    },
     /// The configuration was read again.
-    Reloaded { applied: Vec<String>, needs_restart: Vec<String> },
+    Reloaded {
+        applied: Vec<String>,
+        needs_restart: Vec<String>,
+    },
     /// Answers once all before it is written.
     Flush(tokio::sync::oneshot::Sender<()>),
 }
@@ -134,23 +161,33 @@ impl Accounts {
 pub async fn keep_accounts(log: Arc<EventLog>, mut accounts: mpsc::UnboundedReceiver<Account>) {
     let writer = Writer::host(Owner::Host);
     while let Some(account) = accounts.recv().await {
-        let Some((own, payload)) = rendered(account) else { continue };
+        let Some((own, payload)) = rendered(account) else {
+            continue;
+        };
         let drafted = log.draft_own(&TenantId::host(), own, &object(payload), &writer);
         let written = match drafted {
             Ok(event) => log.emit(vec![event]).await.map(drop).map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = written {
-            tracing::error!(event_type = own.as_str(), error, "the host's own account could not be written");
+            tracing::error!(
+                event_type = own.as_str(),
+                error,
+                "the host's own account could not be written"
+            );
         }
     }
 }
 
 fn rendered(account: Account) -> Option<(OwnType, Value)> {
     Some(match account {
-        Account::Started { version, daemon_session_id } => {
-            (OwnType::HostStarted, json!({"version": version, "daemon_session_id": daemon_session_id}))
-        }
+        Account::Started {
+            version,
+            daemon_session_id,
+        } => (
+            OwnType::HostStarted,
+            json!({"version": version, "daemon_session_id": daemon_session_id}),
+        ),
         Account::Stopping { reason } => (OwnType::HostStopping, json!({"reason": reason})),
         Account::Plugin(change) => (
             OwnType::HostPluginStateChanged,
@@ -174,11 +211,16 @@ fn rendered(account: Account) -> Option<(OwnType, Value)> {
                 "cause": detail,
             }),
         ),
-        Account::Reloaded { applied, needs_restart } => {
-            (OwnType::HostConfigReloaded, json!({"applied": applied, "needs_restart": needs_restart}))
-        }
+        Account::Reloaded {
+            applied,
+            needs_restart,
+        } => (
+            OwnType::HostConfigReloaded,
+            json!({"applied": applied, "needs_restart": needs_restart}),
+        ),
         Account::Flush(done) => {
-            drop(done.send(()));
+            // Whoever asked may have gone.
+            let _ = done.send(());
             return None;
         }
     })

@@ -4,6 +4,7 @@
 //! there yet.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
@@ -64,21 +65,38 @@ pub struct Port {
 
 impl Port {
     fn writer(from: &PluginIdentity) -> Result<Writer, PortError> {
-        let version = from.version.parse().map_err(|_| PortError::Failed("the version is not semantic".into()))?;
+        let version = from
+            .version
+            .parse()
+            .map_err(|_| PortError::Failed("the version is not semantic".into()))?;
         Ok(Writer::plugin(&from.name, &version, from.digest))
     }
 
     fn scope(from: &PluginIdentity, tenant: TenantId) -> KvScope {
-        KvScope { plugin: from.name.to_string(), tenant }
+        KvScope {
+            plugin: from.name.to_string(),
+            tenant,
+        }
     }
 
     fn speaks(&self, plugin: &PluginName, tenant: &TenantId) -> bool {
-        let speaking = self.identities.get().and_then(|identities| identities.slots().speaking(tenant));
-        speaking.is_some_and(|speaking| speaking.provider.as_ref().is_some_and(|p| p.plugin() == plugin.as_str()))
+        let speaking = self
+            .identities
+            .get()
+            .and_then(|identities| identities.slots().speaking(tenant));
+        speaking.is_some_and(|speaking| {
+            speaking
+                .provider
+                .as_ref()
+                .is_some_and(|p| p.plugin() == plugin.as_str())
+        })
     }
 
     fn is_bound(&self, plugin: &PluginName, tenant: &TenantId) -> bool {
-        self.config.load().tenant(tenant).is_some_and(|section| section.plugins.contains(plugin))
+        self.config
+            .load()
+            .tenant(tenant)
+            .is_some_and(|section| section.plugins.contains(plugin))
     }
 }
 
@@ -97,7 +115,8 @@ impl HostPort for Port {
     }
 
     fn log(&self, plugin: &PluginName, level: u32, target: &str, message: &str, fields: &Map<String, Value>) {
-        self.logging.emit_plugin(plugin.as_str(), level, target, message, fields);
+        self.logging
+            .emit_plugin(plugin.as_str(), level, target, message, fields);
     }
 
     fn config(&self, plugin: &PluginName, tenant: Option<&TenantId>) -> Map<String, Value> {
@@ -117,7 +136,9 @@ impl HostPort for Port {
     }
 
     fn served(&self, plugin: &PluginName) -> Vec<(TenantId, bool)> {
-        let Some(tenants) = self.tenants.get() else { return Vec::new() };
+        let Some(tenants) = self.tenants.get() else {
+            return Vec::new();
+        };
         let listed = tenants.list().into_iter().filter(|listed| listed.record.active);
         listed
             .map(|listed| listed.record.tenant)
@@ -127,7 +148,10 @@ impl HostPort for Port {
     }
 
     fn serves(&self, plugin: &PluginName, tenant: &TenantId) -> bool {
-        let known = self.tenants.get().is_some_and(|tenants| tenants.is_served(tenant));
+        let known = self
+            .tenants
+            .get()
+            .is_some_and(|tenants| tenants.is_served(tenant));
         known && (self.speaks(plugin, tenant) || self.is_bound(plugin, tenant))
     }
 
@@ -142,7 +166,10 @@ impl HostPort for Port {
     }
 
     fn state_history(&self, tenant: &TenantId) -> Result<Value, PortError> {
-        let history = self.states.history(tenant, HISTORY_LEN).ok_or_else(|| no_state(tenant))?;
+        let history = self
+            .states
+            .history(tenant, HISTORY_LEN)
+            .ok_or_else(|| no_state(tenant))?;
         serde_json::to_value(history).map_err(|error| PortError::Failed(error.to_string()))
     }
 
@@ -165,14 +192,14 @@ impl HostPort for Port {
         plugin: &PluginName,
         kind: MetricKind,
         name: &str,
-        labels: Map<String, Value>,
+        labels: &BTreeMap<String, String>,
         value: f64,
     ) -> Result<(), PortError> {
         let plugins = &self.metrics.plugins;
         let recorded = match kind {
-            MetricKind::Counter => plugins.add(plugin.as_str(), name, &labels, value),
-            MetricKind::Gauge => plugins.set(plugin.as_str(), name, &labels, value),
-            MetricKind::Histogram => plugins.observe(plugin.as_str(), name, &labels, value),
+            MetricKind::Counter => plugins.add(plugin.as_str(), name, labels, value),
+            MetricKind::Gauge => plugins.set(plugin.as_str(), name, labels, value),
+            MetricKind::Histogram => plugins.observe(plugin.as_str(), name, labels, value),
         };
         recorded.map_err(|error| PortError::Invalid(error.to_string()))
     }
@@ -197,7 +224,9 @@ impl HostPort for Port {
         payload: Vec<u8>,
         idempotency_key: Option<String>,
     ) -> Result<Value, PortError> {
-        let event_type = event_type.parse().map_err(|e: crate::domain::InvalidEventType| PortError::Invalid(e.to_string()))?;
+        let event_type = event_type
+            .parse()
+            .map_err(|e: crate::domain::InvalidEventType| PortError::Invalid(e.to_string()))?;
         let mut request = AppendRequest::new(tenant, event_type, payload, Self::writer(from)?);
         request.idempotency_key = idempotency_key;
         let receipt = self.log.append(request).await.map_err(wire::append_error)?;
@@ -211,7 +240,11 @@ impl HostPort for Port {
         prefix: Option<String>,
         limit: u32,
     ) -> Result<Value, PortError> {
-        let order = if after_seq.is_some() { Order::OldestFirst } else { Order::NewestFirst };
+        let order = if after_seq.is_some() {
+            Order::OldestFirst
+        } else {
+            Order::NewestFirst
+        };
         let filter = EventFilter {
             after_seq,
             prefixes: prefix.into_iter().collect(),
@@ -219,7 +252,11 @@ impl HostPort for Port {
             order,
             ..EventFilter::default()
         };
-        let events = self.log.page(&tenant, filter).await.map_err(|e| PortError::Invalid(e.to_string()))?;
+        let events = self
+            .log
+            .page(&tenant, filter)
+            .await
+            .map_err(|e| PortError::Invalid(e.to_string()))?;
         Ok(events.iter().map(wire::event).collect())
     }
 
@@ -235,13 +272,26 @@ impl HostPort for Port {
             .parse()
             .map_err(|e: crate::domain::UnknownWireValue| PortError::Invalid(e.to_string()))?;
         let writer = Self::writer(from)?;
-        let changed = self.states.set_degradation(&tenant, reason, present, &note, &writer).await;
-        changed.map(drop).map_err(|error| PortError::Conflict(error.to_string()))
+        let changed = self
+            .states
+            .set_degradation(&tenant, reason, present, &note, &writer)
+            .await;
+        changed
+            .map(drop)
+            .map_err(|error| PortError::Conflict(error.to_string()))
     }
 
-    async fn kv_get(&self, from: &PluginIdentity, tenant: TenantId, key: String) -> Result<Option<Vec<u8>>, PortError> {
+    async fn kv_get(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        key: String,
+    ) -> Result<Option<Vec<u8>>, PortError> {
         let scope = Self::scope(from, tenant);
-        self.store.kv_get(&scope, &key).await.map_err(|e| PortError::Unavailable(e.to_string()))
+        self.store
+            .kv_get(&scope, &key)
+            .await
+            .map_err(|e| PortError::Unavailable(e.to_string()))
     }
 
     async fn kv_put(
@@ -252,24 +302,54 @@ impl HostPort for Port {
         value: Vec<u8>,
     ) -> Result<(), PortError> {
         let scope = Self::scope(from, tenant);
-        let change = Change::KvPut { scope, key, value, quota: KV_QUOTA_BYTES };
-        let batch = Batch { changes: vec![change], ..Batch::default() };
-        self.store.commit(batch).await.map(drop).map_err(wire::commit_error)
+        let change = Change::KvPut {
+            scope,
+            key,
+            value,
+            quota: KV_QUOTA_BYTES,
+        };
+        let batch = Batch {
+            changes: vec![change],
+            ..Batch::default()
+        };
+        self.store
+            .commit(batch)
+            .await
+            .map(drop)
+            .map_err(wire::commit_error)
     }
 
-    async fn kv_delete(&self, from: &PluginIdentity, tenant: TenantId, key: String) -> Result<bool, PortError> {
+    async fn kv_delete(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        key: String,
+    ) -> Result<bool, PortError> {
         let scope = Self::scope(from, tenant);
         let there = self.store.kv_get(&scope, &key).await;
-        let there = there.map_err(|e| PortError::Unavailable(e.to_string()))?.is_some();
-        let batch = Batch { changes: vec![Change::KvDelete { scope, key }], ..Batch::default() };
+        let there = there
+            .map_err(|e| PortError::Unavailable(e.to_string()))?
+            .is_some();
+        let batch = Batch {
+            changes: vec![Change::KvDelete { scope, key }],
+            ..Batch::default()
+        };
         self.store.commit(batch).await.map_err(wire::commit_error)?;
         Ok(there)
     }
 
-    async fn kv_list(&self, from: &PluginIdentity, tenant: TenantId, prefix: String) -> Result<Vec<String>, PortError> {
+    async fn kv_list(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        prefix: String,
+    ) -> Result<Vec<String>, PortError> {
         let scope = Self::scope(from, tenant);
-        let (keys, _) =
-            self.store.kv_list(&scope, &prefix).await.map_err(|e| PortError::Unavailable(e.to_string()))?;
+        let (keys, _) = self
+            .store
+            .kv_list(&scope, &prefix)
+            .await
+            .map_err(|e| PortError::Unavailable(e.to_string()))?;
         Ok(keys)
     }
 

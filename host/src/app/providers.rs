@@ -29,12 +29,21 @@ impl Providers for PluginProviders {
         tenant: &TenantId,
         next_generation: Generation,
     ) -> Result<Provided, ProviderError> {
-        let instance = self.registry.instance(provider.plugin()).ok_or(ProviderError::NotFound)?;
+        let instance = self
+            .registry
+            .instance(provider.plugin())
+            .ok_or(ProviderError::NotFound)?;
         let identity = instance.identity();
         let config = self.config.load().plugin_config(&identity.name, Some(tenant));
         let config = Value::Object(config).to_string().into_bytes();
         let answer = instance
-            .snapshot(provider.provider(), tenant.as_str(), config, next_generation, ANSWER_DEADLINE)
+            .snapshot(
+                provider.provider(),
+                tenant.as_str(),
+                config,
+                next_generation,
+                ANSWER_DEADLINE,
+            )
             .await;
         match answer {
             Ok(bytes) => Ok(Provided {
@@ -68,8 +77,12 @@ impl PluginProviders {
             && let Some(report) = self.registry.report(provider.plugin())
             && let Some(instance) = report.instance
         {
-            let cause = format!("the identity provider `{}` does not come back", provider.provider());
-            self.registry.set_state(&instance.identity().name, PluginState::Wedged, Some(cause));
+            let cause = format!(
+                "the identity provider `{}` does not come back",
+                provider.provider()
+            );
+            self.registry
+                .set_state(&instance.identity().name, PluginState::Wedged, Some(cause));
         }
     }
 }

@@ -86,6 +86,13 @@ impl CoordinatorHandle {
         first
     }
 
+    /// Waits until the boot has ended, however it did. Cancel safe.
+    pub async fn booted(&self) {
+        let mut state = self.shared.host_state.subscribe();
+        // An error means that the coordinator is gone, and the boot with it.
+        drop(state.wait_for(|state| *state != HostState::Booting).await);
+    }
+
     /// Waits until everything has stopped. Answers at once if it has.
     pub async fn stopped(&self) -> Ending {
         let mut state = self.shared.host_state.subscribe();

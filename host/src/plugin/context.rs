@@ -1,8 +1,11 @@
 //! A loaded plugin as the host services see it: who it is, what it was granted, and whom to ask.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -156,7 +159,7 @@ pub trait HostPort: Send + Sync + 'static {
         plugin: &PluginName,
         kind: MetricKind,
         name: &str,
-        labels: Map<String, Value>,
+        labels: &BTreeMap<String, String>,
         value: f64,
     ) -> Result<(), PortError>;
     /// Queues a fresh look at what a provider says.

@@ -1,5 +1,12 @@
 //! A plugin's extensions as ordinary functions: asked for once, layouts checked, answers bounded.
 
+use std::{
+    future::{Future as _, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::Poll,
+};
+
 use kora_plugin_abi::{self as abi, AbiFuture, LayoutMismatch, daemon1, identity1, listener1};
 
 use super::{
@@ -173,8 +180,21 @@ impl Extensions {
     }
 }
 
+/// The answer of a plugin's future. async-ffi turns a panic of the plugin's own poll function into a panic of whoever polls,
+/// which is the host: it ends here.
 async fn answered(call: AbiFuture<()>) -> Result<(), CallError> {
-    call.await.into_result().map_err(CallError::from_abi)
+    let mut call = call;
+    let polled = poll_fn(|context| {
+        let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut call).poll(context)));
+        poll.map_or_else(|_| Poll::Ready(None), |poll| poll.map(Some))
+    });
+    match polled.await {
+        Some(answer) => answer.into_result().map_err(CallError::from_abi),
+        None => Err(CallError::new(
+            CallErrorKind::Panicked,
+            "its future panicked outside of every guard",
+        )),
+    }
 }
 
 fn absent(id: &str) -> CallError {

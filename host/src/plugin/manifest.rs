@@ -126,7 +126,10 @@ impl Permissions {
             ("tools", self.tools),
             ("network", self.network),
         ];
-        all.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
+        all.into_iter()
+            .filter(|(_, asked)| *asked)
+            .map(|(key, _)| key)
+            .collect()
     }
 }
 

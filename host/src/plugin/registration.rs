@@ -12,8 +12,12 @@ const ENTRIES: usize = 64;
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// No interval, window or deadline is longer than a year: more is a mistake in the unit.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
-/// A start, tick or stop that may take longer than this would hold the host's own stop for too long.
+/// A start or tick that may take longer than this is not one.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+/// One entry must not use up the time that all have to stop.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(30);
+/// A restart budget above this bounds nothing.
+const MOST_RESTARTS: u32 = 1000;
 
 /// A registration that is not what it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -166,40 +170,52 @@ impl DaemonRegistration {
             between(&field("every_ms"), task.every_ms, SHORTEST_INTERVAL, LONGEST)?;
             between(&field("jitter_ms"), task.jitter_ms, Duration::ZERO, LONGEST)?;
         }
-        let timeouts = [
-            ("startup_timeout_ms", self.startup_timeout_ms),
-            ("tick_timeout_ms", self.tick_timeout_ms),
-            ("shutdown_timeout_ms", Some(self.shutdown_timeout_ms)),
-        ];
-        for (name, value) in timeouts {
-            between(
-                &what(name),
-                value.unwrap_or(1),
-                Duration::from_millis(1),
-                LONGEST_TIMEOUT,
-            )?;
+        let shortest = Duration::from_millis(1);
+        let (startup, tick) = (
+            self.startup_timeout_ms.unwrap_or(1),
+            self.tick_timeout_ms.unwrap_or(1),
+        );
+        between(&what("startup_timeout_ms"), startup, shortest, LONGEST_TIMEOUT)?;
+        between(&what("tick_timeout_ms"), tick, shortest, LONGEST_TIMEOUT)?;
+        between(
+            &what("shutdown_timeout_ms"),
+            self.shutdown_timeout_ms,
+            shortest,
+            LONGEST_SHUTDOWN,
+        )?;
+        self.restart.check(what)?;
+        let others = self.after.iter().chain(&self.requires);
+        if others.clone().count() > ENTRIES || others.clone().any(|name| !is_entry_name(name)) {
+            return bad(what(
+                "`after` and `requires` take at most 64 names, `daemon` or `plugin/daemon`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl RestartRegistration {
+    fn check(&self, what: impl Fn(&str) -> String) -> Result<(), BadRegistration> {
+        if self.max_restarts > MOST_RESTARTS {
+            return bad(what(&format!(
+                "restart.max_restarts is {}, expected at most {MOST_RESTARTS}",
+                self.max_restarts
+            )));
         }
         between(
             &what("restart.window_ms"),
-            self.restart.window_ms,
+            self.window_ms,
             Duration::ZERO,
             LONGEST,
         )?;
         between(
             &what("restart.backoff_max_ms"),
-            self.restart.backoff_max_ms,
+            self.backoff_max_ms,
             Duration::ZERO,
             LONGEST,
         )?;
-        if self.restart.backoff_min_ms > self.restart.backoff_max_ms {
+        if self.backoff_min_ms > self.backoff_max_ms {
             return bad(what("restart.backoff_min_ms is greater than backoff_max_ms"));
-        }
-        let others = self.after.iter().chain(&self.requires);
-        if self.after.len() + self.requires.len() > ENTRIES || others.clone().any(|name| !is_entry_name(name))
-        {
-            return bad(what(
-                "`after` and `requires` take at most 64 names, `daemon` or `plugin/daemon`",
-            ));
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::{
     instance::{Instance, Loaded, StartError, tell},
     lifecycle::PluginState,
     listeners::{ListenerHub, Notice},
-    refusal::Refusal,
+    refusal::{Refusal, shown_path},
     settings,
 };
 use crate::domain::{Digest, PluginName, ProviderId};
@@ -40,6 +40,8 @@ pub struct PluginChange {
     pub to: PluginState,
     /// Why, in one line.
     pub cause: Option<String>,
+    /// The same as a stable word, of a refusal.
+    pub cause_kind: Option<&'static str>,
 }
 
 /// Hears of every edge, in order. `app` writes them into the host's chain.
@@ -269,18 +271,22 @@ impl Registry {
         if record.report.instance.is_none() && record.report.state != PluginState::Wedged {
             return Some(admitted);
         }
-        let same = record
-            .report
-            .admitted
-            .as_ref()
-            .is_some_and(|known| known.digest == admitted.digest);
-        if same {
+        let Some(loaded) = record.report.admitted.clone() else {
+            return None;
+        };
+        if loaded.digest == admitted.digest {
             record.report.note = None;
             record.report.path = admitted.path;
-        } else {
-            tracing::info!(plugin = %admitted.manifest.name, digest = %admitted.digest.short(), "an update waits");
-            record.report.note = Some(FileNote::UpdateWaiting);
+            return None;
         }
+        let goes_on = record.report.note != Some(FileNote::FileGone) && record.report.path != admitted.path;
+        if goes_on && admitted.manifest.version < loaded.manifest.version {
+            drop(plugins);
+            self.refuse(admitted.path.clone(), &superseded(&admitted, &loaded));
+            return None;
+        }
+        tracing::info!(plugin = %admitted.manifest.name, digest = %admitted.digest.short(), "an update waits");
+        record.report.note = Some(FileNote::UpdateWaiting);
         None
     }
 
@@ -374,7 +380,11 @@ impl Registry {
             admitted: None,
             instance: None,
         };
-        self.announce(change_of(&report, Some(PluginState::Discovered), Some(cause)));
+        let change = change_of(&report, Some(PluginState::Discovered), Some(cause));
+        self.announce(PluginChange {
+            cause_kind: Some(refusal.kind()),
+            ..change
+        });
         self.write_refused().insert(path, report);
     }
 
@@ -407,6 +417,16 @@ impl Registry {
     }
 }
 
+/// A lower version beside the one that runs: it would not be chosen after a restart either.
+fn superseded(admitted: &Admitted, loaded: &Admitted) -> Refusal {
+    Refusal::Superseded {
+        name: admitted.manifest.name.clone(),
+        version: admitted.manifest.version.clone(),
+        chosen_version: loaded.manifest.version.clone(),
+        chosen_path: shown_path(&loaded.path),
+    }
+}
+
 fn change_of(report: &PluginReport, from: Option<PluginState>, cause: Option<String>) -> PluginChange {
     let manifest = report.admitted.as_ref().map(|admitted| &admitted.manifest);
     PluginChange {
@@ -417,5 +437,6 @@ fn change_of(report: &PluginReport, from: Option<PluginState>, cause: Option<Str
         from,
         to: report.state,
         cause,
+        cause_kind: None,
     }
 }

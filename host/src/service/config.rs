@@ -27,8 +27,8 @@ impl Service {
 
     /// Reads the configuration again and hands it to everybody who keeps something of it.
     pub(super) async fn take_over_configuration(&self) -> Result<api::Reloaded, Problem> {
-        let read = self.read_config.clone();
-        let fresh = tokio::task::spawn_blocking(move || read()).await;
+        let source = self.config_source.clone();
+        let fresh = tokio::task::spawn_blocking(move || source.read()).await;
         let fresh = fresh
             .map_err(|error| Problem::new(ProblemKind::Internal, "host.interrupted", error.to_string()))?
             .map_err(|problems| {
@@ -37,9 +37,16 @@ impl Service {
             })?;
         let changes = diff(&self.config.load(), &fresh);
         let keys = |applies: Applies| {
-            changes.iter().filter(|change| change.applies == applies).map(|change| change.key.clone()).collect()
+            changes
+                .iter()
+                .filter(|change| change.applies == applies)
+                .map(|change| change.key.clone())
+                .collect()
         };
-        let reloaded = api::Reloaded { applied: keys(Applies::Live), needs_restart: keys(Applies::NeedsRestart) };
+        let reloaded = api::Reloaded {
+            applied: keys(Applies::Live),
+            needs_restart: keys(Applies::NeedsRestart),
+        };
         self.apply(fresh);
         if !changes.is_empty() {
             tracing::info!(applied = ?reloaded.applied, needs_restart = ?reloaded.needs_restart, "configuration read again");
@@ -56,14 +63,19 @@ impl Service {
             tracing::warn!(%error, "the operator's event types stay as they were");
         }
         let known = self.tenants.list().into_iter();
-        self.identities.reconfigure(known.map(|listed| tenants::identity_seed(&fresh, &listed.record.tenant)));
+        self.identities
+            .reconfigure(known.map(|listed| tenants::identity_seed(&fresh, &listed.record.tenant)));
         self.config.store(fresh);
     }
 
     /// Plugins that the configuration disables stop, those that it enables start.
     async fn reconcile_plugins(&self) {
         let config = self.config.load_full();
-        let loaded = self.plugins.reports().into_iter().filter(|report| report.instance.is_some());
+        let loaded = self
+            .plugins
+            .reports()
+            .into_iter()
+            .filter(|report| report.instance.is_some());
         let names: Vec<(PluginName, bool)> = loaded
             .filter_map(|report| Some((report.admitted?.manifest.name.clone(), report.state.is_stopped())))
             .collect();

@@ -5,29 +5,53 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    coordinator::{Entry, EntryError, EntryId, EntryPlan, NewEntry, Overlap, Placement, RestartPlan, TaskPlan},
+    coordinator::{
+        Entry, EntryError, EntryId, EntryPlan, NewEntry, Overlap, Placement, RestartPlan, TaskPlan,
+    },
     plugin::{CallError, CallErrorKind, DaemonRegistration, Instance, OverlapPolicy, TaskRegistration},
+    telemetry::Metrics,
 };
 
 /// One daemon entry of a plugin in this process.
 struct PluginEntry {
     instance: Arc<Instance>,
+    name: String,
     handle: u64,
+    metrics: Arc<Metrics>,
 }
 
 #[async_trait]
 impl Entry for PluginEntry {
     async fn startup(&self) -> Result<(), EntryError> {
-        self.instance.extensions().startup(self.handle).await.map_err(entry_error)
+        self.instance
+            .extensions()
+            .startup(self.handle)
+            .await
+            .map_err(entry_error)
     }
 
     async fn tick(&self, task: usize) -> Result<(), EntryError> {
         let task = u32::try_from(task).unwrap_or(u32::MAX);
-        self.instance.extensions().tick(self.handle, task).await.map_err(entry_error)
+        let ticked = self
+            .instance
+            .extensions()
+            .tick(self.handle, task)
+            .await
+            .map_err(entry_error);
+        let plugin = self.instance.identity().name.as_str();
+        self.metrics.host.ticked(plugin, &self.name);
+        if ticked.is_err() {
+            self.metrics.host.tick_failed(plugin, &self.name);
+        }
+        ticked
     }
 
     async fn shutdown(&self) -> Result<(), EntryError> {
-        self.instance.extensions().shutdown(self.handle).await.map_err(entry_error)
+        self.instance
+            .extensions()
+            .shutdown(self.handle)
+            .await
+            .map_err(entry_error)
     }
 
     async fn probe(&self) -> bool {
@@ -48,19 +72,35 @@ fn entry_error(error: CallError) -> EntryError {
 
 /// The SDK says "panicked: …", and so does the coordinator.
 fn without_prefix(message: String) -> String {
-    message.strip_prefix("panicked: ").map(str::to_owned).unwrap_or(message)
+    message
+        .strip_prefix("panicked: ")
+        .map(str::to_owned)
+        .unwrap_or(message)
 }
 
 /// The entries of a plugin that the operator chose, in the order in which they were registered.
 pub fn entries_of(
     instance: &Arc<Instance>,
     defaults: &EntryDefaults,
+    metrics: &Arc<Metrics>,
     chosen: impl Fn(&str) -> bool,
 ) -> Vec<NewEntry> {
-    let daemons = instance.registration().daemons.iter().filter(|daemon| chosen(&daemon.name));
+    let daemons = instance
+        .registration()
+        .daemons
+        .iter()
+        .filter(|daemon| chosen(&daemon.name));
     let entry = |daemon: &DaemonRegistration| -> NewEntry {
         let plan = plan_of(instance.identity().name.as_str(), daemon, defaults);
-        (plan, Arc::new(PluginEntry { instance: instance.clone(), handle: daemon.handle }))
+        (
+            plan,
+            Arc::new(PluginEntry {
+                instance: instance.clone(),
+                name: daemon.name.clone(),
+                handle: daemon.handle,
+                metrics: metrics.clone(),
+            }),
+        )
     };
     daemons.map(entry).collect()
 }

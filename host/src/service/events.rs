@@ -1,18 +1,20 @@
 //! Chains: appending for the operator, and reading. Verifying and exporting read the store themselves and need no host.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{Event, TenantId},
-    events::{AppendError, AppendRequest, AppendedEvent, Heard, ReadError},
+    events::{AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, Subscription},
     store::{CommitError, EventFilter, Order},
 };
 
 /// How many events are shown at once unless said, and at most.
 const TAIL_DEFAULT: u32 = 50;
 const TAIL_MAX: u32 = 1000;
-/// A reader may be this much behind before it is cut off: it can go on from the last sequence number it saw.
+/// What is read ahead of a slow reader.
 const FOLLOW_QUEUE: usize = 1024;
 
 impl Service {
@@ -54,9 +56,16 @@ impl Service {
         let tenant = self.chain(input.tenant.as_deref())?;
         let limit = input.limit.unwrap_or(TAIL_DEFAULT);
         if !(1..=TAIL_MAX).contains(&limit) {
-            return Err(bad_input("events.limit", format!("the limit is {limit}, expected 1 to {TAIL_MAX}")));
+            return Err(bad_input(
+                "events.limit",
+                format!("the limit is {limit}, expected 1 to {TAIL_MAX}"),
+            ));
         }
-        let order = if input.after_seq.is_some() { Order::OldestFirst } else { Order::NewestFirst };
+        let order = if input.after_seq.is_some() {
+            Order::OldestFirst
+        } else {
+            Order::NewestFirst
+        };
         let filter = EventFilter {
             after_seq: input.after_seq,
             prefixes: input.prefix.iter().cloned().collect(),
@@ -64,43 +73,55 @@ impl Service {
             order,
             ..EventFilter::default()
         };
-        let events = self.log.page(&tenant, filter).await.map_err(|error| match error {
-            ReadError::Prefix { .. } => bad_input("events.prefix", error.to_string()),
-            ReadError::Store(_) => Problem::new(ProblemKind::Unavailable, "store.unavailable", error.to_string()),
-        })?;
+        let events = self
+            .log
+            .page(&tenant, filter)
+            .await
+            .map_err(|error| match error {
+                ReadError::Prefix { .. } => bad_input("events.prefix", error.to_string()),
+                ReadError::Store(_) => {
+                    Problem::new(ProblemKind::Unavailable, "store.unavailable", error.to_string())
+                }
+            })?;
         Ok(events.into_iter().map(view).collect())
     }
 
-    /// Events of a chain as they are appended from now on. The channel closes when the host stops, or when the reader falls too
-    /// far behind.
+    /// The events that `tail_events` would show, oldest first, then those that are appended from now on, without a gap. A reader
+    /// that is slow is waited for. The channel closes when the host stops.
     ///
     /// # Errors
-    /// If there is no such tenant.
-    pub fn follow_events(&self, input: &api::TailEvents) -> Result<mpsc::Receiver<api::Event>, Problem> {
+    /// As [`tail_events`](Self::tail_events).
+    pub async fn follow_events(&self, input: api::TailEvents) -> Result<mpsc::Receiver<api::Event>, Problem> {
         let tenant = self.chain(input.tenant.as_deref())?;
-        let prefix = input.prefix.clone();
-        let mut subscription = self.log.subscribe();
+        // Before the first look, so that nothing falls between.
+        let subscription = self.log.subscribe();
+        let mut first = self.tail_events(&input).await?;
+        if input.after_seq.is_none() {
+            first.reverse();
+        }
         let (sender, receiver) = mpsc::channel(FOLLOW_QUEUE);
-        let wanted = move |appended: &AppendedEvent| {
-            appended.event.tenant == tenant
-                && prefix.as_deref().is_none_or(|prefix| appended.event.event_type.is_under(prefix))
+        let last_seq = first
+            .last()
+            .map(|event| event.seq)
+            .or(input.after_seq)
+            .unwrap_or(0);
+        let follower = Follower {
+            log: self.log.clone(),
+            tenant,
+            prefix: input.prefix,
+            last_seq,
+            sender: sender.clone(),
         };
         self.tasks.spawn(async move {
-            loop {
-                let heard = tokio::select! {
-                    heard = subscription.next() => heard,
-                    () = sender.closed() => return,
-                };
-                match heard {
-                    Some(Heard::Event(event)) if wanted(&event) => {
-                        if sender.try_send(view_appended(&event)).is_err() {
-                            return;
-                        }
-                    }
-                    Some(Heard::Event(_)) => {}
-                    // Going on with a gap would look like a whole chain.
-                    Some(Heard::Missed(_)) | None => return,
+            let follow = async {
+                for event in first {
+                    sender.send(event).await.ok()?;
                 }
+                follower.follow(subscription).await
+            };
+            tokio::select! {
+                _ = follow => {}
+                () = sender.closed() => {}
             }
         });
         Ok(receiver)
@@ -111,6 +132,65 @@ impl Service {
         match tenant {
             Some("host") => Ok(TenantId::host()),
             other => self.known_tenant_or_only(other),
+        }
+    }
+}
+
+/// Hands on what is appended to one chain.
+struct Follower {
+    log: Arc<EventLog>,
+    tenant: TenantId,
+    prefix: Option<String>,
+    last_seq: u64,
+    sender: mpsc::Sender<api::Event>,
+}
+
+impl Follower {
+    /// Ends when the log ends, or when nobody reads any more.
+    async fn follow(mut self, mut subscription: Subscription) -> Option<()> {
+        loop {
+            match subscription.next().await? {
+                Heard::Event(appended) if appended.event.tenant == self.tenant => {
+                    self.heard(&appended).await?
+                }
+                Heard::Event(_) => {}
+                Heard::Missed(_) => self.catch_up().await?,
+            }
+        }
+    }
+
+    async fn heard(&mut self, appended: &AppendedEvent) -> Option<()> {
+        if appended.seq <= self.last_seq {
+            return Some(());
+        }
+        self.last_seq = appended.seq;
+        let wanted = self
+            .prefix
+            .as_deref()
+            .is_none_or(|prefix| appended.event.event_type.is_under(prefix));
+        if wanted {
+            self.sender.send(view_appended(appended)).await.ok()
+        } else {
+            Some(())
+        }
+    }
+
+    /// Reads from the store what was appended faster than it was read.
+    async fn catch_up(&mut self) -> Option<()> {
+        loop {
+            let filter = EventFilter {
+                after_seq: Some(self.last_seq),
+                prefixes: self.prefix.iter().cloned().collect(),
+                limit: TAIL_MAX,
+                order: Order::OldestFirst,
+                ..EventFilter::default()
+            };
+            let page = self.log.page(&self.tenant, filter).await.ok()?;
+            let Some(last) = page.last() else { return Some(()) };
+            self.last_seq = last.seq;
+            for event in page {
+                self.sender.send(view(event)).await.ok()?;
+            }
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Who speaks for which tenant: looking, swapping, rolling back, proving.
 
 use super::{Operator, Problem, ProblemKind, Service, api};
-use crate::{
-    identity::{FALLBACK, RollbackRequest, Shown, SwapError, SwapRequest, Swapped, WhyError},
-};
+use crate::identity::{FALLBACK, RollbackRequest, Shown, SwapError, SwapRequest, Swapped, WhyError};
 
 impl Service {
     /// Every served tenant with who speaks for it, and every provider that could.
@@ -14,7 +12,10 @@ impl Service {
             plugin_digest: info.plugin_digest.to_string(),
         });
         let tenants = self.identities.list().into_iter().map(view);
-        api::Identities { tenants: tenants.collect(), providers: providers.collect() }
+        api::Identities {
+            tenants: tenants.collect(),
+            providers: providers.collect(),
+        }
     }
 
     /// Who speaks for a tenant, in which words.
@@ -23,9 +24,17 @@ impl Service {
     /// If no such tenant is served.
     pub fn identity(&self, input: &api::OneTenant) -> Result<api::Identity, Problem> {
         let tenant = self.tenant(&input.tenant)?;
-        let whole = self.identities.show(&tenant).ok_or_else(|| self.unknown_tenant(tenant.as_str()))?;
-        let snapshot = whole.snapshot.map(|snapshot| serde_json::to_value(snapshot).unwrap_or_default());
-        Ok(api::Identity { snapshot, ..view(whole.shown) })
+        let whole = self
+            .identities
+            .show(&tenant)
+            .ok_or_else(|| self.unknown_tenant(tenant.as_str()))?;
+        let snapshot = whole
+            .snapshot
+            .map(|snapshot| serde_json::to_value(snapshot).unwrap_or_default());
+        Ok(api::Identity {
+            snapshot,
+            ..view(whole.shown)
+        })
     }
 
     /// Lets another provider speak.
@@ -87,7 +96,9 @@ impl Service {
         Ok(api::Why {
             tenant: why.tenant.to_string(),
             generation: why.generation,
-            agent_name: speaking.map(|s| s.snapshot.agent_name.clone()).unwrap_or_default(),
+            agent_name: speaking
+                .map(|s| s.snapshot.agent_name.clone())
+                .unwrap_or_default(),
             provider: provider(&why.provider),
             snapshot_hash: why.snapshot_hash.to_string(),
             plugin_version: why.plugin_version,
@@ -111,7 +122,9 @@ impl Service {
             to: provider(&swapped.to),
             from_hash: swapped.from_hash.map(|hash| hash.to_string()),
             to_hash: swapped.to_hash.to_string(),
-            agent_name: speaking.map(|s| s.snapshot.agent_name.clone()).unwrap_or_default(),
+            agent_name: speaking
+                .map(|s| s.snapshot.agent_name.clone())
+                .unwrap_or_default(),
             event_id: swapped.event.event_id.to_string(),
             seq: swapped.event.seq,
         }
@@ -129,10 +142,19 @@ fn view(shown: Shown) -> api::Identity {
         generation: speaks.as_ref().map_or(0, |s| s.generation),
         provider: speaks.as_ref().and_then(|s| provider(&s.provider)),
         agent_name: speaks.as_ref().map(|s| s.agent_name.clone()).unwrap_or_default(),
-        agent_version: speaks.as_ref().map(|s| s.agent_version.clone()).unwrap_or_default(),
-        snapshot_hash: speaks.as_ref().map(|s| s.snapshot_hash.to_string()).unwrap_or_default(),
+        agent_version: speaks
+            .as_ref()
+            .map(|s| s.agent_version.clone())
+            .unwrap_or_default(),
+        snapshot_hash: speaks
+            .as_ref()
+            .map(|s| s.snapshot_hash.to_string())
+            .unwrap_or_default(),
         plugin_version: speaks.as_ref().and_then(|s| s.plugin_version.clone()),
-        plugin_digest: speaks.as_ref().and_then(|s| s.plugin_digest).map(|digest| digest.to_string()),
+        plugin_digest: speaks
+            .as_ref()
+            .and_then(|s| s.plugin_digest)
+            .map(|digest| digest.to_string()),
         drift: shown.drift,
         provider_missing: shown.provider_missing,
         fault: shown.fault,

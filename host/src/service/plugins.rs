@@ -4,7 +4,6 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{Operator, Problem, ProblemKind, Service, api, entries};
 use crate::{
-    config,
     coordinator::{EntryState, EntryStatus, NewEntry, OperationError},
     domain::PluginName,
     plugin::{FileNote, Form, Gate, Instance, PluginReport, PluginState, Policy},
@@ -73,7 +72,10 @@ impl Service {
     pub async fn rescan(&self) {
         let directory = self.gate().directory().to_owned();
         match tokio::task::spawn_blocking(move || crate::plugin::scan(&directory)).await {
-            Ok(Ok(candidates)) => self.discover(candidates.into_iter().map(|found| found.path).collect()).await,
+            Ok(Ok(candidates)) => {
+                self.discover(candidates.into_iter().map(|found| found.path).collect())
+                    .await
+            }
             Ok(Err(error)) => tracing::warn!(%error, "the plugin directory cannot be read"),
             Err(error) => tracing::error!(%error, "the plugin directory was not read"),
         }
@@ -83,18 +85,37 @@ impl Service {
     pub fn gate(&self) -> Arc<Gate> {
         let config = self.config.load();
         let allow: Vec<String> = config.plugins.allow.iter().cloned().map(String::from).collect();
-        let disabled = config.plugins.named.iter().filter(|(_, section)| !section.enabled).map(|(name, _)| name);
-        let disabled: Vec<String> = config.plugins.disable.iter().chain(disabled).map(ToString::to_string).collect();
+        let disabled = config
+            .plugins
+            .named
+            .iter()
+            .filter(|(_, section)| !section.enabled)
+            .map(|(name, _)| name);
+        let disabled: Vec<String> = config
+            .plugins
+            .disable
+            .iter()
+            .chain(disabled)
+            .map(ToString::to_string)
+            .collect();
         // An empty list narrows nothing.
         let policy = Policy::new((!allow.is_empty()).then_some(allow.as_slice()), &disabled)
             .expect("the configuration holds names and digests that were parsed as such");
         let directory = config.plugins_directory();
-        Arc::new(Gate::new(directory, config.home().cache(), policy, self.platform.clone()))
+        Arc::new(Gate::new(
+            directory,
+            config.home().cache(),
+            policy,
+            self.platform.clone(),
+        ))
     }
 
     /// The entries of these plugins for the boot, in order; each plugin is `starting` from here on.
     pub fn boot_entries(&self, names: &[PluginName]) -> Vec<NewEntry> {
-        names.iter().flat_map(|name| self.begin(name).unwrap_or_default()).collect()
+        names
+            .iter()
+            .flat_map(|name| self.begin(name).unwrap_or_default())
+            .collect()
     }
 
     /// Starts the entries of a plugin beside those that run. A failure is the plugin's alone.
@@ -107,29 +128,50 @@ impl Service {
             Ok(_) => self.refresh_plugin(name.as_str()),
             Err(error) => {
                 tracing::warn!(plugin = %name, %error, "the daemons of the plugin do not run");
-                self.plugins.set_state(name, PluginState::Failed, Some(error.to_string()));
+                self.plugins
+                    .set_state(name, PluginState::Failed, Some(error.to_string()));
             }
         }
     }
 
     /// Stops the entries of a plugin.
     pub async fn stop_plugin(&self, name: &PluginName, why: &str) {
-        self.plugins.set_state(name, PluginState::Stopping, Some(why.to_owned()));
+        self.plugins
+            .set_state(name, PluginState::Stopping, Some(why.to_owned()));
         match self.coordinator.remove_plugin(name.as_str()).await {
             Ok(()) | Err(OperationError::UnknownPlugin(_)) => {}
-            Err(error) => tracing::warn!(plugin = %name, %error, "the daemons of the plugin were not stopped"),
+            Err(error) => {
+                tracing::warn!(plugin = %name, %error, "the daemons of the plugin were not stopped")
+            }
         }
-        self.plugins.set_state(name, PluginState::Stopped, Some(why.to_owned()));
+        self.plugins
+            .set_state(name, PluginState::Stopped, Some(why.to_owned()));
+    }
+
+    /// Says of every plugin that it has stopped, once the coordinator has stopped all entries.
+    pub fn note_all_stopped(&self) {
+        for report in self.plugins.reports() {
+            if let (Some(admitted), true) = (report.admitted, report.state.is_usable()) {
+                let name = &admitted.manifest.name;
+                self.plugins.set_state(name, PluginState::Stopping, None);
+                self.plugins.set_state(name, PluginState::Stopped, None);
+            }
+        }
     }
 
     /// Takes over what the coordinator knows of a plugin's entries into the plugin's own state.
     pub fn refresh_plugin(&self, plugin: &str) {
-        let Some(report) = self.plugins.report(plugin) else { return };
+        let Some(report) = self.plugins.report(plugin) else {
+            return;
+        };
         let Some(admitted) = report.admitted else { return };
         let name = &admitted.manifest.name;
         let entries = self.coordinator.status().entries;
-        let entries: Vec<_> = entries.iter().filter(|entry| entry.id.plugin() == plugin).collect();
-        if report.state == PluginState::Stopped || report.state == PluginState::Stopping {
+        let entries: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.id.plugin() == plugin)
+            .collect();
+        if report.state == PluginState::Stopped {
             return;
         }
         let (state, cause) = summary(&entries);
@@ -142,7 +184,8 @@ impl Service {
         let (instance, admitted) = (report.instance?, report.admitted?);
         if let Err(error) = self.log.admit_plugin_types(name, &admitted.manifest.event_types) {
             tracing::warn!(plugin = %name, %error, "the plugin's event types are refused");
-            self.plugins.set_state(name, PluginState::Failed, Some(error.to_string()));
+            self.plugins
+                .set_state(name, PluginState::Failed, Some(error.to_string()));
             return None;
         }
         self.metrics.host.plugin_loaded(name.as_str());
@@ -160,9 +203,12 @@ impl Service {
         let only = &self.only;
         let chosen = |daemon: &str| {
             config.is_daemon_chosen(name, daemon)
-                && (only.is_empty() || only.iter().any(|o| o == daemon || *o == format!("{name}/{daemon}")))
+                && (only.is_empty()
+                    || only
+                        .iter()
+                        .any(|o| o == daemon || *o == format!("{name}/{daemon}")))
         };
-        entries::entries_of(instance, &defaults, chosen)
+        entries::entries_of(instance, &defaults, &self.metrics, chosen)
     }
 
     /// A plugin that came back may be the one that a tenant's identity came from.
@@ -177,14 +223,24 @@ impl Service {
 
     async fn write_enabled(&self, name: &str, enabled: bool) -> Result<PluginName, Problem> {
         let name = self.plugin_name(name)?;
-        let (file, plugin) = (self.config.load().home().config_file(), name.clone());
-        let written = tokio::task::spawn_blocking(move || config::set_plugin_enabled(&file, &plugin, enabled)).await;
+        let (source, plugin) = (self.config_source.clone(), name.clone());
+        let written = tokio::task::spawn_blocking(move || source.set_plugin_enabled(&plugin, enabled)).await;
         match written {
-            Ok(Ok(_)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                return Err(Problem::new(ProblemKind::Unavailable, "config.not_written", error.to_string()));
+                return Err(Problem::new(
+                    ProblemKind::Unavailable,
+                    "config.not_written",
+                    error,
+                ));
             }
-            Err(error) => return Err(Problem::new(ProblemKind::Internal, "host.interrupted", error.to_string())),
+            Err(error) => {
+                return Err(Problem::new(
+                    ProblemKind::Internal,
+                    "host.interrupted",
+                    error.to_string(),
+                ));
+            }
         }
         self.take_over_configuration().await?;
         Ok(name)
@@ -199,7 +255,11 @@ impl Service {
         };
         let name: PluginName = text.parse().map_err(|_| unknown())?;
         let configured = self.config.load().plugins.named.contains_key(&name);
-        if configured || self.plugins.report(text).is_some() { Ok(name) } else { Err(unknown()) }
+        if configured || self.plugins.report(text).is_some() {
+            Ok(name)
+        } else {
+            Err(unknown())
+        }
     }
 
     fn plugin_view(&self, name: &PluginName) -> Result<api::Plugin, Problem> {
@@ -216,7 +276,11 @@ fn summary(entries: &[&EntryStatus]) -> (PluginState, Option<String>) {
     use EntryState::{BackingOff, Degraded, Failed, Running, Starting, Stopped, Stopping, Waiting, Wedged};
     let first = |states: &[EntryState]| entries.iter().find(|entry| states.contains(&entry.state));
     let cause = |entry: &EntryStatus| {
-        let detail = entry.detail.as_deref().or(entry.last_error.as_deref()).unwrap_or("no cause is known");
+        let detail = entry
+            .detail
+            .as_deref()
+            .or(entry.last_error.as_deref())
+            .unwrap_or("no cause is known");
         Some(format!("{} is {}: {detail}", entry.id.name(), entry.state))
     };
     if let Some(entry) = first(&[Wedged]) {
@@ -228,11 +292,26 @@ fn summary(entries: &[&EntryStatus]) -> (PluginState, Option<String>) {
     if first(&[Starting, Waiting]).is_some() {
         return (PluginState::Starting, None);
     }
-    if !entries.is_empty() && entries.iter().all(|entry| matches!(entry.state, Stopped | Stopping)) {
+    if !entries.is_empty()
+        && entries
+            .iter()
+            .all(|entry| matches!(entry.state, Stopped | Stopping))
+    {
         let stopped = entries.iter().all(|entry| entry.state == Stopped);
-        return (if stopped { PluginState::Stopped } else { PluginState::Stopping }, None);
+        return (
+            if stopped {
+                PluginState::Stopped
+            } else {
+                PluginState::Stopping
+            },
+            None,
+        );
     }
-    debug_assert!(entries.iter().all(|entry| matches!(entry.state, Running | Stopping | Stopped)));
+    debug_assert!(
+        entries
+            .iter()
+            .all(|entry| matches!(entry.state, Running | Stopping | Stopped))
+    );
     (PluginState::Running, None)
 }
 
@@ -240,7 +319,9 @@ pub(super) fn operation_problem(error: &OperationError) -> Problem {
     let (kind, code) = match error {
         OperationError::UnknownPlugin(_) => (ProblemKind::NotFound, "plugin.no_daemons"),
         OperationError::StillBooting | OperationError::Busy(_) => (ProblemKind::WrongState, "plugin.busy"),
-        OperationError::ShuttingDown(_) | OperationError::Stopped(_) => (ProblemKind::Unavailable, "host.stopping"),
+        OperationError::ShuttingDown(_) | OperationError::Stopped(_) => {
+            (ProblemKind::Unavailable, "host.stopping")
+        }
         _ => (ProblemKind::WrongState, "plugin.not_started"),
     };
     Problem::new(kind, code, error.to_string())
@@ -265,7 +346,12 @@ fn view(report: PluginReport) -> api::Plugin {
     }
     if let Some(instance) = &report.instance {
         view.absent = instance.absent().to_vec();
-        view.extensions = instance.extensions().ids().into_iter().map(str::to_owned).collect();
+        view.extensions = instance
+            .extensions()
+            .ids()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
     }
     view
 }
@@ -293,6 +379,11 @@ impl api::Plugin {
         self.listeners = names(&manifest.provides.listeners);
         self.event_types = names(&manifest.event_types);
         self.secrets = names(&manifest.secrets);
-        self.permissions = manifest.permissions.granted().into_iter().map(str::to_owned).collect();
+        self.permissions = manifest
+            .permissions
+            .granted()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
     }
 }

@@ -2,8 +2,12 @@
 
 use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::TenantId,
-    engine::transition::{TransitionError, legal_next, transitions_from},
+    domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
+    engine::{
+        transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next, transitions_from},
+        vocabulary::Owner,
+    },
+    events::Writer,
     state::{Changed, HISTORY_LEN, StateChangeError},
 };
 
@@ -27,13 +31,20 @@ impl Service {
             trigger: record.trigger,
             trigger_kind: record.trigger_kind.to_string(),
         });
-        let next = transitions_from(now.state.primary_state)
-            .map(|row| api::NextState { to_state: row.to.to_string(), trigger: row.trigger.to_owned() });
+        let next = transitions_from(now.state.primary_state).map(|row| api::NextState {
+            to_state: row.to.to_string(),
+            trigger: row.trigger.to_owned(),
+        });
         Ok(api::State {
             tenant: tenant.to_string(),
             primary_state: now.state.primary_state.to_string(),
             claim_permission: now.state.claim_permission.to_string(),
-            degradation_reasons: now.state.reasons_sorted().into_iter().map(str::to_owned).collect(),
+            degradation_reasons: now
+                .state
+                .reasons_sorted()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             is_degraded: now.state.is_degraded(),
             state_entered_at: Some(now.entered_at.to_rfc3339_seconds()),
             transition_history: transition_history.collect(),
@@ -52,7 +63,9 @@ impl Service {
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
         let changed = self.states.pause(&tenant, &text, &operator.writer()).await;
-        changed.map(view).map_err(|error| self.state_problem(&tenant, &error))
+        changed
+            .map(view)
+            .map_err(|error| self.state_problem(&tenant, &error))
     }
 
     /// Resumes a paused tenant, unless something holds the pause.
@@ -66,7 +79,61 @@ impl Service {
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
         let changed = self.states.resume(&tenant, &text, &operator.writer()).await;
-        changed.map(view).map_err(|error| self.state_problem(&tenant, &error))
+        changed
+            .map(view)
+            .map_err(|error| self.state_problem(&tenant, &error))
+    }
+
+    /// While the store is away nothing is claimed: every tenant that could claim may not, and says why.
+    pub async fn store_is_away(&self, cause: &str) {
+        tracing::error!(cause, "the store is away: tenants claim nothing until it is back");
+        let text = format!("the store is away: {cause}");
+        let text: String = text.chars().take(TRIGGER_TEXT_MAX_CHARS).collect();
+        for tenant in self.states.tenants() {
+            let request = Request::stay(TriggerKind::Degradation, text.clone())
+                .permission(ClaimPermission::None)
+                .adding([DegradationReason::Substrate]);
+            self.note_store(&tenant, request).await;
+        }
+    }
+
+    /// The store is back: what its absence took away is given back.
+    pub async fn store_is_back(&self) {
+        tracing::info!("the store is back");
+        for tenant in self.states.tenants() {
+            let request = Request::stay(TriggerKind::Degradation, "the store is back")
+                .removing([DegradationReason::Substrate]);
+            let claims = self.states.current(&tenant).is_some_and(|now| {
+                matches!(
+                    now.state.primary_state,
+                    PrimaryState::Ready | PrimaryState::Active
+                )
+            });
+            let request = if claims {
+                request.permission(ClaimPermission::Normal)
+            } else {
+                request
+            };
+            self.note_store(&tenant, request).await;
+        }
+    }
+
+    async fn note_store(&self, tenant: &TenantId, request: Request) {
+        let stopped = |state: &PrimaryState| *state == PrimaryState::Stopped;
+        if self
+            .states
+            .current(tenant)
+            .is_none_or(|now| stopped(&now.state.primary_state))
+        {
+            return;
+        }
+        if let Err(error) = self
+            .states
+            .transition(tenant, request, &Writer::host(Owner::Engine))
+            .await
+        {
+            tracing::warn!(%tenant, %error, "the store's absence is not shown in the tenant's state");
+        }
     }
 
     fn state_request(&self, input: api::StateRequest) -> Result<(TenantId, String), Problem> {
@@ -85,7 +152,9 @@ impl Service {
     fn state_problem(&self, tenant: &TenantId, error: &StateChangeError) -> Problem {
         let (kind, code) = match error {
             StateChangeError::TenantUnknown { .. } => (ProblemKind::NotFound, "tenant.unknown"),
-            StateChangeError::Refused(TransitionError::Text { .. }) => (ProblemKind::BadInput, "state.reason"),
+            StateChangeError::Refused(TransitionError::Text { .. }) => {
+                (ProblemKind::BadInput, "state.reason")
+            }
             StateChangeError::Blocked { .. } => (ProblemKind::WrongState, "state.blocked"),
             StateChangeError::KeptChanging => (ProblemKind::Conflict, "state.kept_changing"),
             StateChangeError::Closing { .. } => (ProblemKind::Unavailable, "host.stopping"),
@@ -99,7 +168,11 @@ impl Service {
             Some(now) if kind == ProblemKind::WrongState => {
                 let now = now.state.primary_state;
                 let next: Vec<_> = legal_next(now).iter().map(|state| format!("`{state}`")).collect();
-                let next = if next.is_empty() { "none".to_owned() } else { next.join(", ") };
+                let next = if next.is_empty() {
+                    "none".to_owned()
+                } else {
+                    next.join(", ")
+                };
                 problem.hint(format!("`{tenant}` is `{now}`; it may go to: {next}"))
             }
             _ => problem,

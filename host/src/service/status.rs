@@ -1,11 +1,7 @@
 //! How the host is, at one moment.
 
 use super::{Service, api};
-use crate::{
-    coordinator::EntryStatus,
-    domain::TenantId,
-    store::StoreHealth,
-};
+use crate::{coordinator::EntryStatus, domain::TenantId, store::StoreHealth};
 
 impl Service {
     /// How the host is.
@@ -16,7 +12,11 @@ impl Service {
             StoreHealth::Unavailable { cause } => ("unavailable", Some(cause)),
             StoreHealth::Closed => ("closed", None),
         };
-        let served = self.tenants.list().into_iter().filter(|listed| listed.record.active);
+        let served = self
+            .tenants
+            .list()
+            .into_iter()
+            .filter(|listed| listed.record.active);
         api::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -31,13 +31,20 @@ impl Service {
             spooled_events: u64::try_from(self.log.waiting_entries()).unwrap_or(u64::MAX),
             recent_error_count_5min: self.logging.recent_errors(),
             gates: self.gates(),
-            tenants: served.map(|listed| self.tenant_status(&listed.record.tenant)).collect(),
-            plugins: self.plugins.reports().into_iter().map(|report| api::PluginStatus {
-                name: report.admitted.as_ref().map(|a| a.manifest.name.to_string()),
-                version: report.admitted.as_ref().map(|a| a.manifest.version.to_string()),
-                state: report.state.to_string(),
-                cause: report.cause,
-            }).collect(),
+            tenants: served
+                .map(|listed| self.tenant_status(&listed.record.tenant))
+                .collect(),
+            plugins: self
+                .plugins
+                .reports()
+                .into_iter()
+                .map(|report| api::PluginStatus {
+                    name: report.admitted.as_ref().map(|a| a.manifest.name.to_string()),
+                    version: report.admitted.as_ref().map(|a| a.manifest.version.to_string()),
+                    state: report.state.to_string(),
+                    cause: report.cause,
+                })
+                .collect(),
             daemons: coordinator.entries.into_iter().map(daemon).collect(),
         }
     }
@@ -54,7 +61,10 @@ impl Service {
                 .map(|s| s.reasons_sorted().into_iter().map(str::to_owned).collect())
                 .unwrap_or_default(),
             agent_name: speaking.as_ref().map(|s| s.snapshot.agent_name.clone()),
-            provider: speaking.as_ref().and_then(|s| s.provider.as_ref()).map(ToString::to_string),
+            provider: speaking
+                .as_ref()
+                .and_then(|s| s.provider.as_ref())
+                .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
         }
     }

@@ -23,20 +23,35 @@ pub const TENANT_IDENTITY: &str = "tenant_identity";
 impl Service {
     /// Every tenant, served or not.
     pub fn tenants(&self) -> Vec<api::Tenant> {
-        self.tenants.list().into_iter().map(|listed| self.tenant_view(listed)).collect()
+        self.tenants
+            .list()
+            .into_iter()
+            .map(|listed| self.tenant_view(listed))
+            .collect()
     }
 
     /// Adds a tenant and brings it up.
     ///
     /// # Errors
     /// If the id is bad or taken. A tenant without an identity is added all the same, and stays `stopped`.
-    pub async fn add_tenant(&self, operator: Operator, input: api::AddTenant) -> Result<api::Tenant, Problem> {
+    pub async fn add_tenant(
+        &self,
+        operator: Operator,
+        input: api::AddTenant,
+    ) -> Result<api::Tenant, Problem> {
         let id: TenantId = input.tenant.parse().map_err(|e: crate::domain::InvalidName| {
             Problem::new(ProblemKind::BadInput, "tenant.id", e.to_string())
         })?;
         let config = self.config.load_full();
-        let seed = TenantSeed { id: id.clone(), agent_name: agent_name(&config, &id) };
-        let listed = self.tenants.add(seed, operator.actor()).await.map_err(tenant_problem)?;
+        let seed = TenantSeed {
+            id: id.clone(),
+            agent_name: agent_name(&config, &id),
+        };
+        let listed = self
+            .tenants
+            .add(seed, operator.actor())
+            .await
+            .map_err(tenant_problem)?;
         let mut seed = identity_seed(&config, &id);
         if input.identity.is_some() {
             seed.identity = input.identity;
@@ -55,7 +70,11 @@ impl Service {
         input: &api::OneTenant,
     ) -> Result<api::Tenant, Problem> {
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
-        let listed = self.tenants.disable(tenant.clone(), operator.actor()).await.map_err(tenant_problem)?;
+        let listed = self
+            .tenants
+            .disable(tenant.clone(), operator.actor())
+            .await
+            .map_err(tenant_problem)?;
         self.identities.withdraw(&tenant).await;
         self.states.remove_tenant(&tenant);
         Ok(self.tenant_view(listed))
@@ -71,7 +90,11 @@ impl Service {
         input: &api::OneTenant,
     ) -> Result<api::Tenant, Problem> {
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
-        let listed = self.tenants.enable(tenant.clone(), operator.actor()).await.map_err(tenant_problem)?;
+        let listed = self
+            .tenants
+            .enable(tenant.clone(), operator.actor())
+            .await
+            .map_err(tenant_problem)?;
         if self.states.current(&tenant).is_none() {
             let seed = identity_seed(&self.config.load(), &tenant);
             self.bring_up(vec![seed]).await;
@@ -101,7 +124,9 @@ impl Service {
     /// Gives each tenant its identity and answers what its gate says.
     pub async fn restore_identities(&self, seeds: Vec<IdentitySeed>) -> Vec<(TenantId, GateReport)> {
         let began = Instant::now();
-        let Ok(restored) = self.identities.restore(seeds).await else { return Vec::new() };
+        let Ok(restored) = self.identities.restore(seeds).await else {
+            return Vec::new();
+        };
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let report = |(tenant, outcome): (TenantId, Result<_, _>)| {
             let (outcome, detail) = match outcome {
@@ -123,7 +148,10 @@ impl Service {
 
     /// Moves a tenant out of `booting` as its gates say. One that was paused when the host ended stays so.
     pub async fn finish_boot(&self, tenant: &TenantId, gates: Vec<GateReport>) {
-        let booting = self.states.current(tenant).is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
+        let booting = self
+            .states
+            .current(tenant)
+            .is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
         if !booting {
             return;
         }
@@ -156,8 +184,14 @@ impl Service {
     pub async fn retry_unspoken(&self) {
         let spoken = |tenant: &TenantId| self.identities.slots().speaking(tenant).is_some();
         let config = self.config.load_full();
-        let served = self.tenants.list().into_iter().filter(|listed| listed.record.active);
-        let waiting = served.map(|listed| listed.record.tenant).filter(|tenant| !spoken(tenant));
+        let served = self
+            .tenants
+            .list()
+            .into_iter()
+            .filter(|listed| listed.record.active);
+        let waiting = served
+            .map(|listed| listed.record.tenant)
+            .filter(|tenant| !spoken(tenant));
         let seeds: Vec<_> = waiting.map(|tenant| identity_seed(&config, &tenant)).collect();
         if seeds.is_empty() {
             return;
@@ -177,7 +211,11 @@ impl Service {
     /// A tenant that is served.
     pub(super) fn tenant(&self, text: &str) -> Result<TenantId, Problem> {
         let tenant: TenantId = text.parse().map_err(|_| self.unknown_tenant(text))?;
-        if self.tenants.is_served(&tenant) { Ok(tenant) } else { Err(self.unknown_tenant(text)) }
+        if self.tenants.is_served(&tenant) {
+            Ok(tenant)
+        } else {
+            Err(self.unknown_tenant(text))
+        }
     }
 
     /// A tenant that is served; if none is named, the only one.
@@ -190,9 +228,14 @@ impl Service {
 
     /// A tenant that is there, served or not; if none is named, the only one.
     pub(super) fn known_tenant_or_only(&self, text: Option<&str>) -> Result<TenantId, Problem> {
-        let Some(text) = text else { return self.only_one(self.tenant_ids(false)) };
+        let Some(text) = text else {
+            return self.only_one(self.tenant_ids(false));
+        };
         let tenant: TenantId = text.parse().map_err(|_| self.unknown_tenant(text))?;
-        self.tenants.get(&tenant).map(|listed| listed.record.tenant).ok_or_else(|| self.unknown_tenant(text))
+        self.tenants
+            .get(&tenant)
+            .map(|listed| listed.record.tenant)
+            .ok_or_else(|| self.unknown_tenant(text))
     }
 
     fn only_one(&self, mut ids: Vec<TenantId>) -> Result<TenantId, Problem> {
@@ -200,19 +243,30 @@ impl Service {
             return Ok(ids.remove(0));
         }
         let shown: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
-        let message = format!("name a tenant: there are {}", if ids.is_empty() { "none".into() } else { shown.join(", ") });
+        let message = format!(
+            "name a tenant: there are {}",
+            if ids.is_empty() {
+                "none".into()
+            } else {
+                shown.join(", ")
+            }
+        );
         Err(Problem::new(ProblemKind::BadInput, "tenant.missing", message))
     }
 
     fn tenant_ids(&self, served_only: bool) -> Vec<TenantId> {
         let listed = self.tenants.list().into_iter();
-        listed.filter(|l| l.record.active || !served_only).map(|l| l.record.tenant).collect()
+        listed
+            .filter(|l| l.record.active || !served_only)
+            .map(|l| l.record.tenant)
+            .collect()
     }
 
     pub(super) fn unknown_tenant(&self, text: &str) -> Problem {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
         let message = format!("there is no tenant `{shown}` that is served");
-        Problem::new(ProblemKind::NotFound, "tenant.unknown", message).hint("`kora tenants list` shows those there are")
+        Problem::new(ProblemKind::NotFound, "tenant.unknown", message)
+            .hint("`kora tenants list` shows those there are")
     }
 
     fn tenant_view(&self, listed: Listed) -> api::Tenant {
@@ -227,7 +281,10 @@ impl Service {
             canonical: actor.canonical,
         };
         // The register may have moved on since `listed` was taken, when it is the answer to a change.
-        let active = self.tenants.get(tenant).map_or(listed.record.active, |now| now.record.active);
+        let active = self
+            .tenants
+            .get(tenant)
+            .map_or(listed.record.active, |now| now.record.active);
         api::Tenant {
             tenant: tenant.to_string(),
             active,
@@ -239,7 +296,10 @@ impl Service {
             actors: listed.record.actors.iter().map(actor).collect(),
             primary_state: state.map(|s| s.state.primary_state.to_string()),
             agent_name: speaking.as_ref().map(|s| s.snapshot.agent_name.clone()),
-            provider: speaking.as_ref().and_then(|s| s.provider.as_ref()).map(ToString::to_string),
+            provider: speaking
+                .as_ref()
+                .and_then(|s| s.provider.as_ref())
+                .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
         }
     }
@@ -251,18 +311,26 @@ pub fn identity_seed(config: &Config, tenant: &TenantId) -> IdentitySeed {
     IdentitySeed {
         tenant: tenant.clone(),
         identity: own.or_else(|| config.default_identity.clone()).map(String::from),
-        fallback: Fallback { prompt: config.fallback_prompt(tenant), agent_name: agent_name(config, tenant) },
+        fallback: Fallback {
+            prompt: config.fallback_prompt(tenant),
+            agent_name: agent_name(config, tenant),
+        },
     }
 }
 
 /// The name that the configuration gives a tenant's agent.
 pub fn agent_name(config: &Config, tenant: &TenantId) -> Option<String> {
-    config.tenant(tenant).and_then(|section| section.agent_name.clone())
+    config
+        .tenant(tenant)
+        .and_then(|section| section.agent_name.clone())
 }
 
 fn described(restored: &crate::identity::Restored) -> String {
     let speaking = &restored.speaking;
-    let provider = speaking.provider.as_ref().map_or("the fallback prompt", |provider| provider.as_str());
+    let provider = speaking
+        .provider
+        .as_ref()
+        .map_or("the fallback prompt", |provider| provider.as_str());
     let spoken = format!("{provider} speaks, generation {}", speaking.generation);
     match &restored.fault {
         Some(fault) => format!("{spoken}; {fault}"),

@@ -123,8 +123,8 @@ impl SqliteStore {
             tracing::info!(copy = %copy.display(), "the store's schema was upgraded; a copy from before was kept");
         }
 
-        let shared = Arc::new(Shared::new(path.clone(), options.readers));
-        let places = Arc::new(Semaphore::new(options.queue_limit));
+        let shared = Arc::new(Shared::new(path.clone(), options.readers.max(1)));
+        let places = Arc::new(Semaphore::new(options.queue_limit.max(1)));
         let (messages, received) = mpsc::channel();
         let (ended_tx, ended) = watch::channel(false);
         let writer = Writer {

@@ -131,9 +131,8 @@ fn licences(plugin: &Path, workspace_root: &Path) -> Result<BTreeMap<String, Vec
         }
     }
     bail!(
-        "expected a file `LICENSE…` in `{}` or `{}`, found none; a package carries its licence",
-        plugin.display(),
-        workspace_root.display()
+        "expected a file `LICENSE…` in `{}` or at the root of its workspace, found none; a package carries its licence",
+        plugin.display()
     );
 }
 

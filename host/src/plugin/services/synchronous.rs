@@ -1,5 +1,7 @@
 //! Services that answer from memory: log, clock, configuration, tenants, metrics, identity control.
 
+use std::collections::BTreeMap;
+
 use kora_plugin_abi::{
     AbiResult, Bytes, OwnedBytes,
     abi_stable::std_types::RResult::{RErr, ROk},
@@ -72,8 +74,8 @@ extern "C" fn emit(handle: u64, level: u32, target: Bytes<'_>, message: Bytes<'_
             .port
             .log(&context.identity.name, level, &target, &message, &fields);
     });
-    // The panic hook has logged it; a log call has nobody to tell.
-    drop(emitted);
+    // The panic hook has logged a panic; a log call has nobody to tell.
+    let () = emitted.unwrap_or(());
 }
 
 /// Longer than an error's line, since a message may be a report.
@@ -139,18 +141,18 @@ fn metric(handle: u64, kind: MetricKind, name: &[u8], labels: &[u8], value: f64)
     answer(handle, Service::Metrics, |context| {
         let name = std::str::from_utf8(name).map_err(|_| not_utf8("metric name"))?;
         let labels = match labels {
-            [] => Map::new(),
+            [] => BTreeMap::new(),
             bytes if bytes.len() > LABELS_BYTES => {
                 return Err(PortError::Invalid(format!(
                     "the labels have more than {LABELS_BYTES} bytes"
                 )));
             }
             bytes => serde_json::from_slice(bytes)
-                .map_err(|e| PortError::Invalid(format!("the labels are no JSON object: {e}")))?,
+                .map_err(|e| PortError::Invalid(format!("the labels are no JSON object of texts: {e}")))?,
         };
         context
             .port
-            .metric(&context.identity.name, kind, name, labels, value)
+            .metric(&context.identity.name, kind, name, &labels, value)
     })
 }
 

@@ -69,11 +69,25 @@ pub(super) struct StoredRecord<'a> {
 
 /// A column that does not hold what was written to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column `{column}` is unreadable: expected {expected}, found {found}")]
-pub(super) struct Unreadable {
+#[error("column `{}` is unreadable: expected {}, found {}", .0.column, .0.expected, .0.found)]
+pub(super) struct Unreadable(Box<UnreadableColumn>); // boxed: every column of every record is returned beside it
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct UnreadableColumn {
     column: &'static str,
     expected: &'static str,
     found: String,
+}
+
+impl Unreadable {
+    fn new(column: usize, expected: &'static str, found: String) -> Self {
+        let column = NAMES[column];
+        Self(Box::new(UnreadableColumn {
+            column,
+            expected,
+            found,
+        }))
+    }
 }
 
 impl<'a> StoredRecord<'a> {
@@ -119,28 +133,21 @@ struct Columns<'a, 'stmt> {
 }
 
 impl<'a> Columns<'a, '_> {
-    fn value(&self, column: usize) -> Result<ValueRef<'a>, Unreadable> {
-        // Fails only for a column that the query does not have.
-        self.row.get_ref(column).map_err(|error| Unreadable {
-            column: NAMES[column],
-            expected: "a value",
-            found: error.to_string(),
-        })
+    fn value(&self, column: usize) -> ValueRef<'a> {
+        // Panics only for a column that the query does not have, and all queries here have `event_columns!`.
+        self.row.get_ref_unwrap(column)
     }
 
     fn text(&self, column: usize) -> Result<&'a str, Unreadable> {
-        match self.value(column)? {
-            ValueRef::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| Unreadable {
-                column: NAMES[column],
-                expected: "UTF-8 text",
-                found: "other bytes".to_owned(),
-            }),
+        match self.value(column) {
+            ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+                .map_err(|_| Unreadable::new(column, "UTF-8 text", "other bytes".to_owned())),
             other => Err(unreadable(column, "text", &other)),
         }
     }
 
     fn integer(&self, column: usize) -> Result<i64, Unreadable> {
-        match self.value(column)? {
+        match self.value(column) {
             ValueRef::Integer(value) => Ok(value),
             other => Err(unreadable(column, "an integer", &other)),
         }
@@ -156,12 +163,10 @@ impl<'a> Columns<'a, '_> {
         column: usize,
         expected: &'static str,
     ) -> Result<&'a [u8; N], Unreadable> {
-        match self.value(column)? {
-            ValueRef::Blob(bytes) => bytes.try_into().map_err(|_| Unreadable {
-                column: NAMES[column],
-                expected,
-                found: format!("{} bytes", bytes.len()),
-            }),
+        match self.value(column) {
+            ValueRef::Blob(bytes) => bytes
+                .try_into()
+                .map_err(|_| Unreadable::new(column, expected, format!("{} bytes", bytes.len()))),
             other => Err(unreadable(column, expected, &other)),
         }
     }
@@ -171,7 +176,7 @@ impl<'a> Columns<'a, '_> {
         column: usize,
         read: impl FnOnce(&Self, usize) -> Result<T, Unreadable>,
     ) -> Result<Option<T>, Unreadable> {
-        match self.value(column)? {
+        match self.value(column) {
             ValueRef::Null => Ok(None),
             _ => read(self, column).map(Some),
         }
@@ -190,11 +195,7 @@ fn unreadable(column: usize, expected: &'static str, found: &ValueRef<'_>) -> Un
         }
         .to_owned(),
     };
-    Unreadable {
-        column: NAMES[column],
-        expected,
-        found,
-    }
+    Unreadable::new(column, expected, found)
 }
 
 /// The event of a row of `event_columns!`.
@@ -229,7 +230,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event, StoreError> {
 }
 
 fn lossy(columns: &Columns<'_, '_>, column: usize) -> Result<String, Unreadable> {
-    match columns.value(column)? {
+    match columns.value(column) {
         ValueRef::Text(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
         other => Err(unreadable(column, "text", &other)),
     }
@@ -237,11 +238,8 @@ fn lossy(columns: &Columns<'_, '_>, column: usize) -> Result<String, Unreadable>
 
 /// The tenant of a stored id; unlike what comes from outside, it may be the host's own.
 fn tenant(text: &str) -> Result<TenantId, Unreadable> {
-    stored_tenant(text).map_err(|error| Unreadable {
-        column: NAMES[TENANT],
-        expected: "the id of a tenant",
-        found: format!("`{}`", error.found),
-    })
+    stored_tenant(text)
+        .map_err(|error| Unreadable::new(TENANT, "the id of a tenant", format!("`{}`", error.found)))
 }
 
 /// As [`TenantId::from_str`](std::str::FromStr::from_str), but for the host's own chain too.

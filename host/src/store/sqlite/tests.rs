@@ -62,6 +62,13 @@ impl Place {
         place
     }
 
+    /// The same file in another place. Both must be closed.
+    fn copy(&self) -> Self {
+        let copy = Self::new();
+        std::fs::copy(self.path(), copy.path()).unwrap();
+        copy
+    }
+
     /// As somebody with a shell would open it: a plain connection, no pragma set.
     fn plain(&self) -> Connection {
         let connection = Connection::open(self.path()).unwrap();

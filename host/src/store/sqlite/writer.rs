@@ -153,7 +153,11 @@ impl Writer {
                             let cause = error.to_string();
                             self.ending.shared.fail(&cause);
                             answer_unavailable(group, &cause);
-                            return Stop::Failed(cause);
+                            return if closing {
+                                Stop::Closed
+                            } else {
+                                Stop::Failed(cause)
+                            };
                         }
                     }
                     (written_since_checkpoint, *failures) = (true, 0);

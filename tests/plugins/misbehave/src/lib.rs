@@ -1,8 +1,8 @@
 //! The plugin `misbehave`: does on purpose what no plugin should do, as its configuration says.
 //!
-//! `mode` is `none`, or a fault in a hook (`panic_in_tick`, `spin_in_startup`: see [`fault`]), or one of the other
-//! offences (see [`register`](Misbehave), [`identity`] and [`trespass`]). `times` limits how often a fault in a hook shows,
-//! counted over restarts, so that recovery can be seen.
+//! `mode` is `none`, or a fault in a hook (`panic_in_tick`, `spin_in_startup`: see `fault.rs`), or another offence: what is
+//! registered (below), what the identity is (`identity.rs`), what is asked of the host (`trespass.rs`). `times` limits how often
+//! a fault in a hook shows, counted over restarts, so that recovery can be seen.
 
 #![forbid(unsafe_code)]
 

@@ -185,3 +185,24 @@ async fn a_foreign_record_that_continues_the_chain_is_built_upon() {
         .unwrap();
     assert_eq!(globex.first_bad.as_ref().unwrap().seq, Some(5));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_a_host_that_was_killed() {
+    let place = Place::new();
+    let store = place.open();
+    add(&store, &["acme"]).await;
+    append(&store, "acme", 20).await;
+    // What lies on the disk of a host that ends now: the log is not in the file, its index is not there.
+    let dead = Place::new();
+    for suffix in ["", "-wal"] {
+        let name = format!("store.db{suffix}");
+        std::fs::copy(place.dir.path().join(&name), dead.dir.path().join(&name)).unwrap();
+    }
+    let report = dead.verify(&Scope::All);
+    assert_eq!((report.status(), report.records), (ChainStatus::Sound, 20));
+    let reopened = dead.open();
+    assert_eq!(reopened.check_tails(100).await.unwrap(), None);
+    append(&reopened, "acme", 1).await;
+    drop(reopened);
+    assert_eq!(dead.verify(&Scope::All).records, 21);
+}

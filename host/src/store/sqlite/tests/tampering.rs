@@ -134,9 +134,10 @@ async fn a_change_to_any_column_of_any_record_is_found_and_the_record_named() {
         ("tenant", "'acmf'"),
         ("seq", "77"),
     ];
+    let untouched = Place::filled().await;
     for (column, value) in changes {
         for seq in [1, 3, 5] {
-            let place = Place::filled().await;
+            let place = untouched.copy();
             let id = id_of(&place, "acme", seq);
             attack(
                 &place,
@@ -161,8 +162,8 @@ async fn a_change_to_any_column_of_any_record_is_found_and_the_record_named() {
 
 #[tokio::test]
 async fn a_single_flipped_bit_is_found_wherever_it_lies() {
-    let place = Place::filled().await;
-    let hex: String = place
+    let untouched = Place::filled().await;
+    let hex: String = untouched
         .plain()
         .query_row(
             "SELECT hex(payload) FROM events WHERE tenant = 'globex' AND seq = 2",
@@ -171,7 +172,7 @@ async fn a_single_flipped_bit_is_found_wherever_it_lies() {
         )
         .unwrap();
     for bit in 0..hex.len() * 4 {
-        let place = Place::filled().await;
+        let place = untouched.copy();
         let mut bytes: Vec<u8> = (0..hex.len() / 2)
             .map(|index| u8::from_str_radix(&hex[index * 2..index * 2 + 2], 16).unwrap())
             .collect();

@@ -1,0 +1,175 @@
+//! `kora boot --check-only`: each gate once, as far as that goes without changing anything. No plugin's code runs, nothing is
+//! copied, and no store is made.
+
+use std::{path::Path, time::Instant};
+
+use super::{
+    HomeConfig, config_problem,
+    parts::{passed, store_problem},
+};
+use crate::{
+    cli::{BootOptions, BootOutcome, BootReport},
+    config::Config,
+    domain::TenantId,
+    engine::transition::{GateClass, GateOutcome, GateReport},
+    plugin::{Examined, Limits, Platform, Strictness, examine, scan},
+    service::{ConfigSource as _, Problem, TENANT_IDENTITY, api::Gate},
+    store::sqlite::SqliteReader,
+};
+
+const TAIL_RECORDS: u64 = 1000;
+
+pub fn check_boot(options: BootOptions) -> Result<BootReport, Problem> {
+    let source = HomeConfig::new(&options.home, options.log_level, options.log_format);
+    let config = source.read().map_err(config_problem)?;
+    let mut gates = store_gates(&config.store_path());
+    let (plugins, admitted) = plugins_gate(&config);
+    gates.push(plugins);
+    gates.extend(
+        config
+            .tenants
+            .keys()
+            .map(|tenant| tenant_gate(&config, tenant, &admitted)),
+    );
+    let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
+    let outcome = match failed.map(|gate| gate.gate_class) {
+        None => BootOutcome::Passed,
+        Some(GateClass::Transient) => BootOutcome::TransientFailed,
+        Some(GateClass::Invariant) => BootOutcome::InvariantFailed,
+        Some(GateClass::InvariantPause) => BootOutcome::EpochPause,
+    };
+    Ok(BootReport {
+        outcome,
+        gates: gates.into_iter().map(view).collect(),
+    })
+}
+
+fn store_gates(path: &Path) -> Vec<GateReport> {
+    let began = Instant::now();
+    if !path.exists() {
+        let detail = format!("`{}` is not there yet: the first start makes it", path.display());
+        return vec![passed("store", began, detail)];
+    }
+    let reader = match SqliteReader::open(path) {
+        Ok(reader) => reader,
+        Err(error) => return vec![failed("store", began, store_problem(&error).message)],
+    };
+    let opened = passed(
+        "store",
+        began,
+        format!("`{}` can be read, its schema is known", path.display()),
+    );
+    let began = Instant::now();
+    let tail = match reader.check_tails(TAIL_RECORDS) {
+        Ok(None) => passed(
+            "chain_tail",
+            began,
+            format!("the last {TAIL_RECORDS} records of each chain are sound"),
+        ),
+        Ok(Some(fault)) => failed("chain_tail", began, fault),
+        Err(error) => failed("chain_tail", began, error.to_string()),
+    };
+    vec![opened, tail]
+}
+
+fn failed(gate_id: &str, began: Instant, detail: String) -> GateReport {
+    GateReport {
+        outcome: GateOutcome::Fail,
+        ..passed(gate_id, began, detail)
+    }
+}
+
+/// A refused file does not end a boot, so the gate fails only if the directory cannot be read at all.
+fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
+    const GATE: &str = "plugins_admitted";
+    let began = Instant::now();
+    let directory = config.plugins_directory();
+    let found = match scan(&directory) {
+        Ok(found) => found,
+        Err(_) if !directory.exists() => Vec::new(),
+        Err(error) => {
+            return (
+                failed(GATE, began, format!("`{}`: {error}", directory.display())),
+                Vec::new(),
+            );
+        }
+    };
+    let (limits, platform) = (Limits::default(), Platform::current());
+    let judged = found
+        .iter()
+        .map(|found| examine(&found.path, Strictness::AtLoad, &limits, &platform));
+    let (sound, refused): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
+    let refused: Vec<String> = refused
+        .into_iter()
+        .filter_map(|r| r.err().map(|e| e.to_string()))
+        .collect();
+    let sound: Vec<Examined> = sound
+        .into_iter()
+        .flatten()
+        .filter(|examined| config.is_plugin_enabled(&examined.manifest.name))
+        .collect();
+    let mut detail = format!(
+        "{} plugins would be loaded, {} files refused",
+        sound.len(),
+        refused.len()
+    );
+    for refusal in &refused {
+        detail.push_str("; ");
+        detail.push_str(refusal);
+    }
+    (passed(GATE, began, detail), sound)
+}
+
+fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> GateReport {
+    let began = Instant::now();
+    let gate_id = format!("{TENANT_IDENTITY}:{tenant}");
+    let chosen = config
+        .tenant(tenant)
+        .and_then(|section| section.identity.as_ref())
+        .or(config.default_identity.as_ref());
+    let provided = plugins.iter().flat_map(|plugin| {
+        let manifest = &plugin.manifest;
+        let names = manifest.provides.identity_providers.iter();
+        names.filter_map(|name| crate::domain::ProviderId::new(&manifest.name, name.as_str()).ok())
+    });
+    let matching: Vec<_> = provided
+        .filter(|id| chosen.is_some_and(|chosen| chosen.matches(id)))
+        .collect();
+    match matching.as_slice() {
+        [only] => return passed(&gate_id, began, format!("`{only}` would be asked")),
+        [] => {}
+        several => {
+            let detail = format!(
+                "the configured identity is the name of {} providers",
+                several.len()
+            );
+            return failed(&gate_id, began, detail);
+        }
+    }
+    match config.fallback_prompt(tenant) {
+        Some(prompt) if prompt.metadata().is_ok_and(|file| file.len() > 0) => {
+            passed(&gate_id, began, format!("`{}` would speak", prompt.display()))
+        }
+        Some(prompt) => failed(
+            &gate_id,
+            began,
+            format!("`{}` is missing or empty", prompt.display()),
+        ),
+        None => failed(
+            &gate_id,
+            began,
+            "no provider of the configured name, and no fallback prompt".to_owned(),
+        ),
+    }
+}
+
+fn view(gate: GateReport) -> Gate {
+    Gate {
+        gate_id: gate.gate_id,
+        gate_class: gate.gate_class.to_string(),
+        outcome: gate.outcome.to_string(),
+        attempts: gate.attempts,
+        elapsed_ms: gate.elapsed_ms,
+        detail: gate.detail,
+    }
+}

@@ -1,0 +1,63 @@
+//! Events and state changes, on their way to the listeners of plugins.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::wire;
+use crate::{
+    events::Heard,
+    plugin::{Notice, Registry},
+    service::Service,
+    state::{Listener, Transition},
+};
+
+const PLUGINS: &str = "plugins";
+
+/// Tells plugins of everything from now on.
+pub fn wire(service: &Arc<Service>) {
+    let told = Arc::new(StateNotices {
+        plugins: service.plugins.clone(),
+    });
+    service.states.listen(PLUGINS, told);
+    let (plugins, metrics) = (service.plugins.clone(), service.metrics.clone());
+    let mut subscription = service.log.subscribe();
+    let forward = async move {
+        while let Some(heard) = subscription.next().await {
+            match heard {
+                Heard::Event(appended) => {
+                    let bytes = appended.event.payload.as_str().len();
+                    metrics.host.appended(u64::try_from(bytes).unwrap_or(u64::MAX));
+                    plugins.tell(&Notice::Event {
+                        tenant: appended.event.tenant.clone(),
+                        event_type: appended.event.event_type.as_str().into(),
+                        json: wire::appended(&appended).to_string().into_bytes().into(),
+                    });
+                }
+                Heard::Missed(missed) => {
+                    tracing::warn!(
+                        missed,
+                        "plugins missed events: more were appended than could be told"
+                    );
+                }
+            }
+        }
+    };
+    // It ends with the log, which outlives the tasks that are waited for.
+    tokio::spawn(forward);
+}
+
+struct StateNotices {
+    plugins: Arc<Registry>,
+}
+
+#[async_trait]
+impl Listener for StateNotices {
+    async fn changed(&self, transition: Arc<Transition>) -> Result<(), String> {
+        self.plugins.tell(&Notice::State {
+            tenant: transition.tenant.clone(),
+            json: wire::transition(&transition).to_string().into_bytes().into(),
+        });
+        Ok(())
+    }
+}

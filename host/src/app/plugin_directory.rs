@@ -1,0 +1,42 @@
+//! The plugin directory of a running host: what is dropped is admitted and started, what is gone is noted.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::parts::Running;
+use crate::{
+    coordinator::HostState,
+    plugin::{Candidate, DirectoryChange, Watcher},
+    service::Service,
+};
+
+/// Watches the directory, in which `known` was judged already.
+pub fn start(
+    running: &Running,
+    known: Vec<Candidate>,
+    sender: mpsc::Sender<DirectoryChange>,
+    changes: mpsc::Receiver<DirectoryChange>,
+) {
+    let service = &running.service;
+    let watcher = Watcher::new(service.gate().directory(), known);
+    service
+        .tasks
+        .spawn(watcher.run(sender, running.stop_watching.clone()));
+    service.tasks.spawn(follow(service.clone(), changes));
+}
+
+async fn follow(service: Arc<Service>, mut changes: mpsc::Receiver<DirectoryChange>) {
+    while let Some(change) = changes.recv().await {
+        service.coordinator.booted().await;
+        if service.coordinator.state() != HostState::Running {
+            return;
+        }
+        service.plugins.gone(&change.gone);
+        if !change.settled.is_empty() {
+            service
+                .discover(change.settled.into_iter().map(|found| found.path).collect())
+                .await;
+        }
+    }
+}
