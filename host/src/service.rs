@@ -31,6 +31,7 @@ use crate::{
     telemetry::{LoggingHandle, Metrics},
 };
 
+pub use plugins::plugin_policy;
 pub use problem::{Problem, ProblemKind};
 pub use tenants::{TENANT_IDENTITY, agent_name, identity_seed};
 
