@@ -172,14 +172,19 @@ impl Service {
     }
 
     fn gates(&self) -> Vec<api::Gate> {
-        let view = |gate: GateReport| api::Gate {
+        self.gate_reports().into_iter().map(api::Gate::from).collect()
+    }
+}
+
+impl From<GateReport> for api::Gate {
+    fn from(gate: GateReport) -> Self {
+        Self {
             gate_id: gate.gate_id,
             gate_class: gate.gate_class.to_string(),
             outcome: gate.outcome.to_string(),
             attempts: gate.attempts,
             elapsed_ms: gate.elapsed_ms,
             detail: gate.detail,
-        };
-        self.gate_reports().into_iter().map(view).collect()
+        }
     }
 }
