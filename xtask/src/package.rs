@@ -41,8 +41,9 @@ pub struct Package {
     json: bool,
 }
 
+/// How a plugin is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
+pub enum Profile {
     /// Small, fast, slow to build
     Release,
     /// Quick to build, some twenty times as large
@@ -88,57 +89,11 @@ impl Package {
             .unwrap_or_else(|| repository().join("target/packages"));
         for source in sources {
             let name = source.manifest.name.clone();
-            let written = self
-                .package(&source, &target, &out)
+            let written = pack(&source, &target, self.profile, &out)
                 .with_context(|| format!("cannot package `{name}`"))?;
             self.report(&written)?;
         }
         Ok(())
-    }
-
-    fn package(&self, source: &PluginSource, target: &str, out: &Path) -> Result<Written> {
-        let (name, version) = (&source.manifest.name, &source.manifest.version);
-        eprintln!(
-            "packaging {name} {version} for {target} ({})",
-            self.profile.as_str()
-        );
-        let bytes = build::build(source, target, self.profile)?;
-        let library = Library::parse(&bytes)?;
-        ensure!(
-            library.manifest() == Some(source.manifest_text.as_bytes()),
-            "expected the bytes of `plugin.toml` in the library's section `.kora.plugin`, found {}; does the plugin call \
-             `export_plugin!(…, manifest = \"plugin.toml\")`?",
-            if library.manifest().is_some() {
-                "others"
-            } else {
-                "none"
-            }
-        );
-        let mut files = source.licences.clone();
-        files.insert(
-            "plugin.toml".to_owned(),
-            source.manifest_text.clone().into_bytes(),
-        );
-        let library_size_bytes = bytes.len();
-        let library_sha256 = archive::sha256_hex(&bytes);
-        let glibc_floor = library.glibc_floor().map(|floor| floor.to_string());
-        files.insert(format!("lib{name}.so"), bytes);
-
-        let package = archive::pack(files)?;
-        let path = out.join(format!("{name}-{version}-{target}.tar.zst"));
-        archive::write(&path, &package.bytes)?;
-        Ok(Written {
-            name: name.clone(),
-            version: version.to_string(),
-            target: target.to_owned(),
-            path: std::path::absolute(&path)?,
-            size_bytes: package.bytes.len(),
-            sha256: archive::sha256_hex(&package.bytes),
-            library_size_bytes,
-            library_sha256,
-            glibc_floor,
-            files: package.files,
-        })
     }
 
     fn report(&self, written: &Written) -> Result<()> {
@@ -160,4 +115,62 @@ impl Package {
         }
         Ok(())
     }
+}
+
+/// Builds and packs a plugin of this repository, as the command does.
+///
+/// # Errors
+/// If there is none of that name, or it cannot be built or written.
+pub fn package(name: &str, profile: Profile, out: &Path) -> Result<PathBuf> {
+    let target = host_target()?;
+    let sources = plugin::inside(&repository(), &target, Some(name))?;
+    let source = sources.first().context("expected a plugin, found none")?;
+    let written =
+        pack(source, &target, profile, out).with_context(|| format!("cannot package `{name}`"))?;
+    Ok(written.path)
+}
+
+fn pack(source: &PluginSource, target: &str, profile: Profile, out: &Path) -> Result<Written> {
+    let (name, version) = (&source.manifest.name, &source.manifest.version);
+    eprintln!(
+        "packaging {name} {version} for {target} ({})",
+        profile.as_str()
+    );
+    let bytes = build::build(source, target, profile)?;
+    let library = Library::parse(&bytes)?;
+    ensure!(
+        library.manifest() == Some(source.manifest_text.as_bytes()),
+        "expected the bytes of `plugin.toml` in the library's section `.kora.plugin`, found {}; does the plugin call \
+         `export_plugin!(…, manifest = \"plugin.toml\")`?",
+        if library.manifest().is_some() {
+            "others"
+        } else {
+            "none"
+        }
+    );
+    let mut files = source.licences.clone();
+    files.insert(
+        "plugin.toml".to_owned(),
+        source.manifest_text.clone().into_bytes(),
+    );
+    let library_size_bytes = bytes.len();
+    let library_sha256 = archive::sha256_hex(&bytes);
+    let glibc_floor = library.glibc_floor().map(|floor| floor.to_string());
+    files.insert(format!("lib{name}.so"), bytes);
+
+    let package = archive::pack(files)?;
+    let path = out.join(format!("{name}-{version}-{target}.tar.zst"));
+    archive::write(&path, &package.bytes)?;
+    Ok(Written {
+        name: name.clone(),
+        version: version.to_string(),
+        target: target.to_owned(),
+        path: std::path::absolute(&path)?,
+        size_bytes: package.bytes.len(),
+        sha256: archive::sha256_hex(&package.bytes),
+        library_size_bytes,
+        library_sha256,
+        glibc_floor,
+        files: package.files,
+    })
 }

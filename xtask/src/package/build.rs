@@ -3,48 +3,41 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
-    process::{Command, Stdio},
+    path::{Path, PathBuf},
+    process::Command,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context as _, Result, bail};
 
 use super::{Profile, plugin::PluginSource};
-use crate::workspace::{cargo, repository, rustc};
+use crate::{
+    artifacts::{self, Artifact, MESSAGE_FORMAT},
+    workspace::{cargo, cargo_home, repository, rustc},
+};
 
 /// Builds the plugin and answers its library.
 ///
 /// # Errors
 /// If cargo fails, or no `cdylib` came out, which cargo does not hold for a failure.
 pub fn build(source: &PluginSource, target: &str, profile: Profile) -> Result<Vec<u8>> {
-    let mut child = command(source, target, profile)?
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot run `cargo build`")?;
-    let messages = child.stdout.take().context("cargo has no output")?;
-    let mut library = None;
-    for line in BufReader::new(messages).lines() {
-        library = library_of(&line?, &source.cargo.id).or(library);
-    }
-    ensure!(
-        child.wait()?.success(),
-        "`cargo build` failed; what it says is above"
-    );
+    let artifacts = artifacts::build(&mut command(source, target, profile)?)?;
+    let library = artifacts
+        .iter()
+        .find_map(|artifact| library_of(artifact, &source.cargo.id));
     let Some(library) = library else {
         bail!(
             "expected a `cdylib`, found that none came out; is `crate-type = [\"cdylib\"]` in the `[lib]` of its \
              `Cargo.toml`, and can {target} build one?"
         );
     };
-    fs::read(&library).with_context(|| format!("cannot read `{}`", library.display()))
+    fs::read(library).with_context(|| format!("cannot read `{}`", library.display()))
 }
 
 fn command(source: &PluginSource, target: &str, profile: Profile) -> Result<Command> {
     let mut command = cargo();
     command
-        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(["build", "--locked"])
+        .args(MESSAGE_FORMAT)
         .args(["--profile", profile.as_str(), "--target", target])
         .args(["--package", &source.cargo.id])
         .arg("--manifest-path")
@@ -106,43 +99,16 @@ fn remapping(mut places: Vec<(PathBuf, String)>) -> OsString {
     flags
 }
 
-fn cargo_home() -> Result<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").filter(|home| !home.is_empty());
-    match home {
-        Some(home) => Ok(std::path::absolute(home)?),
-        None => Ok(std::env::home_dir()
-            .context("cannot find the home directory; set CARGO_HOME")?
-            .join(".cargo")),
-    }
-}
-
-#[derive(Deserialize)]
-struct Message {
-    reason: String,
-    #[serde(default)]
-    package_id: String,
-    target: Option<BuiltTarget>,
-    #[serde(default)]
-    filenames: Vec<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct BuiltTarget {
-    crate_types: Vec<String>,
-}
-
-/// The library, if that is what cargo tells of: the plugin's own, not one of a dependency.
-fn library_of(line: &str, package_id: &str) -> Option<PathBuf> {
-    let message: Message = serde_json::from_str(line).ok()?;
-    let is_cdylib = message
-        .target
-        .is_some_and(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
-    if message.reason != "compiler-artifact" || message.package_id != package_id || !is_cdylib {
+/// The library, if that is what was built: the plugin's own, not one of a dependency.
+fn library_of<'a>(artifact: &'a Artifact, package_id: &str) -> Option<&'a Path> {
+    let is_cdylib = artifact.target.crate_types.iter().any(|kind| kind == "cdylib");
+    if artifact.package_id != package_id || !is_cdylib {
         return None;
     }
-    message
+    artifact
         .filenames
-        .into_iter()
+        .iter()
+        .map(PathBuf::as_path)
         .find(|path| path.extension().is_some_and(|ending| ending == "so"))
 }
 
@@ -163,23 +129,16 @@ mod tests {
 
     #[test]
     fn only_the_cdylib_of_the_plugin_itself_counts() {
-        let line = |package: &str, kind: &str, file: &str| {
-            serde_json::json!({
-                "reason": "compiler-artifact", "package_id": package,
-                "target": {"crate_types": [kind]}, "filenames": [file],
-            })
-            .to_string()
+        let found = |package: &str, kind: &str, file: &str| {
+            let artifact: Artifact = serde_json::from_value(serde_json::json!({
+                "package_id": package, "filenames": [file], "executable": null,
+                "target": {"name": "me", "kind": [kind], "crate_types": [kind]},
+            }))
+            .expect("is one");
+            library_of(&artifact, "me").map(Path::to_owned)
         };
-        assert_eq!(
-            library_of(&line("me", "cdylib", "/t/libme.so"), "me"),
-            Some("/t/libme.so".into())
-        );
-        assert_eq!(library_of(&line("me", "lib", "/t/libme.rlib"), "me"), None);
-        assert_eq!(library_of(&line("other", "cdylib", "/t/libother.so"), "me"), None);
-        assert_eq!(
-            library_of("{\"reason\":\"build-finished\",\"success\":true}", "me"),
-            None
-        );
-        assert_eq!(library_of("a line of something else", "me"), None);
+        assert_eq!(found("me", "cdylib", "/t/libme.so"), Some("/t/libme.so".into()));
+        assert_eq!(found("me", "lib", "/t/libme.rlib"), None);
+        assert_eq!(found("other", "cdylib", "/t/libother.so"), None);
     }
 }
