@@ -1,87 +1,145 @@
-//! What the command needs of the composition root: running a host. The root implements it, since only it sees everything.
+//! The `kora` command. Translates a command line into calls of the running daemon, or into work on a home that needs no
+//! daemon, and answers into text; it decides nothing of its own. Only here are terminal, environment and exit code met.
+//!
+//! `arguments` says what may be written, `command` holds one file for each command, `view` turns answers into text,
+//! `offline` is the work that needs no daemon, `port` is what the composition root does for it.
 
-use serde::Serialize;
+mod arguments;
+mod command;
+mod context;
+mod failure;
+mod offline;
+mod port;
+mod reference;
+#[cfg(test)]
+mod tests;
+mod ui;
+mod view;
 
-use crate::{
-    config::Home,
-    domain::{LogFormat, LogLevel},
-    service::{Problem, api::Gate},
+pub use port::{App, BootOptions, BootOutcome, BootReport, DaemonEnd, DaemonOptions};
+pub use reference::reference;
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal as _, Write},
+    process::ExitCode,
 };
 
-/// Runs hosts.
-pub trait App {
-    /// Runs the daemon in the foreground until something ends it. Blocks.
-    fn run_daemon(&self, options: DaemonOptions) -> DaemonEnd;
+use clap::{ColorChoice, Parser as _};
 
-    /// Runs each boot gate once and changes nothing. Blocks.
-    ///
-    /// # Errors
-    /// If the gates cannot be run at all, for example because the configuration is not valid.
-    fn check_boot(&self, options: BootOptions) -> Result<BootReport, Problem>;
+use self::{
+    arguments::{Cli, Command},
+    context::{Context, Surroundings, find_home},
+    failure::{Exit, Failure, Outcome},
+    ui::Ui,
+};
+
+/// Runs the command that the process was started with, on hosts that `app` runs. Blocks until it is done.
+pub fn main(app: &dyn App) -> ExitCode {
+    let (out, err) = (io::stdout(), io::stderr());
+    let surroundings = Surroundings {
+        environment: &|name| std::env::var_os(name),
+        user_directory: std::env::home_dir(),
+        // Without one, relative paths are left to the system to refuse.
+        current_directory: std::env::current_dir().unwrap_or_default(),
+        input: &mut io::stdin(),
+        err_is_terminal: err.is_terminal(),
+    };
+    let arguments = std::env::args_os();
+    run(arguments, app, surroundings, &mut out.lock(), &mut io::stderr()).into()
 }
 
-/// How to run the daemon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DaemonOptions {
-    /// Its home.
-    pub home: Home,
-    /// Only these entries, as `name` or `plugin/name`; empty: all that the configuration chooses.
-    pub only: Vec<String>,
-    /// `--log-level`; goes before the environment and the configuration.
-    pub log_level: Option<LogLevel>,
-    /// `--log-format`; likewise.
-    pub log_format: Option<LogFormat>,
-    /// Whether log lines in text form may have colour: standard error is a terminal, or somebody asked for it.
-    pub colour: bool,
+/// Runs one command line.
+fn run(
+    arguments: impl Iterator<Item = OsString>,
+    app: &dyn App,
+    surroundings: Surroundings<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return say_usage(&error, out, err),
+    };
+    let colour = is_coloured(cli.globals.color, &surroundings);
+    let mut ui = Ui {
+        out,
+        err,
+        json: cli.globals.json,
+        colour,
+        progress: surroundings.err_is_terminal,
+    };
+    let home = match find_home(&cli.globals, &surroundings) {
+        Ok(home) => home,
+        Err(problem) => return end(&mut ui, Err(Failure::unreachable(problem))),
+    };
+    let mut context = Context {
+        home,
+        globals: cli.globals,
+        app,
+        ui,
+        environment: surroundings.environment,
+        current_directory: &surroundings.current_directory,
+        input: surroundings.input,
+    };
+    let outcome = dispatch(cli.command, &mut context);
+    end(&mut context.ui, outcome)
 }
 
-/// How to check the boot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootOptions {
-    /// The home.
-    pub home: Home,
-    /// `--log-level`.
-    pub log_level: Option<LogLevel>,
-    /// `--log-format`.
-    pub log_format: Option<LogFormat>,
-    /// As for the daemon.
-    pub colour: bool,
+fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
+    match command {
+        Command::Init(arguments) => command::init::run(&arguments, context),
+        Command::Daemon(arguments) => command::daemon::run(arguments, context),
+        Command::Boot(arguments) => command::boot::run(&arguments, context),
+        Command::Status => command::status::run(context),
+        Command::Doctor => command::doctor::run(context),
+        Command::Plugins(command) => command::plugins::run(command, context),
+        Command::Tenants(command) => command::tenants::run(command, context),
+        Command::Identity(command) => command::identity::run(command, context),
+        Command::State(command) => command::state::run(command, context),
+        Command::Events(command) => command::events::run(command, context),
+        Command::Config(command) => command::config::run(&command, context),
+        Command::Completions(arguments) => command::completions::run(&arguments, context),
+        Command::Version => command::version::run(context),
+    }
 }
 
-/// Why the daemon ended. Each is an exit code of `kora daemon`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DaemonEnd {
-    /// Asked to stop, it stopped in order (0).
-    Stopped,
-    /// The boot failed (1).
-    StartupFailed(Problem),
-    /// It could not begin to boot: configuration, home, another host (2).
-    CannotStart(Problem),
-    /// It was interrupted from the keyboard (130).
-    Interrupted,
+/// Says what went wrong, if somebody can hear it.
+fn end(ui: &mut Ui<'_>, outcome: Outcome) -> Exit {
+    match outcome {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if let Failure::Problem(problem, _) = &failure {
+                // Where standard error is closed, the exit code is all that is left to say.
+                let _unheard = ui.problem(problem);
+            }
+            failure.exit()
+        }
+    }
 }
 
-/// What a check of the boot found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BootReport {
-    /// All of it in a word.
-    pub outcome: BootOutcome,
-    /// The gates in the order in which they ran.
-    pub gates: Vec<Gate>,
+/// Help and version are data; everything else is the answer to a command line that was used wrongly. Both are plain text.
+fn say_usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    let text = error.render().to_string();
+    if error.exit_code() == 0 {
+        match out.write_all(text.as_bytes()) {
+            Ok(()) => Exit::OK,
+            Err(error) => Failure::Output(error).exit(),
+        }
+    } else {
+        // Where standard error is closed, the exit code is all that is left to say.
+        let _unheard = err.write_all(text.as_bytes());
+        Exit::UNREACHABLE
+    }
 }
 
-/// How a check of the boot ended. Each is an exit code of `kora boot --check-only`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BootOutcome {
-    /// Every gate passed (0).
-    Passed,
-    /// A gate failed that will fail again (1).
-    InvariantFailed,
-    /// A gate failed that may pass later (2).
-    TransientFailed,
-    /// The epoch gate holds the boot (3).
-    EpochPause,
-    /// It was interrupted (130).
-    Interrupted,
+/// Whether standard error is coloured. Data never is.
+fn is_coloured(choice: ColorChoice, surroundings: &Surroundings<'_>) -> bool {
+    let is_set = |name| (surroundings.environment)(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = (surroundings.environment)("TERM").is_some_and(|terminal| terminal == "dumb");
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => surroundings.err_is_terminal && !is_dumb && !is_set("NO_COLOR"),
+    }
 }

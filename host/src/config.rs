@@ -27,7 +27,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use change::{KeyChange, diff};
@@ -83,7 +83,7 @@ impl Deref for Config {
 }
 
 /// One key with its effective value, for humans.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownValue {
     /// The key.
     pub key: String,

@@ -20,15 +20,20 @@ pub fn wire(service: &Arc<Service>) {
         plugins: service.plugins.clone(),
     });
     service.states.listen(PLUGINS, told);
-    let (plugins, mut subscription) = (service.plugins.clone(), service.log.subscribe());
+    let (plugins, metrics) = (service.plugins.clone(), service.metrics.clone());
+    let mut subscription = service.log.subscribe();
     let forward = async move {
         while let Some(heard) = subscription.next().await {
             match heard {
-                Heard::Event(appended) => plugins.tell(&Notice::Event {
-                    tenant: appended.event.tenant.clone(),
-                    event_type: appended.event.event_type.as_str().into(),
-                    json: wire::appended(&appended).to_string().into_bytes().into(),
-                }),
+                Heard::Event(appended) => {
+                    let bytes = appended.event.payload.as_str().len();
+                    metrics.host.appended(u64::try_from(bytes).unwrap_or(u64::MAX));
+                    plugins.tell(&Notice::Event {
+                        tenant: appended.event.tenant.clone(),
+                        event_type: appended.event.event_type.as_str().into(),
+                        json: wire::appended(&appended).to_string().into_bytes().into(),
+                    });
+                }
                 Heard::Missed(missed) => {
                     tracing::warn!(
                         missed,

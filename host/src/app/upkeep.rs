@@ -13,6 +13,8 @@ use crate::{coordinator::EntryState, plugin::PluginState, service::Service, stor
 
 /// How often things are looked at that nobody tells of.
 const ROUND: Duration = Duration::from_secs(10);
+/// How often the store is looked at. Looking costs nothing; nobody should claim work for long that cannot be written down.
+const STORE_LOOK: Duration = Duration::from_millis(500);
 
 /// What is to be looked after.
 pub struct Upkeep {
@@ -31,6 +33,7 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
     work.push(service.tasks.spawn(look_into(service.clone(), changes)));
     work.push(service.tasks.spawn(ask_again(service.clone(), announced)));
     work.push(service.tasks.spawn(rounds(service.clone())));
+    work.push(service.tasks.spawn(watch_store(service.clone())));
     let stop = stop.clone();
     service.tasks.spawn(async move {
         stop.cancelled().await;
@@ -75,17 +78,34 @@ async fn ask_again(service: Arc<Service>, mut announced: mpsc::Receiver<Announce
 async fn rounds(service: Arc<Service>) {
     let mut round = interval(ROUND);
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut was_away = false;
     loop {
         round.tick().await;
         service.logging.report_dropped();
         let waiting = u64::try_from(service.log.waiting_entries()).unwrap_or(u64::MAX);
         service.metrics.host.set_spool_depth(waiting);
-        let away = service.store.health() != StoreHealth::Available;
-        if was_away && !away {
-            catch_up(&service).await;
+    }
+}
+
+/// Tenants claim nothing while the store is away.
+async fn watch_store(service: Arc<Service>) {
+    let mut look = interval(STORE_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut was_away = false;
+    loop {
+        look.tick().await;
+        match service.store.health() {
+            StoreHealth::Unavailable { cause } if !was_away => {
+                was_away = true;
+                service.store_is_away(&cause).await;
+            }
+            StoreHealth::Available if was_away => {
+                was_away = false;
+                service.store_is_back().await;
+                catch_up(&service).await;
+            }
+            StoreHealth::Closed => return,
+            StoreHealth::Available | StoreHealth::Unavailable { .. } => {}
         }
-        was_away = away;
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use toml_edit::{DocumentMut, Item, TableLike, TomlError};
 use uuid::Uuid;
 
-use super::{Config, ConfigProblems, Inputs, read_text};
+use super::{Config, ConfigProblems, Home, Inputs, read_text};
 use crate::domain::PluginName;
 
 /// Of a file that is made because there was none.
@@ -61,34 +61,41 @@ pub enum EditError {
     },
 }
 
-/// Lets `plugin` be loaded, or keeps it from being, by what stands in the home's file: `[plugins.<name>] enabled` and
+/// Lets `plugin` be loaded, or keeps it from being, by what stands in `file`, a home's `kora.toml`: `[plugins.<name>] enabled` and
 /// `[plugins] disable`. Replaces the file whole. Answers whether anything had to be changed. Blocks; two at a time are kept apart
 /// by the caller.
 ///
 /// # Errors
 /// If the file cannot be read, changed or written, or would not be valid. It is then as it was.
-pub fn set_plugin_enabled(
-    inputs: &Inputs<'_>,
-    plugin: &PluginName,
-    enabled: bool,
-) -> Result<bool, EditError> {
-    let path = inputs.home.config_file();
-    let before = read_text(&path)
+pub fn set_plugin_enabled(file: &Path, plugin: &PluginName, enabled: bool) -> Result<bool, EditError> {
+    let path = file.to_owned();
+    let before = read_text(file)
         .map_err(|message| EditError::Unreadable {
             path: path.clone(),
             message,
         })?
         .unwrap_or_default();
-    let after = with_plugin_enabled(&before, plugin, enabled, &path)?;
+    let after = with_plugin_enabled(&before, plugin, enabled, file)?;
     if after == before {
         return Ok(false);
     }
-    Config::parse(Some(&after), inputs).map_err(|problems| EditError::Invalid {
+    judge(file, &after).map_err(|problems| EditError::Invalid {
         path: path.clone(),
         problems,
     })?;
-    replace(&path, &after).map_err(|cause| EditError::Unwritable { path, cause })?;
+    replace(file, &after).map_err(|cause| EditError::Unwritable { path, cause })?;
     Ok(true)
+}
+
+/// Judges the file alone: what variables and flags lay over it is as right or wrong as before.
+fn judge(file: &Path, text: &str) -> Result<(), ConfigProblems> {
+    let home = Home::at(file.parent().unwrap_or(Path::new("")));
+    let inputs = Inputs {
+        home: &home,
+        environment: &|_| None,
+        flags: &[],
+    };
+    Config::parse(Some(text), &inputs).map(drop)
 }
 
 fn with_plugin_enabled(
@@ -230,10 +237,8 @@ fn write_whole(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
     use super::*;
-    use crate::config::{Home, template};
+    use crate::config::template;
 
     fn edited(text: &str, plugin: &str, enabled: bool) -> String {
         with_plugin_enabled(text, &plugin.parse().unwrap(), enabled, Path::new("kora.toml")).unwrap()
@@ -298,24 +303,19 @@ mod tests {
     fn the_file_is_replaced_with_its_mode_and_a_broken_one_is_left_alone() {
         let directory = tempfile::TempDir::new().unwrap();
         let home = Home::at(directory.path());
-        let none = |_: &str| None::<OsString>;
-        let inputs = Inputs {
-            home: &home,
-            environment: &none,
-            flags: &[],
-        };
+        let file = home.config_file();
         let marvin: PluginName = "marvin".parse().unwrap();
         fs::write(home.config_file(), "# mine\n").unwrap();
         fs::set_permissions(home.config_file(), fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(set_plugin_enabled(&inputs, &marvin, false).unwrap());
-        assert!(!set_plugin_enabled(&inputs, &marvin, false).unwrap());
+        assert!(set_plugin_enabled(&file, &marvin, false).unwrap());
+        assert!(!set_plugin_enabled(&file, &marvin, false).unwrap());
         let text = fs::read_to_string(home.config_file()).unwrap();
         assert_eq!(text, "# mine\n\n[plugins.marvin]\nenabled = false\n");
         let mode = fs::metadata(home.config_file()).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o640);
 
         fs::write(home.config_file(), "colour = 1\n").unwrap();
-        let refused = set_plugin_enabled(&inputs, &marvin, false).unwrap_err();
+        let refused = set_plugin_enabled(&file, &marvin, false).unwrap_err();
         assert!(refused.to_string().contains("colour"), "{refused}");
         assert_eq!(fs::read_to_string(home.config_file()).unwrap(), "colour = 1\n");
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::Value;
 
 /// A key as it stands in the file, segment by segment.
@@ -42,7 +42,7 @@ impl fmt::Display for KeyPath {
 }
 
 /// Where a value came from. A later one wins.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Nobody said anything.

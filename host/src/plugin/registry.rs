@@ -18,7 +18,7 @@ use super::{
     instance::{Instance, Loaded, StartError, tell},
     lifecycle::PluginState,
     listeners::{ListenerHub, Notice},
-    refusal::Refusal,
+    refusal::{Refusal, shown_path},
     settings,
 };
 use crate::domain::{Digest, PluginName, ProviderId};
@@ -271,18 +271,22 @@ impl Registry {
         if record.report.instance.is_none() && record.report.state != PluginState::Wedged {
             return Some(admitted);
         }
-        let same = record
-            .report
-            .admitted
-            .as_ref()
-            .is_some_and(|known| known.digest == admitted.digest);
-        if same {
+        let Some(loaded) = record.report.admitted.clone() else {
+            return None;
+        };
+        if loaded.digest == admitted.digest {
             record.report.note = None;
             record.report.path = admitted.path;
-        } else {
-            tracing::info!(plugin = %admitted.manifest.name, digest = %admitted.digest.short(), "an update waits");
-            record.report.note = Some(FileNote::UpdateWaiting);
+            return None;
         }
+        let goes_on = record.report.note != Some(FileNote::FileGone) && record.report.path != admitted.path;
+        if goes_on && admitted.manifest.version < loaded.manifest.version {
+            drop(plugins);
+            self.refuse(admitted.path.clone(), &superseded(&admitted, &loaded));
+            return None;
+        }
+        tracing::info!(plugin = %admitted.manifest.name, digest = %admitted.digest.short(), "an update waits");
+        record.report.note = Some(FileNote::UpdateWaiting);
         None
     }
 
@@ -410,6 +414,16 @@ impl Registry {
 
     fn write_refused(&self) -> RwLockWriteGuard<'_, BTreeMap<PathBuf, PluginReport>> {
         self.refused.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A lower version beside the one that runs: it would not be chosen after a restart either.
+fn superseded(admitted: &Admitted, loaded: &Admitted) -> Refusal {
+    Refusal::Superseded {
+        name: admitted.manifest.name.clone(),
+        version: admitted.manifest.version.clone(),
+        chosen_version: loaded.manifest.version.clone(),
+        chosen_path: shown_path(&loaded.path),
     }
 }
 

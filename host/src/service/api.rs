@@ -63,10 +63,10 @@ pub enum Call {
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
-    /// Events in the order of their sequence numbers: an array of [`Event`]; one by one if it is to follow.
+    /// Events: an array of [`Event`]. If it is to follow: those that are appended from now on, one by one, and none of the past.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
-    /// The effective configuration: an array of [`ConfigValue`], sorted by key.
+    /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),
     /// Applies what has changed in `kora.toml`: [`Reloaded`].
@@ -497,17 +497,6 @@ pub struct Event {
     pub payload: String,
     pub prev_hash: Option<String>,
     pub this_hash: String,
-}
-
-/// A key of the configuration with its effective value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfigValue {
-    /// The key.
-    pub key: String,
-    /// The value as it would stand in the file; of a secret only the kind of its source.
-    pub value: String,
-    /// Where it came from, in words: `default`, `file, line 3`, `environment, NAME`, `flag, --NAME`.
-    pub from: String,
 }
 
 /// What a reload did.

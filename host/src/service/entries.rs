@@ -9,12 +9,15 @@ use crate::{
         Entry, EntryError, EntryId, EntryPlan, NewEntry, Overlap, Placement, RestartPlan, TaskPlan,
     },
     plugin::{CallError, CallErrorKind, DaemonRegistration, Instance, OverlapPolicy, TaskRegistration},
+    telemetry::Metrics,
 };
 
 /// One daemon entry of a plugin in this process.
 struct PluginEntry {
     instance: Arc<Instance>,
+    name: String,
     handle: u64,
+    metrics: Arc<Metrics>,
 }
 
 #[async_trait]
@@ -29,11 +32,18 @@ impl Entry for PluginEntry {
 
     async fn tick(&self, task: usize) -> Result<(), EntryError> {
         let task = u32::try_from(task).unwrap_or(u32::MAX);
-        self.instance
+        let ticked = self
+            .instance
             .extensions()
             .tick(self.handle, task)
             .await
-            .map_err(entry_error)
+            .map_err(entry_error);
+        let plugin = self.instance.identity().name.as_str();
+        self.metrics.host.ticked(plugin, &self.name);
+        if ticked.is_err() {
+            self.metrics.host.tick_failed(plugin, &self.name);
+        }
+        ticked
     }
 
     async fn shutdown(&self) -> Result<(), EntryError> {
@@ -72,6 +82,7 @@ fn without_prefix(message: String) -> String {
 pub fn entries_of(
     instance: &Arc<Instance>,
     defaults: &EntryDefaults,
+    metrics: &Arc<Metrics>,
     chosen: impl Fn(&str) -> bool,
 ) -> Vec<NewEntry> {
     let daemons = instance
@@ -85,7 +96,9 @@ pub fn entries_of(
             plan,
             Arc::new(PluginEntry {
                 instance: instance.clone(),
+                name: daemon.name.clone(),
                 handle: daemon.handle,
+                metrics: metrics.clone(),
             }),
         )
     };

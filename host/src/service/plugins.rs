@@ -208,7 +208,7 @@ impl Service {
                         .iter()
                         .any(|o| o == daemon || *o == format!("{name}/{daemon}")))
         };
-        entries::entries_of(instance, &defaults, chosen)
+        entries::entries_of(instance, &defaults, &self.metrics, chosen)
     }
 
     /// A plugin that came back may be the one that a tenant's identity came from.

@@ -2,8 +2,12 @@
 
 use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::TenantId,
-    engine::transition::{TransitionError, legal_next, transitions_from},
+    domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
+    engine::{
+        transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next, transitions_from},
+        vocabulary::Owner,
+    },
+    events::Writer,
     state::{Changed, HISTORY_LEN, StateChangeError},
 };
 
@@ -78,6 +82,58 @@ impl Service {
         changed
             .map(view)
             .map_err(|error| self.state_problem(&tenant, &error))
+    }
+
+    /// While the store is away nothing is claimed: every tenant that could claim may not, and says why.
+    pub async fn store_is_away(&self, cause: &str) {
+        tracing::error!(cause, "the store is away: tenants claim nothing until it is back");
+        let text = format!("the store is away: {cause}");
+        let text: String = text.chars().take(TRIGGER_TEXT_MAX_CHARS).collect();
+        for tenant in self.states.tenants() {
+            let request = Request::stay(TriggerKind::Degradation, text.clone())
+                .permission(ClaimPermission::None)
+                .adding([DegradationReason::Substrate]);
+            self.note_store(&tenant, request).await;
+        }
+    }
+
+    /// The store is back: what its absence took away is given back.
+    pub async fn store_is_back(&self) {
+        tracing::info!("the store is back");
+        for tenant in self.states.tenants() {
+            let request = Request::stay(TriggerKind::Degradation, "the store is back")
+                .removing([DegradationReason::Substrate]);
+            let claims = self.states.current(&tenant).is_some_and(|now| {
+                matches!(
+                    now.state.primary_state,
+                    PrimaryState::Ready | PrimaryState::Active
+                )
+            });
+            let request = if claims {
+                request.permission(ClaimPermission::Normal)
+            } else {
+                request
+            };
+            self.note_store(&tenant, request).await;
+        }
+    }
+
+    async fn note_store(&self, tenant: &TenantId, request: Request) {
+        let stopped = |state: &PrimaryState| *state == PrimaryState::Stopped;
+        if self
+            .states
+            .current(tenant)
+            .is_none_or(|now| stopped(&now.state.primary_state))
+        {
+            return;
+        }
+        if let Err(error) = self
+            .states
+            .transition(tenant, request, &Writer::host(Owner::Engine))
+            .await
+        {
+            tracing::warn!(%tenant, %error, "the store's absence is not shown in the tenant's state");
+        }
     }
 
     fn state_request(&self, input: api::StateRequest) -> Result<(TenantId, String), Problem> {

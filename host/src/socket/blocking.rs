@@ -6,10 +6,7 @@ use serde_json::Value;
 use tokio::{runtime, time::timeout};
 
 use super::Client;
-use crate::service::{
-    Problem, ProblemKind,
-    api::{Call, Event, TailEvents},
-};
+use crate::service::{Problem, ProblemKind, api::Call};
 
 /// How long the command waits. The longest call, a restart of a plugin, has deadlines of its own that end well before: who
 /// is not answered by then talks to a daemon that hangs.
@@ -50,25 +47,9 @@ impl BlockingClient {
             .unwrap_or_else(|_| Err(no_answer()))
     }
 
-    /// Hands each event of a stream to `each`, until that answers `false` or the daemon ends the stream.
-    ///
-    /// # Errors
-    /// What the daemon has against the request, or that the connection ended.
-    pub fn follow(
-        &self,
-        tail: TailEvents,
-        mut each: impl FnMut(Event, Value) -> bool,
-    ) -> Result<(), Problem> {
-        self.runtime.block_on(async {
-            let mut events = self.client.follow(tail).await?;
-            while let Some(item) = events.next().await {
-                let (event, value) = item?;
-                if !each(event, value) {
-                    break;
-                }
-            }
-            Ok(())
-        })
+    /// Runs what takes more than one call at a time. It has no deadline.
+    pub fn run<T>(&self, work: impl AsyncFnOnce(&Client) -> T) -> T {
+        self.runtime.block_on(work(&self.client))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Asking the running daemon. One connection, any number of requests under way on it at the same time.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     path::Path,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -26,7 +27,7 @@ use super::{
     MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, OUTBOX_LINES,
     lines::{Line, Lines},
     listener::check_length,
-    protocol::{Answer, Body, read_answer, request_line, too_long},
+    protocol::{Answer, Body, read_line, request_line, too_long},
 };
 use crate::service::{
     Problem, ProblemKind,
@@ -48,6 +49,8 @@ pub struct Client {
 /// The events of a `events.tail` that follows.
 #[derive(Debug)]
 pub struct Follow {
+    /// What came while the past was waited for.
+    early: VecDeque<Result<Value, Problem>>,
     items: mpsc::Receiver<Result<Value, Problem>>,
 }
 
@@ -107,7 +110,7 @@ impl Client {
     /// # Errors
     /// Those of `call`, and an answer of another form, as a daemon of another release may give it.
     pub async fn call_as<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Problem> {
-        read_as(self.call(call).await?)
+        read_answer(self.call(call).await?)
     }
 
     /// Begins a stream of events. It is open until this client is dropped; while the [`Follow`] is not read, other answers wait
@@ -119,7 +122,35 @@ impl Client {
         let (sender, items) = mpsc::channel(STREAM_BUFFER);
         let call = Call::EventsTail(TailEvents { follow: true, ..tail });
         self.ask(&call, Waiter::Follow(sender)).await?;
-        Ok(Follow { items })
+        Ok(Follow {
+            early: VecDeque::new(),
+            items,
+        })
+    }
+
+    /// What `tail` asks for of the past, and the stream that goes on from there: nothing lies between, but the stream may begin
+    /// with events that the past ended with.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call).
+    pub async fn tail_then_follow(&self, tail: TailEvents) -> Result<(Vec<Value>, Follow), Problem> {
+        let mut follow = self.follow(tail.clone()).await?;
+        let call = Call::EventsTail(TailEvents {
+            follow: false,
+            ..tail
+        });
+        let mut past = pin!(self.call_as(&call));
+        let mut is_open = true;
+        loop {
+            // The stream is taken in meanwhile, since the answer stands behind what it brings. The daemon bounds how much that is.
+            tokio::select! {
+                past = &mut past => return Ok((past?, follow)),
+                item = follow.items.recv(), if is_open => match item {
+                    Some(item) => follow.early.push_back(item),
+                    None => is_open = false,
+                },
+            }
+        }
     }
 
     async fn ask(&self, call: &Call, waiter: Waiter) -> Result<(), Problem> {
@@ -141,8 +172,11 @@ impl Follow {
     /// # Errors
     /// What the daemon has against the request, or that the connection ended.
     pub async fn next(&mut self) -> Option<Result<(Event, Value), Problem>> {
-        let item = self.items.recv().await?;
-        Some(item.and_then(|value| Ok((read_as(value.clone())?, value))))
+        let item = match self.early.pop_front() {
+            Some(item) => item,
+            None => self.items.recv().await?,
+        };
+        Some(item.and_then(|value| Ok((read_answer(value.clone())?, value))))
     }
 }
 
@@ -229,7 +263,7 @@ async fn read_answers(read: OwnedReadHalf, waiting: Arc<Waiting>) {
             Ok(None) => break connection_lost(None),
             Err(error) => break connection_lost(Some(&error)),
         };
-        match read_answer(&line) {
+        match read_line(&line) {
             Ok(Answer { id: Some(id), body }) => waiting.deliver(id, body).await,
             Ok(Answer {
                 id: None,
@@ -242,7 +276,11 @@ async fn read_answers(read: OwnedReadHalf, waiting: Arc<Waiting>) {
     waiting.end(problem);
 }
 
-fn read_as<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+/// A daemon's answer as what the call is documented to answer.
+///
+/// # Errors
+/// If it has another form, as a daemon of another release may give it.
+pub fn read_answer<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_json::from_value(value).map_err(|error| {
         let message = format!("the daemon's answer has not the form that this command knows: {error}");
         Problem::new(ProblemKind::Internal, "daemon.answer_unknown", message)

@@ -116,7 +116,7 @@ pub(super) fn read_request(line: &[u8]) -> Result<Request, BadRequest> {
     Ok(Request { id, call })
 }
 
-pub(super) fn read_answer(line: &[u8]) -> Result<Answer, Problem> {
+pub(super) fn read_line(line: &[u8]) -> Result<Answer, Problem> {
     serde_json::from_slice(line).map_err(|error| {
         Problem::new(
             ProblemKind::Internal,
@@ -190,12 +190,9 @@ mod tests {
             line,
             r#"{"id":null,"error":{"code":"x.y","kind":"denied","message":"no"}}"#
         );
+        assert!(matches!(read_line(line.as_bytes()).unwrap().body, Body::Error(_)));
         assert!(matches!(
-            read_answer(line.as_bytes()).unwrap().body,
-            Body::Error(_)
-        ));
-        assert!(matches!(
-            read_answer(br#"{"id":1,"result":null}"#).unwrap().body,
+            read_line(br#"{"id":1,"result":null}"#).unwrap().body,
             Body::Result(Value::Null)
         ));
     }

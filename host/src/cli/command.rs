@@ -1,0 +1,15 @@
+//! One file for each command: its arguments, and what it does with them.
+
+pub(super) mod boot;
+pub(super) mod completions;
+pub(super) mod config;
+pub(super) mod daemon;
+pub(super) mod doctor;
+pub(super) mod events;
+pub(super) mod identity;
+pub(super) mod init;
+pub(super) mod plugins;
+pub(super) mod state;
+pub(super) mod status;
+pub(super) mod tenants;
+pub(super) mod version;

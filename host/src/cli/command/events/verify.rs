@@ -1,0 +1,122 @@
+//! `kora events verify`.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        context::Context,
+        failure::{Exit, Failure, Outcome},
+        offline::store,
+        view::{self, text::span},
+    },
+    service::{Problem, ProblemKind},
+    store::{
+        sqlite::SqliteReader,
+        verify::{ChainStatus, VerifyError, VerifyOptions, VerifyReport},
+    },
+};
+
+/// Shorter checks end before anybody could read how long they take.
+const PROGRESS_AFTER: Duration = Duration::from_secs(1);
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Check that the events are as they were written, and name the first record that is not
+///
+/// Recomputes every hash from the stored bytes. Reads the store itself, whether a daemon runs or not. It proves that nothing
+/// was changed, left out or put in unless somebody computed all later hashes anew; it does not prove that the end was not cut.
+///
+/// Exit codes: 0 sound (or empty: there is no record); 1 broken; 2 could not check.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct VerifyArguments {
+    /// Only this chain (`host` for the host's own)
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Only from this sequence number
+    #[arg(long, value_name = "SEQ", requires = "tenant")]
+    from: Option<u64>,
+    /// Only up to this sequence number
+    #[arg(long, value_name = "SEQ", requires = "tenant")]
+    to: Option<u64>,
+}
+
+/// What `--json` prints: the report, led by its verdict.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    status: ChainStatus,
+    #[serde(flatten)]
+    report: &'a VerifyReport,
+}
+
+pub(super) fn run(arguments: &VerifyArguments, context: &mut Context<'_>) -> Outcome {
+    let scope = store::scope(arguments.tenant.as_deref(), arguments.from, arguments.to)
+        .map_err(Failure::unreachable)?;
+    let config = context.config().map_err(could_not_check)?;
+    let reader = store::open(&config).map_err(Failure::unreachable)?;
+    let report = watched(context, &reader, &scope)?.map_err(|error| Failure::unreachable(problem(&error)))?;
+    let status = report.status();
+    let verdict = Verdict {
+        status,
+        report: &report,
+    };
+    context
+        .ui
+        .show(&verdict, |verdict| view::verify::report(verdict.report))?;
+    Ok(match status {
+        ChainStatus::Sound | ChainStatus::Empty => Exit::OK,
+        ChainStatus::Broken => Exit::FAILED,
+    })
+}
+
+/// Checks on a thread of its own, and says meanwhile how long it takes.
+fn watched(
+    context: &mut Context<'_>,
+    reader: &SqliteReader,
+    scope: &crate::store::Scope,
+) -> Result<Result<VerifyReport, VerifyError>, Failure> {
+    let begin = Instant::now();
+    let waiting = thread::current();
+    thread::scope(|threads| {
+        let checking = threads.spawn(move || {
+            let checked = reader.verify(scope, &VerifyOptions::default());
+            waiting.unpark();
+            checked
+        });
+        while context.ui.progress && !checking.is_finished() {
+            thread::park_timeout(PROGRESS_EVERY);
+            if begin.elapsed() >= PROGRESS_AFTER {
+                let text = format!("checking, for {}", span(begin.elapsed().as_secs()));
+                context.ui.progress(&text)?;
+            }
+        }
+        let checked = checking
+            .join()
+            .unwrap_or_else(|fault| std::panic::resume_unwind(fault));
+        if begin.elapsed() >= PROGRESS_AFTER {
+            context.ui.end_progress()?;
+        }
+        Ok(checked)
+    })
+}
+
+/// Whatever the reason, nothing is known of the chains.
+fn could_not_check(failure: Failure) -> Failure {
+    match failure {
+        Failure::Problem(problem, _) => Failure::unreachable(problem),
+        output @ Failure::Output(_) => output,
+    }
+}
+
+fn problem(error: &VerifyError) -> Problem {
+    let (kind, code) = match error {
+        VerifyError::TenantUnknown { .. } => (ProblemKind::NotFound, "events.no_chain"),
+        VerifyError::RangeInvalid { .. } => (ProblemKind::BadInput, "events.range"),
+        VerifyError::Store(error) => return store::problem(error),
+    };
+    Problem::new(kind, code, error.to_string())
+}

@@ -1,0 +1,201 @@
+//! What the gate of this home says of a file, without running, installing or keeping it.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    cli::context::Context,
+    config::Config,
+    domain::{EventType, PluginName},
+    engine::vocabulary::OwnType,
+    plugin::{
+        Admitted, Examined, Form, Gate, Limits, Manifest, Permissions, Platform, Policy, Refusal, Strictness,
+        examine,
+    },
+    service::{Problem, ProblemKind, api},
+};
+
+/// What a file that may be loaded is called here; the same word as in the running host.
+pub(in crate::cli) const SOUND: &str = "verified";
+const REFUSED: &str = "refused";
+
+/// Why a file would not be let in, and what is known of it.
+pub(in crate::cli) struct Refused {
+    pub refusal: Refusal,
+    known: Option<Examined>,
+}
+
+/// Looks at a file anywhere, and asks the policy of `config` whether it would be let in.
+///
+/// # Errors
+/// The first refusal.
+pub(in crate::cli) fn inspect(path: &Path, config: &Config) -> Result<Examined, Box<Refused>> {
+    let examined = examine(path, Strictness::AtLoad, &Limits::default(), &Platform::current())
+        .map_err(|refusal| Refused { refusal, known: None })?;
+    let name = &examined.manifest.name;
+    let verdict = examined
+        .manifest
+        .check_event_types(is_host_event_type)
+        .and_then(|()| policy(config).check(name, examined.digest, examined.library_digest));
+    match verdict {
+        Ok(()) => Ok(examined),
+        Err(refusal) => Err(Box::new(Refused {
+            refusal,
+            known: Some(examined),
+        })),
+    }
+}
+
+fn is_host_event_type(event_type: &EventType) -> bool {
+    event_type.as_str().parse::<OwnType>().is_ok()
+}
+
+/// What `config` lets in.
+pub(in crate::cli) fn policy(config: &Config) -> Policy {
+    let allow: Vec<String> = config.plugins.allow.iter().cloned().map(String::from).collect();
+    let by_section = config
+        .plugins
+        .named
+        .keys()
+        .filter(|name| !config.is_plugin_enabled(name));
+    let disabled: Vec<String> = by_section
+        .chain(&config.plugins.disable)
+        .map(PluginName::to_string)
+        .collect();
+    let allow = (!allow.is_empty()).then_some(allow.as_slice());
+    Policy::new(allow, &disabled).expect("a configuration that was judged sound holds only names and digests")
+}
+
+/// A gate like the host's, whose copies go where they are thrown away.
+pub(in crate::cli) struct TrialGate {
+    gate: Gate,
+    cache: PathBuf,
+}
+
+impl TrialGate {
+    pub fn new(config: &Config, temporary: &Path) -> Self {
+        let cache = temporary.join(format!("kora-trial-{}", uuid::Uuid::new_v4()));
+        let gate = Gate::new(
+            config.plugins_directory(),
+            cache.clone(),
+            policy(config),
+            Platform::current(),
+        );
+        Self { gate, cache }
+    }
+
+    /// # Errors
+    /// The first refusal.
+    pub fn judge(&self, path: &Path) -> Result<Admitted, Refusal> {
+        let verdict = self.gate.admit(path);
+        // One copy at a time is enough of the temporary directory; a copy that cannot be removed now is removed at the end.
+        let _removed = std::fs::remove_dir_all(&self.cache);
+        verdict
+    }
+}
+
+impl Drop for TrialGate {
+    fn drop(&mut self) {
+        // Where nothing was admitted there is nothing to remove.
+        let _removed = std::fs::remove_dir_all(&self.cache);
+    }
+}
+
+impl Context<'_> {
+    /// Where copies go that are thrown away.
+    pub fn temporary(&self) -> PathBuf {
+        let named = (self.environment)("TMPDIR").filter(|name| !name.is_empty());
+        named.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+    }
+}
+
+/// As the running host would show it.
+pub(in crate::cli) fn shown(examined: &Examined) -> api::Plugin {
+    let Manifest {
+        name,
+        version,
+        description,
+        license,
+        provides,
+        event_types,
+        secrets,
+        permissions,
+        ..
+    } = &examined.manifest;
+    let names = |names: &[crate::domain::EntryName]| names.iter().map(ToString::to_string).collect();
+    api::Plugin {
+        name: Some(name.to_string()),
+        version: Some(version.to_string()),
+        state: SOUND.to_owned(),
+        path: examined.path.display().to_string(),
+        form: Some(form(examined.form).to_owned()),
+        digest: Some(examined.digest.to_string()),
+        library_digest: Some(examined.library_digest.to_string()),
+        description: Some(description.clone()),
+        license: Some(license.clone()),
+        target: Some(examined.facts.target.clone()),
+        glibc_floor: examined.facts.glibc_floor.map(|floor| floor.to_string()),
+        identity_providers: names(&provides.identity_providers),
+        daemons: names(&provides.daemons),
+        listeners: names(&provides.listeners),
+        permissions: granted(permissions),
+        event_types: event_types.iter().map(ToString::to_string).collect(),
+        secrets: secrets.iter().map(ToString::to_string).collect(),
+        warnings: examined.warnings.clone(),
+        ..api::Plugin::default()
+    }
+}
+
+/// A file that would not be let in, with what is known of it.
+pub(in crate::cli) fn shown_refused(path: &Path, refused: &Refused) -> api::Plugin {
+    api::Plugin {
+        state: REFUSED.to_owned(),
+        cause: Some(refused.refusal.to_string()),
+        path: path.display().to_string(),
+        ..refused.known.as_ref().map(shown).unwrap_or_default()
+    }
+}
+
+/// The same as an error.
+pub(in crate::cli) fn refused(refusal: &Refusal) -> Problem {
+    let code = format!("plugin.{}", refusal.kind());
+    Problem::new(
+        ProblemKind::WrongState,
+        &code,
+        format!("the plugin is refused: {refusal}"),
+    )
+}
+
+const fn form(form: Form) -> &'static str {
+    match form {
+        Form::Library => "library",
+        Form::Folder => "folder",
+        Form::Package => "package",
+    }
+}
+
+fn granted(permissions: &Permissions) -> Vec<String> {
+    let Permissions {
+        events,
+        state,
+        kv,
+        secrets,
+        tickets,
+        cost,
+        tools,
+        network,
+    } = *permissions;
+    let all = [
+        ("events", events),
+        ("state", state),
+        ("kv", kv),
+        ("secrets", secrets),
+        ("tickets", tickets),
+        ("cost", cost),
+        ("tools", tools),
+        ("network", network),
+    ];
+    all.iter()
+        .filter(|(_, asked)| *asked)
+        .map(|(name, _)| (*name).to_owned())
+        .collect()
+}

@@ -1,0 +1,14 @@
+//! How answers look to humans: text out of plain data. Nothing here writes, asks or decides.
+
+pub(super) mod config;
+pub(super) mod daemon;
+pub(super) mod doctor;
+pub(super) mod events;
+pub(super) mod identity;
+pub(super) mod plugins;
+pub(super) mod state;
+pub(super) mod status;
+mod table;
+pub(super) mod tenants;
+pub(super) mod text;
+pub(super) mod verify;

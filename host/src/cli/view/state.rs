@@ -1,0 +1,107 @@
+//! The operational state of a tenant.
+
+use super::{
+    table::{Table, fields},
+    text::{list, one_line, or_nothing},
+};
+use crate::service::api::{State, StateChanged};
+
+/// What it is, what it was, what it may become.
+pub(in crate::cli) fn state(state: &State) -> String {
+    let now = fields([
+        ("tenant", state.tenant.clone()),
+        ("state", state.primary_state.clone()),
+        ("since", or_nothing(state.state_entered_at.as_deref())),
+        ("may claim", state.claim_permission.clone()),
+        ("degraded by", list(&state.degradation_reasons)),
+    ]);
+    let past = Table::new(["AT", "FROM", "TO", "KIND", "TRIGGER"])
+        .rows(&state.transition_history, |transition| {
+            [
+                transition.timestamp.clone(),
+                transition.from_state.clone(),
+                transition.to_state.clone(),
+                transition.trigger_kind.clone(),
+                transition.trigger.clone(),
+            ]
+        })
+        .to_text("no transition since the host started");
+    let next = Table::new(["MAY BECOME", "BY"])
+        .rows(&state.valid_next_states, |next| {
+            [next.to_state.clone(), next.trigger.clone()]
+        })
+        .to_text("no other state may follow before the next boot");
+    format!("{now}\n{past}\n{next}")
+}
+
+/// What a pause or resume changed.
+pub(in crate::cli) fn changed(changed: &StateChanged) -> String {
+    let waits = if changed.pending {
+        "; the store is away, its events wait"
+    } else {
+        ""
+    };
+    format!(
+        "{}: {} → {} ({}){waits}\n",
+        one_line(&changed.tenant),
+        one_line(&changed.from_state),
+        one_line(&changed.to_state),
+        one_line(&changed.trigger)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::api::{NextState, Transition};
+
+    #[test]
+    fn the_state_is_shown_with_its_past_and_future() {
+        let paused = State {
+            tenant: "acme".to_owned(),
+            primary_state: "paused".to_owned(),
+            claim_permission: "none".to_owned(),
+            degradation_reasons: vec!["operator".to_owned()],
+            is_degraded: true,
+            state_entered_at: Some("2026-11-20T10:00:00Z".to_owned()),
+            transition_history: vec![Transition {
+                timestamp: "2026-11-20T10:00:00Z".to_owned(),
+                from_state: "ready".to_owned(),
+                to_state: "paused".to_owned(),
+                trigger: "lunch".to_owned(),
+                trigger_kind: "operator".to_owned(),
+            }],
+            valid_next_states: vec![NextState {
+                to_state: "ready".to_owned(),
+                trigger: "operator clears".to_owned(),
+            }],
+        };
+        insta::assert_snapshot!(state(&paused), @r"
+        tenant       acme
+        state        paused
+        since        2026-11-20T10:00:00Z
+        may claim    none
+        degraded by  operator
+
+        AT                    FROM   TO      KIND      TRIGGER
+        2026-11-20T10:00:00Z  ready  paused  operator  lunch
+
+        MAY BECOME  BY
+        ready       operator clears
+        ");
+    }
+
+    #[test]
+    fn a_change_is_one_line() {
+        let mut change = StateChanged {
+            tenant: "acme".to_owned(),
+            from_state: "ready".to_owned(),
+            to_state: "paused".to_owned(),
+            trigger: "operator".to_owned(),
+            pending: false,
+        };
+        assert_eq!(changed(&change), "acme: ready → paused (operator)\n");
+        change.pending = true;
+        assert!(changed(&change).contains("its events wait"));
+    }
+}

@@ -1,0 +1,170 @@
+//! The host at a glance.
+
+use super::{
+    daemon::{daemons, gates},
+    table::{Table, fields},
+    text::{list, one_line, or_nothing, span},
+};
+use crate::service::api::{PluginStatus, Status, TenantStatus};
+
+/// Everything that `kora status` knows.
+pub(in crate::cli) fn status(status: &Status) -> String {
+    let head = format!(
+        "kora {} is {} (process {}, for {})\n",
+        one_line(&status.version),
+        one_line(&status.state),
+        status.pid,
+        span(status.uptime_seconds)
+    );
+    let facts = fields([
+        ("home", status.home.clone()),
+        ("session", status.daemon_session_id.clone()),
+        ("started", status.boot_at.clone()),
+        ("stops because", or_nothing(status.shutdown_reason.as_deref())),
+        ("store", store(status)),
+        ("events that wait", status.spooled_events.to_string()),
+        ("errors, 5 minutes", status.recent_error_count_5min.to_string()),
+    ]);
+    [
+        head,
+        facts,
+        tenants(&status.tenants),
+        plugins(&status.plugins),
+        daemons(&status.daemons),
+        gates(&status.gates),
+    ]
+    .join("\n")
+}
+
+fn store(status: &Status) -> String {
+    match &status.store_cause {
+        Some(cause) => format!("{}: {cause}", status.store),
+        None => status.store.clone(),
+    }
+}
+
+fn tenants(tenants: &[TenantStatus]) -> String {
+    Table::new([
+        "TENANT",
+        "STATE",
+        "MAY CLAIM",
+        "DEGRADED BY",
+        "AGENT",
+        "IDENTITY",
+        "GENERATION",
+    ])
+    .rows(tenants, |tenant| {
+        [
+            tenant.tenant.clone(),
+            tenant.primary_state.clone(),
+            tenant.claim_permission.clone(),
+            list(&tenant.degradation_reasons),
+            or_nothing(tenant.agent_name.as_deref()),
+            or_nothing(tenant.provider.as_deref()),
+            tenant
+                .generation
+                .map(|number| number.to_string())
+                .unwrap_or_default(),
+        ]
+    })
+    .to_text("there are no tenants: add one with `kora tenants add TENANT`")
+}
+
+fn plugins(plugins: &[PluginStatus]) -> String {
+    Table::new(["PLUGIN", "VERSION", "STATE", "CAUSE"])
+        .rows(plugins, |plugin| {
+            [
+                or_nothing(plugin.name.as_deref()),
+                or_nothing(plugin.version.as_deref()),
+                plugin.state.clone(),
+                or_nothing(plugin.cause.as_deref()),
+            ]
+        })
+        .to_text("there are no plugins: install one with `kora plugins install FILE`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::api::{Daemon, Gate, Task};
+
+    #[test]
+    fn the_host_is_shown_with_all_that_runs_in_it() {
+        let host = Status {
+            version: "0.1.0".to_owned(),
+            pid: 4711,
+            state: "running".to_owned(),
+            daemon_session_id: "c0ffee".to_owned(),
+            boot_at: "2026-11-20T10:00:00Z".to_owned(),
+            uptime_seconds: 7_500,
+            shutdown_reason: None,
+            home: "/home/kora".to_owned(),
+            store: "unavailable".to_owned(),
+            store_cause: Some("disk full".to_owned()),
+            spooled_events: 3,
+            recent_error_count_5min: 1,
+            gates: vec![Gate {
+                gate_id: "store".to_owned(),
+                gate_class: "transient".to_owned(),
+                outcome: "pass".to_owned(),
+                attempts: 1,
+                elapsed_ms: 12,
+                detail: String::new(),
+            }],
+            tenants: vec![TenantStatus {
+                tenant: "acme".to_owned(),
+                primary_state: "ready".to_owned(),
+                claim_permission: "normal".to_owned(),
+                degradation_reasons: vec![],
+                agent_name: Some("Kora".to_owned()),
+                provider: Some("kora/kora".to_owned()),
+                generation: Some(1),
+            }],
+            plugins: vec![PluginStatus {
+                name: Some("kora".to_owned()),
+                version: Some("0.1.0".to_owned()),
+                state: "running".to_owned(),
+                cause: None,
+            }],
+            daemons: vec![Daemon {
+                plugin: "kora".to_owned(),
+                name: "heartbeat".to_owned(),
+                state: "running".to_owned(),
+                cause: None,
+                restarts: 0,
+                fatal_on_startup_failure: false,
+                shutdown_timeout_seconds: 5.0,
+                tasks: vec![Task {
+                    name: "kora.daemon.alive".to_owned(),
+                    every_seconds: 30.0,
+                    runs: 250,
+                    failures: 1,
+                    skipped: 0,
+                }],
+            }],
+        };
+        insta::assert_snapshot!(status(&host), @r"
+        kora 0.1.0 is running (process 4711, for 2 h 5 min)
+
+        home               /home/kora
+        session            c0ffee
+        started            2026-11-20T10:00:00Z
+        stops because      -
+        store              unavailable: disk full
+        events that wait   3
+        errors, 5 minutes  1
+
+        TENANT  STATE  MAY CLAIM  DEGRADED BY  AGENT  IDENTITY   GENERATION
+        acme    ready  normal     -            Kora   kora/kora  1
+
+        PLUGIN  VERSION  STATE    CAUSE
+        kora    0.1.0    running  -
+
+        DAEMON          STATE    RESTARTS  TASK               EVERY  RUNS  FAILED  SKIPPED  CAUSE
+        kora/heartbeat  running  0         kora.daemon.alive  30 s   250   1       0        -
+
+        GATE   CLASS      OUTCOME  ATTEMPTS  TOOK   DETAIL
+        store  transient  pass     1         12 ms  -
+        ");
+    }
+}
