@@ -75,7 +75,9 @@ fn read(line: &str) -> Option<Artifact> {
 pub fn executable(artifacts: &[Artifact], name: &str) -> Result<PathBuf> {
     artifacts
         .iter()
-        .filter(|artifact| artifact.target.name == name && artifact.target.kind.iter().any(|kind| kind == "bin"))
+        .filter(|artifact| {
+            artifact.target.name == name && artifact.target.kind.iter().any(|kind| kind == "bin")
+        })
         .find_map(|artifact| artifact.executable.clone())
         .with_context(|| format!("expected an executable `{name}` of the build, found none"))
 }

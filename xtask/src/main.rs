@@ -4,7 +4,12 @@
 //! Each command is a file of its own, with a struct of its arguments and a method `run`; a new one is a `mod`, a variant of
 //! [`Command`] and a line in [`Command::run`].
 
+mod artifacts;
+mod ci;
 mod package;
+mod process;
+mod test;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -21,12 +26,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Test(test::Test),
+    Ci(ci::Ci),
+    Tidy(tidy::Tidy),
     Package(package::Package),
 }
 
 impl Command {
     fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Test(test) => test.run(),
+            Self::Ci(ci) => ci.run(),
+            Self::Tidy(tidy) => tidy.run(),
             Self::Package(package) => package.run(),
         }
     }
@@ -35,6 +46,7 @@ impl Command {
 fn main() -> ExitCode {
     match Cli::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<process::AlreadyTold>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

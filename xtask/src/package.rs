@@ -125,17 +125,13 @@ pub fn package(name: &str, profile: Profile, out: &Path) -> Result<PathBuf> {
     let target = host_target()?;
     let sources = plugin::inside(&repository(), &target, Some(name))?;
     let source = sources.first().context("expected a plugin, found none")?;
-    let written =
-        pack(source, &target, profile, out).with_context(|| format!("cannot package `{name}`"))?;
+    let written = pack(source, &target, profile, out).with_context(|| format!("cannot package `{name}`"))?;
     Ok(written.path)
 }
 
 fn pack(source: &PluginSource, target: &str, profile: Profile, out: &Path) -> Result<Written> {
     let (name, version) = (&source.manifest.name, &source.manifest.version);
-    eprintln!(
-        "packaging {name} {version} for {target} ({})",
-        profile.as_str()
-    );
+    eprintln!("packaging {name} {version} for {target} ({})", profile.as_str());
     let bytes = build::build(source, target, profile)?;
     let library = Library::parse(&bytes)?;
     ensure!(

@@ -60,9 +60,7 @@ pub fn has_cargo_command(name: &str) -> bool {
 
 /// Where cargo looks beside `PATH`.
 fn cargo_bin() -> Option<std::path::PathBuf> {
-    crate::workspace::cargo_home()
-        .ok()
-        .map(|home| home.join("bin"))
+    crate::workspace::cargo_home().ok().map(|home| home.join("bin"))
 }
 
 /// The command line as a shell would take it.

@@ -78,9 +78,14 @@ impl Tidy {
         }
         let errors = findings.iter().filter(|finding| !finding.is_warning).count();
         let warnings = findings.len() - errors;
-        eprintln!("tidy: {} files, {errors} errors, {warnings} warnings", sources.len());
+        eprintln!(
+            "tidy: {} files, {errors} errors, {warnings} warnings",
+            sources.len()
+        );
         if errors > 0 {
-            bail!("{errors} places break a house rule; CONTRIBUTING.md and ARCHITECTURE.md say why they are there");
+            bail!(
+                "{errors} places break a house rule; CONTRIBUTING.md and ARCHITECTURE.md say why they are there"
+            );
         }
         Ok(())
     }

@@ -128,4 +128,7 @@ pub(super) enum Command {
     Completions(CompletionsArguments),
     /// Show the versions of this command and of what it offers to plugins
     Version,
+    /// Print a page of the reference
+    #[command(hide = true)]
+    Reference(ReferenceArguments),
 }

@@ -68,8 +68,15 @@ impl RustFile {
 /// `host/src/plugin/elf.rs` is the module `plugin`, `elf` of its crate; `lib.rs`, `main.rs` and `mod.rs` are that of their folder.
 pub fn module_path(path: &str) -> Vec<String> {
     let within = path.split_once("src/").map_or(path, |(_, within)| within);
-    let mut names: Vec<_> = within.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
-    if names.last().is_some_and(|last| ["lib", "main", "mod"].contains(&last.as_str())) {
+    let mut names: Vec<_> = within
+        .trim_end_matches(".rs")
+        .split('/')
+        .map(str::to_owned)
+        .collect();
+    if names
+        .last()
+        .is_some_and(|last| ["lib", "main", "mod"].contains(&last.as_str()))
+    {
         names.pop();
     }
     names
@@ -220,11 +227,12 @@ fn attribute_names(tokens: TokenStream) -> Vec<String> {
 /// `mod name { … }`, and how many tokens it has.
 fn inline_module(tokens: &[TokenTree]) -> Option<(String, &Group, usize)> {
     match tokens {
-        [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Group(body), ..]
-            if word == "mod" && body.delimiter() == Delimiter::Brace =>
-        {
-            Some((name.to_string(), body, 3))
-        }
+        [
+            TokenTree::Ident(word),
+            TokenTree::Ident(name),
+            TokenTree::Group(body),
+            ..,
+        ] if word == "mod" && body.delimiter() == Delimiter::Brace => Some((name.to_string(), body, 3)),
         _ => None,
     }
 }
@@ -330,7 +338,10 @@ mod tests {
             ]
         );
         assert_eq!(
-            facts("host/src/plugin.rs", "use super::state::A;\nuse $crate::domain::B;"),
+            facts(
+                "host/src/plugin.rs",
+                "use super::state::A;\nuse $crate::domain::B;"
+            ),
             ["1 crate::state::A", "2 crate::domain::B"]
         );
     }

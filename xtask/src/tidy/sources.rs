@@ -27,10 +27,14 @@ pub fn list(repository: &Path) -> Result<Vec<Source>> {
     let tracked = git(repository, &["--stage"])?;
     let mut sources: Vec<Source> = tracked.split('\0').filter_map(tracked_source).collect();
     let new = git(repository, &["--others", "--exclude-standard"])?;
-    sources.extend(new.split('\0').filter(|path| !path.is_empty()).map(|path| Source {
-        path: path.to_owned(),
-        ..Source::default()
-    }));
+    sources.extend(
+        new.split('\0')
+            .filter(|path| !path.is_empty())
+            .map(|path| Source {
+                path: path.to_owned(),
+                ..Source::default()
+            }),
+    );
     let mut read = Vec::new();
     for source in sources {
         read.extend(with_text(repository, source)?);
@@ -93,11 +97,19 @@ mod tests {
         let root = repository.path();
         let git = |arguments: &[&str]| {
             let mut command = Command::new("git");
-            command.args(arguments).current_dir(root).env("GIT_CONFIG_GLOBAL", "/dev/null");
+            command
+                .args(arguments)
+                .current_dir(root)
+                .env("GIT_CONFIG_GLOBAL", "/dev/null");
             process::output(&mut command).expect("git does it");
         };
         git(&["init", "--quiet"]);
-        for (name, text) in [(".gitignore", "ignored"), ("b", "text"), ("gone", ""), ("ignored", "")] {
+        for (name, text) in [
+            (".gitignore", "ignored"),
+            ("b", "text"),
+            ("gone", ""),
+            ("ignored", ""),
+        ] {
             fs::write(root.join(name), text).expect("writes");
         }
         git(&["add", "b", "gone", ".gitignore"]);
@@ -107,7 +119,14 @@ mod tests {
         let listed = list(root).expect("lists");
         let shown: Vec<_> = listed
             .iter()
-            .map(|source| (source.path.as_str(), source.text.as_str(), source.is_executable, source.is_tracked))
+            .map(|source| {
+                (
+                    source.path.as_str(),
+                    source.text.as_str(),
+                    source.is_executable,
+                    source.is_tracked,
+                )
+            })
             .collect();
         assert_eq!(
             shown,
