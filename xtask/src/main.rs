@@ -6,8 +6,12 @@
 
 mod artifacts;
 mod ci;
+mod daemon;
+mod demo;
+mod home;
 mod package;
 mod process;
+mod run;
 mod test;
 mod tidy;
 mod workspace;
@@ -26,6 +30,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Run),
+    Demo(demo::Demo),
     Test(test::Test),
     Ci(ci::Ci),
     Tidy(tidy::Tidy),
@@ -35,6 +41,8 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Run(run) => run.run(),
+            Self::Demo(demo) => demo.run(),
             Self::Test(test) => test.run(),
             Self::Ci(ci) => ci.run(),
             Self::Tidy(tidy) => tidy.run(),

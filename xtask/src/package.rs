@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use self::{library::Library, plugin::PluginSource};
+use self::{archive::Effort, library::Library, plugin::PluginSource};
 use crate::workspace::{host_target, repository};
 
 /// Build a plugin into one file: NAME-VERSION-TARGET.tar.zst
@@ -55,6 +55,13 @@ impl Profile {
         match self {
             Self::Release => "release",
             Self::Dev => "dev",
+        }
+    }
+
+    const fn effort(self) -> Effort {
+        match self {
+            Self::Release => Effort::Small,
+            Self::Dev => Effort::Quick,
         }
     }
 }
@@ -154,7 +161,7 @@ fn pack(source: &PluginSource, target: &str, profile: Profile, out: &Path) -> Re
     let glibc_floor = library.glibc_floor().map(|floor| floor.to_string());
     files.insert(format!("lib{name}.so"), bytes);
 
-    let package = archive::pack(files)?;
+    let package = archive::pack(files, profile.effort())?;
     let path = out.join(format!("{name}-{version}-{target}.tar.zst"));
     archive::write(&path, &package.bytes)?;
     Ok(Written {

@@ -10,7 +10,7 @@ use clap::{
 use super::command::{
     boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, daemon::DaemonArguments,
     events::EventsCommand, identity::IdentityCommand, init::InitArguments, plugins::PluginsCommand,
-    state::StateCommand, tenants::TenantsCommand,
+    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 

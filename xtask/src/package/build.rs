@@ -38,27 +38,43 @@ fn command(source: &PluginSource, target: &str, profile: Profile) -> Result<Comm
     command
         .args(["build", "--locked"])
         .args(MESSAGE_FORMAT)
-        .args(["--profile", profile.as_str(), "--target", target])
+        .args(["--profile", profile.as_str()])
         .args(["--package", &source.cargo.id])
         .arg("--manifest-path")
-        .arg(source.cargo.directory().join("Cargo.toml"))
-        // Its own, since the flags below would throw away what other builds left there.
+        .arg(source.cargo.directory().join("Cargo.toml"));
+    let is_ours = repository().canonicalize()? == source.workspace_root.canonicalize()?;
+    match profile {
+        Profile::Release => reproducible(&mut command, source, target)?,
+        // Beside all else that is built here: most of what it needs is there already.
+        Profile::Dev if is_ours => {}
+        Profile::Dev => drop(command.arg("--target-dir").arg(own_directory())),
+    }
+    Ok(command)
+}
+
+fn own_directory() -> PathBuf {
+    repository().join("target/package")
+}
+
+/// Keeps everything out that is this machine's alone.
+fn reproducible(command: &mut Command, source: &PluginSource, target: &str) -> Result<()> {
+    command
+        .args(["--target", target])
+        // The flags below would throw away what other builds left in theirs.
         .arg("--target-dir")
-        .arg(repository().join("target/package"))
+        .arg(own_directory())
         .env("CARGO_ENCODED_RUSTFLAGS", flags(source)?)
         .env("CARGO_INCREMENTAL", "0");
     // What would change the flags, or the profile, from outside.
     for name in ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_TARGET_DIR"] {
         command.env_remove(name);
     }
-    if profile == Profile::Release {
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CARGO_PROFILE_RELEASE_") {
-                command.env_remove(name);
-            }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PROFILE_RELEASE_") {
+            command.env_remove(name);
         }
     }
-    Ok(command)
+    Ok(())
 }
 
 /// Gives every place of this machine that could get into the library a name of its own.
