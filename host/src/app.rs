@@ -15,6 +15,7 @@ mod upkeep;
 mod wire;
 
 use std::{
+    process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{App, BootOptions, BootReport, DaemonEnd, DaemonOptions},
+    cli::{self, App, BootOptions, BootReport, DaemonEnd, DaemonOptions},
     config::{Config, ConfigProblems, Flag, Home, Inputs, set_plugin_enabled},
     coordinator::{BootOutcome, Ending, Exit},
     domain::{LogFormat, LogLevel, PluginName},
@@ -32,6 +33,11 @@ use crate::{
 };
 use journal::Account;
 use parts::Running;
+
+/// Runs the `kora` command that the process was started with. Blocks until it is done.
+pub fn main() -> ExitCode {
+    cli::main(&Kora)
+}
 
 /// The host as the command runs it.
 pub struct Kora;
@@ -192,8 +198,9 @@ impl ConfigSource for HomeConfig {
 
     fn set_plugin_enabled(&self, plugin: &PluginName, enabled: bool) -> Result<(), String> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = set_plugin_enabled(&self.home.config_file(), plugin, enabled);
-        written.map(drop).map_err(|error| error.to_string())
+        set_plugin_enabled(&self.home.config_file(), plugin, enabled)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -14,7 +14,6 @@ mod reference;
 #[cfg(test)]
 mod tests;
 mod ui;
-mod unwired;
 mod view;
 
 pub use port::{App, BootOptions, BootOutcome, BootReport, DaemonEnd, DaemonOptions};
@@ -35,13 +34,8 @@ use self::{
     ui::Ui,
 };
 
-/// Runs the command that the process was started with. Blocks until it is done.
-pub fn main() -> ExitCode {
-    main_with(&unwired::Unwired)
-}
-
 /// Runs the command that the process was started with, on hosts that `app` runs. Blocks until it is done.
-pub fn main_with(app: &dyn App) -> ExitCode {
+pub fn main(app: &dyn App) -> ExitCode {
     let (out, err) = (io::stdout(), io::stderr());
     let surroundings = Surroundings {
         environment: &|name| std::env::var_os(name),
@@ -107,6 +101,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Config(command) => command::config::run(&command, context),
         Command::Completions(arguments) => command::completions::run(&arguments, context),
         Command::Version => command::version::run(context),
+        Command::Reference(arguments) => command::reference::run(&arguments, context),
     }
 }
 

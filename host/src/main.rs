@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kora_host::cli::main_with(&kora_host::app::Kora)
+    kora_host::app::main()
 }

@@ -11,7 +11,7 @@ mod directory;
 mod elf;
 mod extensions;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod gate;
 mod instance;
 mod library;
@@ -33,7 +33,7 @@ pub use context::{Grants, HostPort, MetricKind, Permission, PluginIdentity, Port
 pub use directory::{Candidate, DirectoryChange, Form, Settle, Stamp, Watcher, scan, scan_settled};
 pub use elf::{GlibcVersion, LibraryFacts, Platform};
 pub use extensions::Extensions;
-pub use gate::Gate;
+pub use gate::{Gate, is_host_event_type};
 pub use instance::Instance;
 pub use library::{LoadError, LoadedLibrary};
 pub use lifecycle::PluginState;

@@ -31,6 +31,7 @@ use crate::{
     telemetry::{LoggingHandle, Metrics},
 };
 
+pub use plugins::plugin_policy;
 pub use problem::{Problem, ProblemKind};
 pub use tenants::{TENANT_IDENTITY, agent_name, identity_seed};
 
@@ -171,14 +172,19 @@ impl Service {
     }
 
     fn gates(&self) -> Vec<api::Gate> {
-        let view = |gate: GateReport| api::Gate {
+        self.gate_reports().into_iter().map(api::Gate::from).collect()
+    }
+}
+
+impl From<GateReport> for api::Gate {
+    fn from(gate: GateReport) -> Self {
+        Self {
             gate_id: gate.gate_id,
             gate_class: gate.gate_class.to_string(),
             outcome: gate.outcome.to_string(),
             attempts: gate.attempts,
             elapsed_ms: gate.elapsed_ms,
             detail: gate.detail,
-        };
-        self.gate_reports().into_iter().map(view).collect()
+        }
     }
 }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Many requests may be under way on one connection; they run at the same time and are answered in any order. Whoever needs
-//! an order waits for an answer before the next request; only a stream has begun before the next line is read. There is no token: the peer's uid, as the kernel gives it, must be the
+//! an order waits for an answer before the next request. There is no token: the peer's uid, as the kernel gives it, must be the
 //! daemon's own or root's.
 //!
 //! ```text

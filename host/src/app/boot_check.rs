@@ -40,7 +40,7 @@ pub fn check_boot(options: BootOptions) -> Result<BootReport, Problem> {
     };
     Ok(BootReport {
         outcome,
-        gates: gates.into_iter().map(view).collect(),
+        gates: gates.into_iter().map(Gate::from).collect(),
     })
 }
 
@@ -160,16 +160,5 @@ fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> Gate
             began,
             "no provider of the configured name, and no fallback prompt".to_owned(),
         ),
-    }
-}
-
-fn view(gate: GateReport) -> Gate {
-    Gate {
-        gate_id: gate.gate_id,
-        gate_class: gate.gate_class.to_string(),
-        outcome: gate.outcome.to_string(),
-        attempts: gate.attempts,
-        elapsed_ms: gate.elapsed_ms,
-        detail: gate.detail,
     }
 }

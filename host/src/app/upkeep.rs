@@ -29,11 +29,12 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
     service
         .tasks
         .spawn(async move { log.keep_draining(draining).await });
-    let mut work = vec![];
-    work.push(service.tasks.spawn(look_into(service.clone(), changes)));
-    work.push(service.tasks.spawn(ask_again(service.clone(), announced)));
-    work.push(service.tasks.spawn(rounds(service.clone())));
-    work.push(service.tasks.spawn(watch_store(service.clone())));
+    let work = [
+        service.tasks.spawn(look_into(service.clone(), changes)),
+        service.tasks.spawn(ask_again(service.clone(), announced)),
+        service.tasks.spawn(rounds(service.clone())),
+        service.tasks.spawn(watch_store(service.clone())),
+    ];
     let stop = stop.clone();
     service.tasks.spawn(async move {
         stop.cancelled().await;

@@ -10,7 +10,7 @@ use clap::{
 use super::command::{
     boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, daemon::DaemonArguments,
     events::EventsCommand, identity::IdentityCommand, init::InitArguments, plugins::PluginsCommand,
-    state::StateCommand, tenants::TenantsCommand,
+    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -96,11 +96,8 @@ fn log_formats() -> impl clap::builder::TypedValueParser<Value = LogFormat> {
 /// The commands, in the order in which a newcomer meets them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make a home: directories, a commented configuration, an operator's token
     Init(InitArguments),
-    /// Run the host in the foreground
     Daemon(DaemonArguments),
-    /// Check whether the host would boot
     Boot(BootArguments),
     /// Show how the running host is
     Status,
@@ -124,8 +121,10 @@ pub(super) enum Command {
     /// Check, show and reload the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print completions for a shell
     Completions(CompletionsArguments),
     /// Show the versions of this command and of what it offers to plugins
     Version,
+    /// Print a page of the reference
+    #[command(hide = true)]
+    Reference(ReferenceArguments),
 }

@@ -57,6 +57,7 @@ impl Gate {
     }
 }
 
-fn is_host_event_type(event_type: &EventType) -> bool {
+/// Whether an event type is one of the host's own, which no manifest may claim.
+pub fn is_host_event_type(event_type: &EventType) -> bool {
     event_type.as_str().parse::<OwnType>().is_ok()
 }

@@ -271,9 +271,7 @@ impl Registry {
         if record.report.instance.is_none() && record.report.state != PluginState::Wedged {
             return Some(admitted);
         }
-        let Some(loaded) = record.report.admitted.clone() else {
-            return None;
-        };
+        let loaded = record.report.admitted.clone()?;
         if loaded.digest == admitted.digest {
             record.report.note = None;
             record.report.path = admitted.path;

@@ -63,7 +63,7 @@ pub enum Call {
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
-    /// Events: an array of [`Event`]. If it is to follow: those that are appended from now on, one by one, and none of the past.
+    /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
     /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.

@@ -105,7 +105,8 @@ impl Service {
             .map(|event| event.seq)
             .or(input.after_seq)
             .unwrap_or(0);
-        let follower = Follower {
+        let is_from_a_place = input.after_seq.is_some();
+        let mut follower = Follower {
             log: self.log.clone(),
             tenant,
             prefix: input.prefix,
@@ -116,6 +117,10 @@ impl Service {
             let follow = async {
                 for event in first {
                     sender.send(event).await.ok()?;
+                }
+                if is_from_a_place {
+                    // There may be more since then than one page holds.
+                    follower.catch_up().await?;
                 }
                 follower.follow(subscription).await
             };

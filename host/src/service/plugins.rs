@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{Operator, Problem, ProblemKind, Service, api, entries};
 use crate::{
+    config::Config,
     coordinator::{EntryState, EntryStatus, NewEntry, OperationError},
     domain::PluginName,
     plugin::{FileNote, Form, Gate, Instance, PluginReport, PluginState, Policy},
@@ -84,28 +85,11 @@ impl Service {
     /// The gate as the configuration is now.
     pub fn gate(&self) -> Arc<Gate> {
         let config = self.config.load();
-        let allow: Vec<String> = config.plugins.allow.iter().cloned().map(String::from).collect();
-        let disabled = config
-            .plugins
-            .named
-            .iter()
-            .filter(|(_, section)| !section.enabled)
-            .map(|(name, _)| name);
-        let disabled: Vec<String> = config
-            .plugins
-            .disable
-            .iter()
-            .chain(disabled)
-            .map(ToString::to_string)
-            .collect();
-        // An empty list narrows nothing.
-        let policy = Policy::new((!allow.is_empty()).then_some(allow.as_slice()), &disabled)
-            .expect("the configuration holds names and digests that were parsed as such");
         let directory = config.plugins_directory();
         Arc::new(Gate::new(
             directory,
             config.home().cache(),
-            policy,
+            plugin_policy(&config),
             self.platform.clone(),
         ))
     }
@@ -270,6 +254,19 @@ impl Service {
             Problem::new(ProblemKind::NotFound, "plugin.no_file", message)
         })
     }
+}
+
+/// Which plugins a configuration lets in.
+pub fn plugin_policy(config: &Config) -> Policy {
+    let allow: Vec<String> = config.plugins.allow.iter().cloned().map(String::from).collect();
+    let named = config.plugins.named.keys().chain(&config.plugins.disable);
+    let disabled: Vec<String> = named
+        .filter(|name| !config.is_plugin_enabled(name))
+        .map(ToString::to_string)
+        .collect();
+    // An empty list narrows nothing.
+    let allow = (!allow.is_empty()).then_some(allow.as_slice());
+    Policy::new(allow, &disabled).expect("a configuration that was judged sound holds only names and digests")
 }
 
 /// What a plugin's entries together make of it. Nothing while some are stopped in order: who stops them says it of the plugin,

@@ -1,10 +1,9 @@
 //! Asking the running daemon. One connection, any number of requests under way on it at the same time.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     io,
     path::Path,
-    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -49,8 +48,6 @@ pub struct Client {
 /// The events of a `events.tail` that follows.
 #[derive(Debug)]
 pub struct Follow {
-    /// What came while the past was waited for.
-    early: VecDeque<Result<Value, Problem>>,
     items: mpsc::Receiver<Result<Value, Problem>>,
 }
 
@@ -122,35 +119,7 @@ impl Client {
         let (sender, items) = mpsc::channel(STREAM_BUFFER);
         let call = Call::EventsTail(TailEvents { follow: true, ..tail });
         self.ask(&call, Waiter::Follow(sender)).await?;
-        Ok(Follow {
-            early: VecDeque::new(),
-            items,
-        })
-    }
-
-    /// What `tail` asks for of the past, and the stream that goes on from there: nothing lies between, but the stream may begin
-    /// with events that the past ended with.
-    ///
-    /// # Errors
-    /// Those of [`call`](Self::call).
-    pub async fn tail_then_follow(&self, tail: TailEvents) -> Result<(Vec<Value>, Follow), Problem> {
-        let mut follow = self.follow(tail.clone()).await?;
-        let call = Call::EventsTail(TailEvents {
-            follow: false,
-            ..tail
-        });
-        let mut past = pin!(self.call_as(&call));
-        let mut is_open = true;
-        loop {
-            // The stream is taken in meanwhile, since the answer stands behind what it brings. The daemon bounds how much that is.
-            tokio::select! {
-                past = &mut past => return Ok((past?, follow)),
-                item = follow.items.recv(), if is_open => match item {
-                    Some(item) => follow.early.push_back(item),
-                    None => is_open = false,
-                },
-            }
-        }
+        Ok(Follow { items })
     }
 
     async fn ask(&self, call: &Call, waiter: Waiter) -> Result<(), Problem> {
@@ -172,10 +141,7 @@ impl Follow {
     /// # Errors
     /// What the daemon has against the request, or that the connection ended.
     pub async fn next(&mut self) -> Option<Result<(Event, Value), Problem>> {
-        let item = match self.early.pop_front() {
-            Some(item) => item,
-            None => self.items.recv().await?,
-        };
+        let item = self.items.recv().await?;
         Some(item.and_then(|value| Ok((read_answer(value.clone())?, value))))
     }
 }

@@ -110,7 +110,13 @@ impl<H: Handler> Connection<H> {
             Ok(Request {
                 id,
                 call: Call::EventsTail(tail),
-            }) if tail.follow => self.begin_stream(id, tail, tasks).await,
+            }) if tail.follow => match Arc::clone(&self.follows).try_acquire_owned() {
+                Ok(permit) => {
+                    tasks.spawn(self.follow(id, tail, permit));
+                    Some(())
+                }
+                Err(_) => self.send(&Answer::error(Some(id), too_many_follows())).await,
+            },
             Ok(Request { id, call }) => {
                 let permit = tokio::select! {
                     biased;
@@ -129,21 +135,13 @@ impl<H: Handler> Connection<H> {
         let _gone = self.send(&Answer::new(id, outcome)).await;
     }
 
-    /// The stream has begun before the next line is read: who asks for the past afterwards misses nothing between.
-    async fn begin_stream(self: Arc<Self>, id: u64, tail: TailEvents, tasks: &mut JoinSet<()>) -> Option<()> {
-        let Ok(permit) = Arc::clone(&self.follows).try_acquire_owned() else {
-            return self.send(&Answer::error(Some(id), too_many_follows())).await;
-        };
+    async fn follow(self: Arc<Self>, id: u64, tail: TailEvents, _permit: OwnedSemaphorePermit) {
         let following = guarded(self.shared.handler.follow(self.operator_uid, tail));
-        match self.unless_ended(following).await? {
-            Ok(events) => drop(tasks.spawn(self.follow(id, events, permit))),
-            Err(problem) => self.send(&Answer::error(Some(id), problem)).await?,
-        }
-        Some(())
-    }
-
-    async fn follow(self: Arc<Self>, id: u64, events: mpsc::Receiver<Event>, _permit: OwnedSemaphorePermit) {
-        let outcome = self.stream(id, events).await;
+        let outcome = match self.unless_ended(following).await {
+            Some(Ok(events)) => self.stream(id, events).await,
+            Some(Err(problem)) => Err(problem),
+            None => Ok(Value::Null),
+        };
         let _gone = self.send(&Answer::new(id, outcome)).await;
     }
 

@@ -36,9 +36,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers `call` as the operator with this uid.
     async fn call(&self, operator_uid: u32, call: Call) -> Result<Value, Problem>;
 
-    /// The events that `tail` asks for, as they are appended once this has returned; for the past there is a call. The stream
-    /// ends when either side drops its half. It is read as fast as the peer reads: whether a slow reader is waited for or cut off
-    /// is the handler's affair.
+    /// The events that `tail` asks for, in order, then those that are appended from now on, without a gap: after a place all of
+    /// them, else as many of the newest as the limit says. The stream ends when either side drops its half.
     async fn follow(&self, operator_uid: u32, tail: TailEvents) -> Result<mpsc::Receiver<Event>, Problem>;
 }
 

@@ -31,8 +31,8 @@ use crate::service::{
 /// Ends a test that would hang.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// `identity.show TENANT` answers when `plugins.restart TENANT` was called, `events.tail` when the gate `past` is opened;
-/// `config.reload` panics; the rest is answered at once.
+/// `identity.show TENANT` answers when `plugins.restart TENANT` was called; `config.reload` panics; the rest is answered at
+/// once.
 #[derive(Default)]
 struct Fake {
     gates: Mutex<std::collections::HashMap<String, Arc<Notify>>>,
@@ -60,10 +60,6 @@ impl Handler for Fake {
             Call::PluginsRestart(PluginName { name }) => {
                 self.gate(&name).notify_one();
                 Ok(json!("opened"))
-            }
-            Call::EventsTail(_) => {
-                self.gate("past").notified().await;
-                Ok(json!([]))
             }
             Call::ConfigReload(_) => panic!("a fault of the handler"),
             Call::TenantsList(_) => {
@@ -385,31 +381,6 @@ async fn a_stream_that_is_refused_says_why_and_one_that_ends_ends() {
     host.until(|fake| fake.appended.lock().unwrap().is_some()).await;
     drop(host.fake.appended.lock().unwrap().take());
     assert!(timeout(DEADLINE, events.next()).await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn a_stream_that_goes_on_from_the_past_misses_nothing_and_waits_for_nothing() {
-    let host = Host::start().await;
-    let client = host.client().await;
-    let feed = async {
-        host.until(|fake| fake.appended.lock().unwrap().is_some()).await;
-        let appended = host.fake.appended.lock().unwrap().take().unwrap();
-        // More than is kept for a stream that is not read, before the past is answered.
-        for seq in 1..=2_000 {
-            appended.send(event(seq)).await.unwrap();
-        }
-        host.fake.gate("past").notify_one();
-    };
-    let tail = client.tail_then_follow(TailEvents::default());
-    let (begun, ()) = timeout(DEADLINE, async { tokio::join!(tail, feed) })
-        .await
-        .unwrap();
-    let (past, mut events) = begun.unwrap();
-    assert!(past.is_empty());
-    for seq in 1..=2_000 {
-        assert_eq!(events.next().await.unwrap().unwrap().0.seq, seq);
-    }
-    assert!(events.next().await.is_none());
 }
 
 #[tokio::test]

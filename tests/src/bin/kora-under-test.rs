@@ -1,5 +1,5 @@
 //! The command under test: the same as `kora`, built where Cargo tells the tests its path.
 
 fn main() -> std::process::ExitCode {
-    kora_host::cli::main_with(&kora_host::app::Kora)
+    kora_host::app::main()
 }

@@ -9,6 +9,8 @@ use crate::cli::{
     view,
 };
 
+/// Check whether the host would boot
+///
 /// Runs each boot gate once, shows how it went, and changes nothing.
 ///
 /// Exit codes: 0 all passed; 1 a gate failed that will fail again; 2 a gate failed that may pass later, or the gates could not

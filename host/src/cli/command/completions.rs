@@ -9,7 +9,7 @@ use crate::cli::{
     failure::{Exit, Outcome},
 };
 
-/// Prints a script that lets a shell complete this command.
+/// Print completions for a shell
 ///
 /// For bash: `kora completions bash > ~/.local/share/bash-completion/completions/kora`.
 #[derive(Debug, Args)]

@@ -8,9 +8,9 @@ use crate::cli::{
     port::{DaemonEnd, DaemonOptions},
 };
 
-/// Runs the host of this home in the foreground, until SIGTERM or SIGINT, or until the boot fails.
+/// Run the host in the foreground
 ///
-/// Standard output stays empty; the log goes to standard error. SIGHUP applies what has changed in `kora.toml`.
+/// Until SIGTERM or SIGINT, or until the boot fails. Standard output stays empty; the log goes to standard error. SIGHUP applies what has changed in `kora.toml`.
 ///
 /// Exit codes: 0 stopped in order; 1 the boot failed; 2 it could not begin (the configuration is not valid, another host has
 /// the home or the store); 130 interrupted from the keyboard.

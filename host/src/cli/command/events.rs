@@ -14,7 +14,6 @@ use crate::cli::{context::Context, failure::Outcome};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum EventsCommand {
-    /// Show the newest events of a chain, or those after a place in it
     Tail(TailArguments),
     Verify(VerifyArguments),
     Export(ExportArguments),

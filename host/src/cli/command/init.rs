@@ -9,10 +9,10 @@ use crate::cli::{
     view::text::several_lines,
 };
 
-/// Makes a home: its directories, a commented `kora.toml`, and `callers.toml` with the hash of an operator's token.
+/// Make a home: directories, a commented configuration, an operator's token
 ///
-/// Where there is a home already, only what is missing is made; what is there is named and left as it is. The token is shown
-/// this once and kept nowhere.
+/// `kora.toml` shows every setting; `callers.toml` holds the hash of the token, which is shown this once and kept nowhere.
+/// Where there is a home already, only what is missing is made; what is there is named and left as it is.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InitArguments {
     /// Write both files anew, with another token; the old ones are kept beside them. Data is never touched

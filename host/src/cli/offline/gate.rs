@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::{
     cli::context::Context,
     config::Config,
-    domain::{EventType, PluginName},
-    engine::vocabulary::OwnType,
     plugin::{
-        Admitted, Examined, Form, Gate, Limits, Manifest, Permissions, Platform, Policy, Refusal, Strictness,
-        examine,
+        Admitted, Examined, Form, Gate, Limits, Manifest, Permissions, Platform, Refusal, Strictness,
+        examine, is_host_event_type,
     },
-    service::{Problem, ProblemKind, api},
+    service::{Problem, ProblemKind, api, plugin_policy},
 };
 
 /// What a file that may be loaded is called here; the same word as in the running host.
@@ -35,7 +33,7 @@ pub(in crate::cli) fn inspect(path: &Path, config: &Config) -> Result<Examined, 
     let verdict = examined
         .manifest
         .check_event_types(is_host_event_type)
-        .and_then(|()| policy(config).check(name, examined.digest, examined.library_digest));
+        .and_then(|()| plugin_policy(config).check(name, examined.digest, examined.library_digest));
     match verdict {
         Ok(()) => Ok(examined),
         Err(refusal) => Err(Box::new(Refused {
@@ -43,26 +41,6 @@ pub(in crate::cli) fn inspect(path: &Path, config: &Config) -> Result<Examined, 
             known: Some(examined),
         })),
     }
-}
-
-fn is_host_event_type(event_type: &EventType) -> bool {
-    event_type.as_str().parse::<OwnType>().is_ok()
-}
-
-/// What `config` lets in.
-pub(in crate::cli) fn policy(config: &Config) -> Policy {
-    let allow: Vec<String> = config.plugins.allow.iter().cloned().map(String::from).collect();
-    let by_section = config
-        .plugins
-        .named
-        .keys()
-        .filter(|name| !config.is_plugin_enabled(name));
-    let disabled: Vec<String> = by_section
-        .chain(&config.plugins.disable)
-        .map(PluginName::to_string)
-        .collect();
-    let allow = (!allow.is_empty()).then_some(allow.as_slice());
-    Policy::new(allow, &disabled).expect("a configuration that was judged sound holds only names and digests")
 }
 
 /// A gate like the host's, whose copies go where they are thrown away.
@@ -77,7 +55,7 @@ impl TrialGate {
         let gate = Gate::new(
             config.plugins_directory(),
             cache.clone(),
-            policy(config),
+            plugin_policy(config),
             Platform::current(),
         );
         Self { gate, cache }

@@ -18,7 +18,11 @@ pub(in crate::cli) fn open(config: &Config) -> Result<SqliteReader, Problem> {
         return Err(Problem::new(ProblemKind::NotFound, "store.missing", message)
             .hint("the first `kora daemon` makes it; or name another home with `--home DIR`"));
     }
-    SqliteReader::open(&path).map_err(|error| problem(&error))
+    SqliteReader::open(&path).map_err(|error| {
+        let problem = problem(&error);
+        let message = format!("`{}`: {}", path.display(), problem.message);
+        Problem { message, ..problem }
+    })
 }
 
 /// The error for people.

@@ -36,7 +36,11 @@ pub(super) fn look(
                 CHECK,
                 format!("`{name}` of `{plugin}`{} can be read", whose(*tenant)),
             ),
-            Err(error) => Finding::fail(CHECK, error.to_string(), "mend the place; no restart is needed"),
+            Err(error) => Finding::fail(
+                CHECK,
+                error.to_string(),
+                "`kora config show` says of which kind its place is",
+            ),
         });
     }
     for plugin in admitted {
