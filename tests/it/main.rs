@@ -8,4 +8,5 @@ mod harness;
 mod identity;
 mod lies;
 mod panics;
+mod state;
 mod trespass;
