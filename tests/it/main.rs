@@ -3,6 +3,7 @@
 mod admission;
 mod coordinator;
 mod drop_in;
+mod events;
 mod hangs;
 mod harness;
 mod identity;
