@@ -4,6 +4,7 @@
 //! Each command is a file of its own, with a struct of its arguments and a method `run`; a new one is a `mod`, a variant of
 //! [`Command`] and a line in [`Command::run`].
 
+mod bench;
 mod package;
 mod workspace;
 
@@ -21,12 +22,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Bench),
     Package(package::Package),
 }
 
 impl Command {
     fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Bench(bench) => bench.run(),
             Self::Package(package) => package.run(),
         }
     }
