@@ -5,6 +5,7 @@
 //! [`Command`] and a line in [`Command::run`]. It is a library so that tests can pack plugins as the command does.
 
 mod artifacts;
+mod bench;
 mod ci;
 mod daemon;
 mod demo;
@@ -30,6 +31,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Bench),
     Run(run::Run),
     Demo(demo::Demo),
     Test(test::Test),
@@ -41,6 +43,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Bench(bench) => bench.run(),
             Self::Run(run) => run.run(),
             Self::Demo(demo) => demo.run(),
             Self::Test(test) => test.run(),
