@@ -1,7 +1,10 @@
 //! Drives the real command with real libraries. One binary, one harness, one file for each area.
 
+mod admission;
+mod drop_in;
 mod hangs;
 mod harness;
 mod identity;
 mod lies;
 mod panics;
+mod trespass;
