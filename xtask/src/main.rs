@@ -4,12 +4,10 @@
 //! Each command is a file of its own, with a struct of its arguments and a method `run`; a new one is a `mod`, a variant of
 //! [`Command`] and a line in [`Command::run`].
 
-mod package;
-mod workspace;
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::package;
 
 /// The one door to everything that is done with this repository.
 #[derive(Parser)]

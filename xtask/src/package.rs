@@ -9,13 +9,17 @@ mod library;
 mod manifest;
 mod plugin;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use self::{library::Library, plugin::PluginSource};
+use self::{library::Library, manifest::Manifest, plugin::PluginSource};
 use crate::workspace::{host_target, repository};
 
 /// Build a plugin into one file: NAME-VERSION-TARGET.tar.zst
@@ -54,6 +58,14 @@ impl Profile {
         match self {
             Self::Release => "release",
             Self::Dev => "dev",
+        }
+    }
+
+    /// What is built to be tried is packed to be tried: large files take half a minute at the level for other machines.
+    const fn compression(self) -> archive::Compression {
+        match self {
+            Self::Release => archive::Compression::Small,
+            Self::Dev => archive::Compression::Quick,
         }
     }
 }
@@ -103,42 +115,21 @@ impl Package {
             self.profile.as_str()
         );
         let bytes = build::build(source, target, self.profile)?;
-        let library = Library::parse(&bytes)?;
+        let found = Library::parse(&bytes)?.manifest().map(<[u8]>::to_vec);
         ensure!(
-            library.manifest() == Some(source.manifest_text.as_bytes()),
+            found.as_deref() == Some(source.manifest_text.as_bytes()),
             "expected the bytes of `plugin.toml` in the library's section `.kora.plugin`, found {}; does the plugin call \
              `export_plugin!(…, manifest = \"plugin.toml\")`?",
-            if library.manifest().is_some() {
-                "others"
-            } else {
-                "none"
-            }
+            if found.is_some() { "others" } else { "none" }
         );
-        let mut files = source.licences.clone();
-        files.insert(
-            "plugin.toml".to_owned(),
-            source.manifest_text.clone().into_bytes(),
-        );
-        let library_size_bytes = bytes.len();
-        let library_sha256 = archive::sha256_hex(&bytes);
-        let glibc_floor = library.glibc_floor().map(|floor| floor.to_string());
-        files.insert(format!("lib{name}.so"), bytes);
-
-        let package = archive::pack(files)?;
-        let path = out.join(format!("{name}-{version}-{target}.tar.zst"));
-        archive::write(&path, &package.bytes)?;
-        Ok(Written {
-            name: name.clone(),
-            version: version.to_string(),
-            target: target.to_owned(),
-            path: std::path::absolute(&path)?,
-            size_bytes: package.bytes.len(),
-            sha256: archive::sha256_hex(&package.bytes),
-            library_size_bytes,
-            library_sha256,
-            glibc_floor,
-            files: package.files,
-        })
+        Packing {
+            manifest: &source.manifest,
+            manifest_text: &source.manifest_text,
+            licences: source.licences.clone(),
+            target,
+            profile: self.profile,
+        }
+        .write(bytes, out)
     }
 
     fn report(&self, written: &Written) -> Result<()> {
@@ -159,5 +150,66 @@ impl Package {
             None => println!("  needs    no glibc"),
         }
         Ok(())
+    }
+}
+
+/// Packs a library that was built already, such as lies beside a test's executable, with the licences of this repository, and
+/// answers the package file. What the library's manifest says is what counts; no sources are looked for.
+///
+/// # Errors
+/// If it is no plugin's library, or the file cannot be written.
+pub fn pack_library(library: &Path, out: &Path) -> Result<PathBuf> {
+    let bytes = fs::read(library).with_context(|| format!("cannot read `{}`", library.display()))?;
+    let parsed = Library::parse(&bytes)?;
+    let text = parsed
+        .manifest()
+        .context("expected a section `.kora.plugin`, found none")?;
+    let text = std::str::from_utf8(text)
+        .context("expected text in the section `.kora.plugin`, found other bytes")?;
+    let written = Packing {
+        manifest: &Manifest::parse(text)?,
+        manifest_text: text,
+        licences: plugin::licences_in(&repository())?,
+        target: &host_target()?,
+        profile: Profile::Dev,
+    }
+    .write(bytes, out)?;
+    Ok(written.path)
+}
+
+/// What goes into a package beside the library.
+struct Packing<'a> {
+    manifest: &'a Manifest,
+    manifest_text: &'a str,
+    licences: BTreeMap<String, Vec<u8>>,
+    target: &'a str,
+    profile: Profile,
+}
+
+impl Packing<'_> {
+    fn write(self, library: Vec<u8>, out: &Path) -> Result<Written> {
+        let Manifest { name, version, .. } = self.manifest;
+        let library_size_bytes = library.len();
+        let library_sha256 = archive::sha256_hex(&library);
+        let glibc_floor = Library::parse(&library)?.glibc_floor().map(ToString::to_string);
+        let mut files = self.licences;
+        files.insert("plugin.toml".to_owned(), self.manifest_text.as_bytes().to_vec());
+        files.insert(format!("lib{name}.so"), library);
+
+        let package = archive::pack(files, self.profile.compression())?;
+        let path = out.join(format!("{name}-{version}-{}.tar.zst", self.target));
+        archive::write(&path, &package.bytes)?;
+        Ok(Written {
+            name: name.clone(),
+            version: version.to_string(),
+            target: self.target.to_owned(),
+            path: std::path::absolute(&path)?,
+            size_bytes: package.bytes.len(),
+            sha256: archive::sha256_hex(&package.bytes),
+            library_size_bytes,
+            library_sha256,
+            glibc_floor,
+            files: package.files,
+        })
     }
 }

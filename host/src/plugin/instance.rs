@@ -14,7 +14,7 @@ use super::{
     library::{LoadError, LoadedLibrary},
     listeners::{ListenerHub, Notice},
     manifest::Manifest,
-    refusal::Refusal,
+    refusal::{Refusal, shown},
     registration::Registration,
     services::{Handle, get_service},
 };
@@ -256,7 +256,7 @@ fn grants(manifest: &Manifest) -> Grants {
 
 fn accept(bytes: &[u8], manifest: &Manifest, extensions: &Extensions) -> Result<Registration, StartError> {
     let registration = Registration::parse(bytes).map_err(|error| Refusal::BadRegistration {
-        detail: error.to_string(),
+        detail: shown(&error.to_string()),
     })?;
     for (what, registered, provided) in kinds(manifest, &registration) {
         if let Some(name) = registered.iter().find(|name| !provided.contains(name)) {
@@ -268,7 +268,7 @@ fn accept(bytes: &[u8], manifest: &Manifest, extensions: &Extensions) -> Result<
         }
         let id = extension_of(what);
         if !registered.is_empty() && !extensions.ids().contains(&id) {
-            let detail = format!("it registers a {what} and has no extension `{id}`");
+            let detail = format!("it registers {what}s and has no extension `{id}`");
             return Err(Refusal::BadRegistration { detail }.into());
         }
     }

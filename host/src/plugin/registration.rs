@@ -19,9 +19,9 @@ const LONGEST_SHUTDOWN: Duration = Duration::from_secs(30);
 /// A restart budget above this bounds nothing.
 const MOST_RESTARTS: u32 = 1000;
 
-/// A registration that is not what it must be.
+/// A registration that is not what it must be: why, in words that may hold some of the plugin's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("what it registers is not valid: {0}")]
+#[error("{0}")]
 pub struct BadRegistration(String);
 
 /// What a plugin registers.

@@ -158,8 +158,9 @@ impl Service {
         if report.state == PluginState::Stopped {
             return;
         }
-        let (state, cause) = summary(&entries);
-        self.plugins.set_state(name, state, cause);
+        if let Some((state, cause)) = summary(&entries) {
+            self.plugins.set_state(name, state, cause);
+        }
     }
 
     /// A plugin's event types join the vocabulary, and its entries are made ready. `None`: it is not to run.
@@ -268,9 +269,10 @@ pub fn plugin_policy(config: &Config) -> Policy {
     Policy::new(allow, &disabled).expect("a configuration that was judged sound holds only names and digests")
 }
 
-/// What a plugin's entries together make of it.
-fn summary(entries: &[&EntryStatus]) -> (PluginState, Option<String>) {
-    use EntryState::{BackingOff, Degraded, Failed, Running, Starting, Stopped, Stopping, Waiting, Wedged};
+/// What a plugin's entries together make of it. Nothing while some are stopped in order: who stops them says it of the plugin,
+/// and a plugin whose entries are stopped only to be started anew is none that stops.
+fn summary(entries: &[&EntryStatus]) -> Option<(PluginState, Option<String>)> {
+    use EntryState::{BackingOff, Degraded, Failed, Starting, Stopped, Stopping, Waiting, Wedged};
     let first = |states: &[EntryState]| entries.iter().find(|entry| states.contains(&entry.state));
     let cause = |entry: &EntryStatus| {
         let detail = entry
@@ -281,35 +283,22 @@ fn summary(entries: &[&EntryStatus]) -> (PluginState, Option<String>) {
         Some(format!("{} is {}: {detail}", entry.id.name(), entry.state))
     };
     if let Some(entry) = first(&[Wedged]) {
-        return (PluginState::Wedged, cause(entry));
+        return Some((PluginState::Wedged, cause(entry)));
     }
-    if let Some(entry) = first(&[Failed, Degraded, BackingOff]) {
-        return (PluginState::Degraded, cause(entry));
+    // One that stops, or waits, for a reason was broken off, or cannot start.
+    let for_a_reason = entries
+        .iter()
+        .find(|entry| entry.detail.is_some() && matches!(entry.state, Stopping | Waiting));
+    if let Some(entry) = first(&[Failed, Degraded, BackingOff]).or(for_a_reason) {
+        return Some((PluginState::Degraded, cause(entry)));
+    }
+    if first(&[Stopping, Stopped]).is_some() {
+        return None;
     }
     if first(&[Starting, Waiting]).is_some() {
-        return (PluginState::Starting, None);
+        return Some((PluginState::Starting, None));
     }
-    if !entries.is_empty()
-        && entries
-            .iter()
-            .all(|entry| matches!(entry.state, Stopped | Stopping))
-    {
-        let stopped = entries.iter().all(|entry| entry.state == Stopped);
-        return (
-            if stopped {
-                PluginState::Stopped
-            } else {
-                PluginState::Stopping
-            },
-            None,
-        );
-    }
-    debug_assert!(
-        entries
-            .iter()
-            .all(|entry| matches!(entry.state, Running | Stopping | Stopped))
-    );
-    (PluginState::Running, None)
+    Some((PluginState::Running, None))
 }
 
 pub(super) fn operation_problem(error: &OperationError) -> Problem {

@@ -136,7 +136,8 @@ fn licences(plugin: &Path, workspace_root: &Path) -> Result<BTreeMap<String, Vec
     );
 }
 
-fn licences_in(directory: &Path) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+/// The licence texts in a folder, by file name; there may be none.
+pub fn licences_in(directory: &Path) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -10,7 +10,10 @@ use kora_plugin_abi::{
 };
 use serde_json::json;
 
-use crate::{NOT_UTF8, mode::mode};
+use crate::{
+    NOT_UTF8,
+    mode::{self, mode},
+};
 
 /// The handle of the one provider and of the one daemon. A plugin that guards itself gives handles that nobody can guess.
 pub const HANDLE: u64 = 41;
@@ -31,7 +34,7 @@ pub fn get(id: &str) -> ROption<Extension> {
         revision: 7,
     };
     static OTHER_DAEMON: other_layout::Daemon = other_layout::Daemon { startup };
-    match (id, mode()) {
+    match (id, mode::at_load()) {
         (_, "no_extensions") => RNone,
         (identity1::ID, "other_layout_identity") => RSome(Extension::of(&OTHER_IDENTITY)),
         (daemon1::ID, "other_layout_daemon") => RSome(Extension::of(&OTHER_DAEMON)),
@@ -90,6 +93,7 @@ extern "C" fn snapshot(provider: u64, tenant: Bytes<'_>, _config: Bytes<'_>) -> 
         "garbage_snapshot" => b"{\"agent_name\":".to_vec(),
         "wrong_shape_snapshot" => b"{\"agent_name\": 1}".to_vec(),
         "twice_the_same_key" => br#"{"agent_name":"A","agent_name":"B","agent_version":"1","soul_md":"","system_prompt":"x","metadata":{}}"#.to_vec(),
+        "hostile_key" => br#"{"agent\nname\u001b[31m":1,"agent\nname\u001b[31m":1}"#.to_vec(),
         "huge_snapshot" => vec![b' '; HUGE_BYTES],
         "deep_snapshot" => vec![b'['; 100_000],
         _ => whole.to_string().into_bytes(),

@@ -1,4 +1,4 @@
-//! Which mode is configured, asked of `config/1` by hand.
+//! Which mode is configured, asked of `config/1` by hand; and which one is to be had before anything can be asked.
 
 use std::sync::OnceLock;
 
@@ -10,6 +10,17 @@ static MODE: OnceLock<String> = OnceLock::new();
 /// The mode; `none` until it was [learnt](learn).
 pub fn mode() -> &'static str {
     MODE.get().map_or("none", String::as_str)
+}
+
+/// The mode from the moment on at which the library is loaded: what a line `# at load: MODE` of the manifest says, which a test
+/// puts there.
+pub fn at_load() -> &'static str {
+    // The compiler knows only the manifest that it has seen.
+    let manifest: &'static [u8] = std::hint::black_box(&crate::MANIFEST);
+    std::str::from_utf8(manifest)
+        .ok()
+        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("# at load: ")))
+        .map_or("none", str::trim)
 }
 
 /// Asks the host.

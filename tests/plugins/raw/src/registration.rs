@@ -31,7 +31,7 @@ fn document(mode: &str) -> Value {
         "wrong_shape_registration" => return json!([1, 2, 3]),
         "wrong_types" => document["identity_providers"] = json!({"raw": "yes"}),
         "missing_handle" => document["identity_providers"] = json!([{"name": "raw"}]),
-        "unknown_keys" => document["surprises"] = json!([1]),
+        "unknown_keys" => document["sur\nprises\u{1b}[31m"] = json!([1]),
         "duplicate_names" => {
             document["identity_providers"] = json!([provider("raw", HANDLE), provider("raw", HANDLE + 1)])
         }
