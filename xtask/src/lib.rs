@@ -13,8 +13,10 @@ mod home;
 pub mod package;
 mod process;
 mod run;
+mod socket;
 mod test;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -31,25 +33,27 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Bench(bench::Bench),
     Run(run::Run),
     Demo(demo::Demo),
     Test(test::Test),
     Ci(ci::Ci),
     Tidy(tidy::Tidy),
     Package(package::Package),
+    Bench(bench::Bench),
+    Torture(torture::Torture),
 }
 
 impl Command {
     fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Bench(bench) => bench.run(),
             Self::Run(run) => run.run(),
             Self::Demo(demo) => demo.run(),
             Self::Test(test) => test.run(),
             Self::Ci(ci) => ci.run(),
             Self::Tidy(tidy) => tidy.run(),
             Self::Package(package) => package.run(),
+            Self::Bench(bench) => bench.run(),
+            Self::Torture(torture) => torture.run(),
         }
     }
 }
