@@ -5,6 +5,7 @@
 //! [`Command`] and a line in [`Command::run`]. It is a library so that tests can pack plugins as the command does.
 
 mod artifacts;
+mod bench;
 mod ci;
 mod daemon;
 mod demo;
@@ -12,8 +13,10 @@ mod home;
 pub mod package;
 mod process;
 mod run;
+mod socket;
 mod test;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -36,6 +39,8 @@ enum Command {
     Ci(ci::Ci),
     Tidy(tidy::Tidy),
     Package(package::Package),
+    Bench(bench::Bench),
+    Torture(torture::Torture),
 }
 
 impl Command {
@@ -47,6 +52,8 @@ impl Command {
             Self::Ci(ci) => ci.run(),
             Self::Tidy(tidy) => tidy.run(),
             Self::Package(package) => package.run(),
+            Self::Bench(bench) => bench.run(),
+            Self::Torture(torture) => torture.run(),
         }
     }
 }

@@ -141,6 +141,8 @@ pub trait HostPort: Send + Sync + 'static {
     fn log(&self, plugin: &PluginName, level: u32, target: &str, message: &str, fields: &Map<String, Value>);
     /// The plugin's configuration, with the tenant's overrides if one is given.
     fn config(&self, plugin: &PluginName, tenant: Option<&TenantId>) -> Map<String, Value>;
+    /// Every configuration that the plugin may be given: the plain one, and that of each tenant that overrides it.
+    fn configs(&self, plugin: &PluginName) -> Vec<(Option<TenantId>, Map<String, Value>)>;
     /// Where things are.
     fn host_info(&self, plugin: &PluginName) -> Value;
     /// Whom the plugin acts for, sorted, and whether it speaks for them.

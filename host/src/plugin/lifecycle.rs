@@ -58,13 +58,14 @@ impl PluginState {
             Verified => &[Probed, Loaded, Refused, Quarantined, Wedged],
             Probed => &[Loaded, Refused, Wedged],
             Loaded => &[Registered, Refused, Failed, Wedged],
-            Registered => &[Starting, Failed],
+            Registered => &[Starting, Stopping, Failed, Wedged],
             Starting => &[Running, Degraded, Stopping, Failed, Wedged],
             Running => &[Degraded, Stopping, Wedged, Quarantined],
             Degraded => &[Running, Stopping, Failed, Wedged, Quarantined],
             Stopping => &[Stopped, Failed, Wedged],
-            Stopped => &[Starting, Retired],
-            Failed => &[Starting, Stopping, Retired, Quarantined],
+            // A provider is asked in whichever state its plugin's daemons are, and may be the one that never comes back.
+            Stopped => &[Starting, Failed, Retired, Wedged],
+            Failed => &[Starting, Stopping, Retired, Quarantined, Wedged],
             Wedged => &[Retired],
             Refused => &[Discovered],
             Quarantined => &[Discovered],
@@ -75,6 +76,19 @@ impl PluginState {
     /// Whether its daemon entries were stopped on purpose.
     pub const fn is_stopped(self) -> bool {
         matches!(self, Self::Stopping | Self::Stopped)
+    }
+
+    /// Whether it is what its entries make of it. Otherwise somebody starts or stops all of them and says how that ended.
+    pub const fn follows_its_entries(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Degraded)
+    }
+
+    /// Whether its listeners are told. One that was stopped, or whose start was taken back, hears nothing.
+    pub const fn hears(self) -> bool {
+        matches!(
+            self,
+            Self::Registered | Self::Starting | Self::Running | Self::Degraded
+        )
     }
 
     /// Whether its code may be called: its identities asked, its entries run.
@@ -128,5 +142,22 @@ mod tests {
     fn a_wedged_plugin_never_runs_again() {
         assert!(!PluginState::Wedged.is_usable());
         assert_eq!(PluginState::Wedged.successors(), [PluginState::Retired]);
+    }
+
+    #[test]
+    fn whatever_may_be_called_may_turn_out_not_to_come_back() {
+        for state in PluginState::ALL.iter().filter(|state| state.is_usable()) {
+            assert!(state.may_become(PluginState::Wedged), "{state}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_can_be_stopped_whenever_it_may_run() {
+        for state in PluginState::ALL
+            .iter()
+            .filter(|state| state.is_usable() && !state.is_stopped())
+        {
+            assert!(state.may_become(PluginState::Stopping), "{state}");
+        }
     }
 }

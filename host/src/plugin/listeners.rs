@@ -3,12 +3,12 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -59,6 +59,9 @@ impl Notice {
 pub struct ListenerHub {
     plugin: PluginName,
     listeners: Vec<Listening>,
+    /// The plugin was stopped: what comes now, and what still waits, is not for it.
+    is_quiet: Arc<AtomicBool>,
+    workers: Vec<AbortHandle>,
 }
 
 #[derive(Debug)]
@@ -69,7 +72,8 @@ struct Listening {
 }
 
 impl ListenerHub {
-    /// Starts a worker for each listener. `wedged` is told if one never lets go of the plugin's thread. The workers end when the hub is dropped, each after the notice in its hands.
+    /// Starts a worker for each listener. `wedged` is told if one never lets go of the plugin's thread. The workers end when the
+    /// hub is dropped, each after what waits for it.
     pub fn start(
         plugin: PluginName,
         extensions: Extensions,
@@ -77,28 +81,49 @@ impl ListenerHub {
         tasks: &TaskTracker,
         wedged: Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Self {
+        let is_quiet = Arc::new(AtomicBool::new(false));
         let start = |registration: &ListenerRegistration| {
             let (queue, notices) = mpsc::channel(QUEUE);
-            tasks.spawn(deliver(
-                plugin.clone(),
+            let delivery = Delivery {
+                plugin: plugin.clone(),
                 extensions,
-                registration.clone(),
-                notices,
-                wedged.clone(),
-            ));
-            Listening {
+                registration: registration.clone(),
+                is_quiet: is_quiet.clone(),
+                wedged: wedged.clone(),
+            };
+            let worker = tasks.spawn(delivery.run(notices)).abort_handle();
+            let listening = Listening {
                 registration: registration.clone(),
                 queue,
                 missed: AtomicU64::new(0),
-            }
+            };
+            (listening, worker)
         };
-        let listeners = registrations.iter().map(start).collect();
-        Self { plugin, listeners }
+        let (listeners, workers) = registrations.iter().map(start).unzip();
+        Self {
+            plugin,
+            listeners,
+            is_quiet,
+            workers,
+        }
+    }
+
+    /// Whether the listeners are to hear of anything from now on. What waits while they are not is passed over.
+    pub fn set_quiet(&self, is_quiet: bool) {
+        self.is_quiet.store(is_quiet, Ordering::Release);
+    }
+
+    /// Ends the workers at once: the plugin's thread does not come back, and nobody is to wait for it.
+    pub fn give_up(self) {
+        self.workers.iter().for_each(AbortHandle::abort);
     }
 
     /// Queues a notice for every listener that wants it. The caller has checked that the plugin acts for the tenant. Never
     /// blocks: a listener whose queue is full misses it.
     pub fn tell(&self, notice: &Notice) {
+        if self.is_quiet.load(Ordering::Acquire) {
+            return;
+        }
         for listening in self.listeners.iter().filter(|listening| listening.wants(notice)) {
             listening.offer(&self.plugin, notice);
         }
@@ -130,27 +155,35 @@ impl Listening {
     }
 }
 
-/// One notice after another. What the plugin answers changes nothing but the log.
-async fn deliver(
+/// Brings notices to one listener.
+struct Delivery {
     plugin: PluginName,
     extensions: Extensions,
     registration: ListenerRegistration,
-    mut notices: mpsc::Receiver<Notice>,
+    is_quiet: Arc<AtomicBool>,
     wedged: Arc<dyn Fn(&str) + Send + Sync>,
-) {
-    let listener = &registration.name;
-    while let Some(notice) = notices.recv().await {
-        match tell_one(extensions, registration.handle, &notice).await {
-            Ok(()) => {}
-            Err(error) if matches!(error.kind, CallErrorKind::Panicked | CallErrorKind::Poisoned) => {
-                tracing::error!(%plugin, listener, %error, "a listener panicked and hears no more");
-                return;
+}
+
+impl Delivery {
+    /// One notice after another. What the plugin answers changes nothing but the log.
+    async fn run(self, mut notices: mpsc::Receiver<Notice>) {
+        let (plugin, listener) = (&self.plugin, &self.registration.name);
+        while let Some(notice) = notices.recv().await {
+            if self.is_quiet.load(Ordering::Acquire) {
+                continue;
             }
-            Err(error) if error.kind == CallErrorKind::TimedOut && !is_alive(extensions).await => {
-                wedged(&format!("the listener `{listener}` holds the plugin's thread"));
-                return;
+            match tell_one(self.extensions, self.registration.handle, &notice).await {
+                Ok(()) => {}
+                Err(error) if matches!(error.kind, CallErrorKind::Panicked | CallErrorKind::Poisoned) => {
+                    tracing::error!(%plugin, listener, %error, "a listener panicked and hears no more");
+                    return;
+                }
+                Err(error) if error.kind == CallErrorKind::TimedOut && !is_alive(self.extensions).await => {
+                    (self.wedged)(&format!("the listener `{listener}` holds the plugin's thread"));
+                    return;
+                }
+                Err(error) => tracing::warn!(%plugin, listener, %error, "a listener failed"),
             }
-            Err(error) => tracing::warn!(%plugin, listener, %error, "a listener failed"),
         }
     }
 }

@@ -1,25 +1,28 @@
-//! The plugins that there are: found, admitted, loaded, registered; what state each is in, and why.
+//! The plugins that there are: what state each is in, and why.
 //!
-//! One discovery runs at a time. It knows nothing of entries that run or of identities that speak: `app` starts what is
-//! registered, and says how it went with [`Registry::set_state`].
+//! How one comes to be there is in `discovery`. It knows nothing of entries that run or of identities that speak: `service` starts
+//! what is registered, and says how it went with [`Registry::set_state`].
+
+mod discovery;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    admission::{self, Admitted},
+    admission::Admitted,
     context::{HostPort, PluginIdentity},
-    gate::Gate,
-    instance::{Instance, Loaded, StartError, tell},
+    instance::{Instance, tell},
     lifecycle::PluginState,
     listeners::{ListenerHub, Notice},
-    refusal::{Refusal, shown_path},
-    settings,
+    refusal::Refusal,
 };
 use crate::domain::{Digest, PluginName, ProviderId};
 
@@ -57,6 +60,8 @@ pub enum FileNote {
     UpdateWaiting,
     /// The file is gone; the loaded code goes on.
     FileGone,
+    /// It was refused by what it registers. A library registers once in a process.
+    TriedOnce,
 }
 
 impl FileNote {
@@ -65,6 +70,7 @@ impl FileNote {
         match self {
             Self::UpdateWaiting => "update waiting",
             Self::FileGone => "file gone",
+            Self::TriedOnce => "restart to try again",
         }
     }
 }
@@ -91,11 +97,26 @@ struct Record {
     hub: Option<ListenerHub>,
 }
 
+impl Record {
+    fn enter(&mut self, state: PluginState, cause: Option<String>) {
+        self.report.state = state;
+        self.report.cause = cause;
+        if state == PluginState::Wedged {
+            self.hub.take().into_iter().for_each(ListenerHub::give_up);
+        } else if let Some(hub) = &self.hub {
+            hub.set_quiet(!state.hears());
+        }
+    }
+}
+
 /// The plugins that there are.
 pub struct Registry {
     plugins: RwLock<BTreeMap<PluginName, Record>>,
     /// Files that did not become a plugin, with the reason.
     refused: RwLock<BTreeMap<PathBuf, PluginReport>>,
+    /// Libraries that have registered, and why they were refused all the same. None registers twice in a process, so that asking
+    /// again would only hide the reason. Bounded by what was loaded, which stays mapped as well.
+    spent: Mutex<BTreeMap<Digest, Refusal>>,
     port: Arc<dyn HostPort>,
     observer: Arc<dyn PluginObserver>,
     tasks: TaskTracker,
@@ -108,6 +129,7 @@ impl Registry {
         Self {
             plugins: RwLock::default(),
             refused: RwLock::default(),
+            spent: Mutex::default(),
             port,
             observer,
             tasks,
@@ -115,45 +137,10 @@ impl Registry {
         }
     }
 
-    /// Admits, loads and lets register what was found. Answers the names of the plugins that are registered now and were not
-    /// before, sorted. What was refused is kept with its reason; nothing of it ends the host.
-    ///
-    /// Not cancel safe: a plugin whose loading was dropped stays where it was.
-    pub async fn discover(self: &Arc<Self>, found: Vec<PathBuf>, gate: Arc<Gate>) -> Vec<PluginName> {
-        let _turn = self.one_at_a_time.lock().await;
-        let mut admitted = Vec::new();
-        for path in found {
-            if let Some(found) = self.admit(path, gate.clone()).await {
-                admitted.push(found);
-            }
-        }
-        let mut ready = Vec::new();
-        for chosen in self.choose(admitted) {
-            let name = chosen.manifest.name.clone();
-            if self.load(Arc::new(chosen)).await {
-                ready.push(name);
-            }
-        }
-        ready
-    }
-
-    /// Files that are gone. Loaded code goes on; a refused file is forgotten.
-    pub fn gone(&self, paths: &[PathBuf]) {
-        let mut refused = self.write_refused();
-        refused.retain(|path, _| !paths.contains(path));
-        for record in self
-            .write()
-            .values_mut()
-            .filter(|record| paths.contains(&record.report.path))
-        {
-            record.report.note = Some(FileNote::FileGone);
-        }
-    }
-
     /// Every plugin and every refused file, by name and path.
     pub fn reports(&self) -> Vec<PluginReport> {
         let plugins: Vec<_> = self.read().values().map(|record| record.report.clone()).collect();
-        let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.read_refused();
         plugins.into_iter().chain(refused.values().cloned()).collect()
     }
 
@@ -188,29 +175,29 @@ impl Registry {
         providers.collect()
     }
 
-    /// Takes an edge. One that the table does not have is refused, and logged as the fault of the host that it is.
-    pub fn set_state(&self, name: &PluginName, to: PluginState, cause: Option<String>) {
+    /// Takes an edge, and says whether it could be taken. One that the table does not have is refused; but for a wedged plugin,
+    /// which may be found out at any time, that is a fault of the host and logged as one.
+    pub fn set_state(&self, name: &PluginName, to: PluginState, cause: Option<String>) -> bool {
         let mut plugins = self.write();
         let Some(record) = plugins.get_mut(name) else {
-            return;
+            return false;
         };
         let from = record.report.state;
         if from == to {
             record.report.cause = cause;
-            return;
+            return true;
         }
         if !from.may_become(to) {
-            tracing::debug!(plugin = %name, %from, %to, "no such edge in the life of a plugin");
-            return;
+            match from {
+                PluginState::Wedged => tracing::debug!(plugin = %name, %to, "a wedged plugin stays so"),
+                _ => tracing::warn!(plugin = %name, %from, %to, "there is no such edge in the life of a plugin"),
+            }
+            return false;
         }
-        record.report.state = to;
-        record.report.cause.clone_from(&cause);
-        if to == PluginState::Wedged {
-            record.hub = None;
-        }
-        let change = change_of(&record.report, Some(from), cause);
-        drop(plugins);
-        self.announce(change);
+        record.enter(to, cause.clone());
+        // Told under the lock: edges are heard in the order in which they were taken.
+        self.announce(change_of(&record.report, Some(from), cause));
+        true
     }
 
     /// Tells the listeners of every plugin that acts for the notice's tenant.
@@ -222,7 +209,8 @@ impl Registry {
         }
     }
 
-    /// Ends the threads of every plugin, once all entries were shut down. A wedged one is left behind.
+    /// Ends the threads of every plugin, once all entries were shut down: of all at once, so that many which do not end take no
+    /// longer than one. A wedged one is left behind.
     pub async fn retire_all(&self) {
         let instances: Vec<_> = {
             let mut plugins = self.write();
@@ -232,164 +220,11 @@ impl Registry {
                 .filter_map(|record| record.report.instance.clone())
                 .collect()
         };
+        let mut ending = JoinSet::new();
         for instance in instances {
-            instance.retire().await;
+            ending.spawn(async move { instance.retire().await });
         }
-    }
-
-    async fn admit(&self, path: PathBuf, gate: Arc<Gate>) -> Option<Admitted> {
-        self.forget_refusal(&path);
-        let judged = {
-            let path = path.clone();
-            tokio::task::spawn_blocking(move || gate.admit(&path)).await
-        };
-        match judged {
-            Ok(Ok(admitted)) => self.unless_loaded(admitted),
-            Ok(Err(refusal)) => {
-                self.refuse(path, &refusal);
-                None
-            }
-            Err(panicked) => {
-                // A fault of the host's own reading: the file is kept out, the host goes on.
-                self.refuse(
-                    path,
-                    &Refusal::LoadFailed {
-                        detail: format!("judging it failed: {panicked}"),
-                    },
-                );
-                None
-            }
-        }
-    }
-
-    /// A plugin that is loaded stays as it is: another build of it waits, the same one is no news.
-    fn unless_loaded(&self, admitted: Admitted) -> Option<Admitted> {
-        let mut plugins = self.write();
-        let Some(record) = plugins.get_mut(&admitted.manifest.name) else {
-            return Some(admitted);
-        };
-        if record.report.instance.is_none() && record.report.state != PluginState::Wedged {
-            return Some(admitted);
-        }
-        let loaded = record.report.admitted.clone()?;
-        if loaded.digest == admitted.digest {
-            record.report.note = None;
-            record.report.path = admitted.path;
-            return None;
-        }
-        let goes_on = record.report.note != Some(FileNote::FileGone) && record.report.path != admitted.path;
-        if goes_on && admitted.manifest.version < loaded.manifest.version {
-            drop(plugins);
-            self.refuse(admitted.path.clone(), &superseded(&admitted, &loaded));
-            return None;
-        }
-        tracing::info!(plugin = %admitted.manifest.name, digest = %admitted.digest.short(), "an update waits");
-        record.report.note = Some(FileNote::UpdateWaiting);
-        None
-    }
-
-    /// The highest version of each name; the others are shown as refused.
-    fn choose(&self, admitted: Vec<Admitted>) -> Vec<Admitted> {
-        let (chosen, superseded) = admission::choose(admitted);
-        for (other, refusal) in superseded {
-            self.refuse(other.path, &refusal);
-        }
-        chosen
-    }
-
-    /// Loads an admitted plugin and lets it register; true if it is registered now.
-    async fn load(self: &Arc<Self>, admitted: Arc<Admitted>) -> bool {
-        let name = admitted.manifest.name.clone();
-        self.begin(&admitted);
-        match self.load_instance(&admitted).await {
-            Ok(instance) => {
-                self.keep(&name, instance);
-                self.set_state(&name, PluginState::Registered, None);
-                true
-            }
-            Err(error) => {
-                tracing::warn!(plugin = %name, path = %admitted.path.display(), "plugin not loaded: {error}");
-                let state = match &error {
-                    StartError::Wedged { .. } => PluginState::Wedged,
-                    StartError::Refused(_) => PluginState::Refused,
-                };
-                self.set_state(&name, state, Some(error.to_string()));
-                false
-            }
-        }
-    }
-
-    async fn load_instance(&self, admitted: &Admitted) -> Result<Instance, StartError> {
-        let manifest = &admitted.manifest;
-        settings::check(manifest, &self.port.config(&manifest.name, None))?;
-        let loaded = Loaded::open(manifest.name.as_str(), admitted.library_path.clone()).await?;
-        self.set_state(&manifest.name, PluginState::Loaded, None);
-        let identity = PluginIdentity {
-            name: manifest.name.clone(),
-            version: manifest.version.to_string(),
-            digest: admitted.digest,
-        };
-        loaded.register(identity, manifest, self.port.clone()).await
-    }
-
-    /// The record of a plugin that was found and verified.
-    fn begin(&self, admitted: &Arc<Admitted>) {
-        let report = PluginReport {
-            path: admitted.path.clone(),
-            state: PluginState::Verified,
-            cause: None,
-            note: None,
-            admitted: Some(admitted.clone()),
-            instance: None,
-        };
-        let found = PluginReport {
-            state: PluginState::Discovered,
-            ..report.clone()
-        };
-        self.announce(change_of(&found, None, None));
-        self.announce(change_of(&report, Some(PluginState::Discovered), None));
-        self.write()
-            .insert(admitted.manifest.name.clone(), Record { report, hub: None });
-    }
-
-    fn keep(self: &Arc<Self>, name: &PluginName, instance: Instance) {
-        let (registry, plugin) = (Arc::downgrade(self), name.clone());
-        let wedged = Arc::new(move |cause: &str| {
-            if let Some(registry) = registry.upgrade() {
-                tracing::error!(%plugin, cause, "the plugin is wedged: it is disabled until the host starts again");
-                registry.set_state(&plugin, PluginState::Wedged, Some(cause.to_owned()));
-            }
-        });
-        let hub = instance.start_listeners(&self.tasks, wedged);
-        if let Some(record) = self.write().get_mut(name) {
-            record.report.instance = Some(Arc::new(instance));
-            record.hub = Some(hub);
-        }
-    }
-
-    fn refuse(&self, path: PathBuf, refusal: &Refusal) {
-        let cause = refusal.to_string();
-        tracing::warn!(path = %path.display(), "plugin refused: {cause}");
-        let report = PluginReport {
-            path: path.clone(),
-            state: PluginState::Refused,
-            cause: Some(cause.clone()),
-            note: None,
-            admitted: None,
-            instance: None,
-        };
-        let change = change_of(&report, Some(PluginState::Discovered), Some(cause));
-        self.announce(PluginChange {
-            cause_kind: Some(refusal.kind()),
-            ..change
-        });
-        self.write_refused().insert(path, report);
-    }
-
-    fn forget_refusal(&self, path: &Path) {
-        self.write_refused().remove(path);
-        self.write()
-            .retain(|_, record| record.report.path != path || record.report.state != PluginState::Refused);
+        ending.join_all().await;
     }
 
     fn announce(&self, change: PluginChange) {
@@ -410,18 +245,12 @@ impl Registry {
         self.plugins.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn read_refused(&self) -> RwLockReadGuard<'_, BTreeMap<PathBuf, PluginReport>> {
+        self.refused.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write_refused(&self) -> RwLockWriteGuard<'_, BTreeMap<PathBuf, PluginReport>> {
         self.refused.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A lower version beside the one that runs: it would not be chosen after a restart either.
-fn superseded(admitted: &Admitted, loaded: &Admitted) -> Refusal {
-    Refusal::Superseded {
-        name: admitted.manifest.name.clone(),
-        version: admitted.manifest.version.clone(),
-        chosen_version: loaded.manifest.version.clone(),
-        chosen_path: shown_path(&loaded.path),
     }
 }
 

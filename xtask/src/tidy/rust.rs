@@ -82,10 +82,13 @@ pub fn module_path(path: &str) -> Vec<String> {
     names
 }
 
-/// Whether all of the file is for tests: `tests.rs`, `…_tests.rs`, or below a folder `tests`, but for the plugins of tests.
+/// Whether all of the file is for tests: `tests.rs`, `…_tests.rs`, or below a folder `tests`, but for the plugins of tests and the
+/// programs beside them, such as the benches.
 fn is_of_tests(path: &str) -> bool {
+    const NO_TESTS: [&str; 2] = ["tests/plugins/", "tests/src/"];
     let mut names = path.trim_end_matches(".rs").split('/');
-    !path.starts_with("tests/plugins/") && names.any(|name| name == "tests" || name.ends_with("_tests"))
+    !NO_TESTS.iter().any(|folder| path.starts_with(folder))
+        && names.any(|name| name == "tests" || name.ends_with("_tests"))
 }
 
 struct Reader {
@@ -381,6 +384,10 @@ mod tests {
         assert_eq!(facts, ["2 a::b", "5t a::c", "6 a::d"]);
         assert!(is_of_tests("host/src/state/tests/pausing.rs") && is_of_tests("tests/it/main.rs"));
         assert!(is_of_tests("host/src/identity/snapshot_tests.rs"));
-        assert!(!is_of_tests("tests/plugins/echo/src/lib.rs") && !is_of_tests("host/src/state.rs"));
+        assert!(
+            !is_of_tests("tests/plugins/echo/src/lib.rs")
+                && !is_of_tests("tests/src/bench/daemon.rs")
+                && !is_of_tests("host/src/state.rs")
+        );
     }
 }
