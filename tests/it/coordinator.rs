@@ -136,6 +136,40 @@ fn a_missing_credential_degrades_its_entry_by_name_without_retries() {
 }
 
 #[test]
+fn a_daemon_that_started_half_way_is_shut_down() {
+    let home = home_with_offenders(&[Offender::new("misbehave", "error_in_startup")], "");
+    let host = home.start();
+    host.wait_for_cause("misbehave", "degraded", "misbehaves on purpose in Startup");
+    host.wait_for_log(&["misbehave is shutting down"]);
+}
+
+/// A periodic task belongs to its daemon: never before its startup completed, never after its shutdown began.
+#[test]
+fn no_task_runs_before_its_daemon_has_started_or_after_it_began_to_stop() {
+    let offenders = [
+        Offender::new("slow", "hang_in_startup"),
+        Offender::new("misbehave", "hang_in_shutdown"),
+    ];
+    let home = home_with_offenders(&offenders, "timeout_seconds = 2");
+    let host = home.start();
+    let runs = |id: &str| host.daemon(id).unwrap()["tasks"][0]["runs"].as_u64().unwrap();
+    eventually("it ticks", || (runs("misbehave/misbehave") > 2).then_some(()));
+    assert_eq!(runs("slow/misbehave"), 0);
+    host.signal("TERM");
+    host.wait_for_log(&["misbehave is shutting down"]);
+    let at_first = runs("misbehave/misbehave");
+    host.wait_for_log(&[
+        "misbehave/misbehave was not shut down cleanly",
+        "did not end within 2s",
+    ]);
+    let log = host.log();
+    let after = log.split("misbehave is shutting down").nth(1).unwrap();
+    assert!(!after.contains("misbehave.tick"), "{after}");
+    assert!(at_first > 2);
+    assert_eq!(host.exit_code(), 0);
+}
+
+#[test]
 fn only_the_daemons_that_are_asked_for_run() {
     let home = TestHome::with_config(WITH_KORA);
     home.install(&["kora", "echo"]);

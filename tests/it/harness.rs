@@ -8,7 +8,7 @@ mod offenders;
 mod package_file;
 
 pub use follower::Follower;
-pub use home::{Finished, TestHome};
+pub use home::{Finished, TestHome, finish};
 pub use host::{RunningHost, payload};
 pub use libraries::{elf, library, package_of, patched, renamed, wrong_at_load};
 pub use offenders::{Offender, home_with_offenders};
