@@ -84,6 +84,11 @@ fn a_library_without_a_manifest_or_with_a_bad_one_is_refused_and_says_where() {
     home.drop_file("libanother.so", &fs::read(any_other_library()).unwrap());
     let manifests = [
         ("libfuture.so", "api = \"^1\"", "api = \"^9\""),
+        (
+            "libslip.so",
+            "api = \"^1\"\ndescription = ",
+            "api = \"~1.0\"\ndescripton = ",
+        ),
         ("libtyped.so", "version = \"0.1.0\"", "version = 1"),
         ("libstolen.so", "\"echo.ticked\"", "\"marvin.ticked\""),
         (
@@ -107,6 +112,7 @@ fn a_library_without_a_manifest_or_with_a_bad_one_is_refused_and_says_where() {
     let files = manifests.map(|(file, ..)| file);
     insta::assert_snapshot!(refusals(&home, &host, &files), @r"
     libfuture.so: built for another plugin API: expected a requirement that 1.0.0 satisfies, found `^9`; use a build for this API, or another host
+    libslip.so: the manifest is not valid, line 4, column 1: `descripton`: expected a key of plugin API 1.0.0, found `descripton`; check its spelling
     libtyped.so: the manifest is not valid, line 2, column 11: invalid type: integer `1`, expected semver version
     libstolen.so: the manifest is not valid, line 7, column 1: `event_types`: expected event types that begin with `echo.`, found `marvin.ticked`; rename it
     libnamed.so: the manifest is not valid, line 1, column 8: plugin name `Echo!` is not valid: expected 1 to 32 lower-case letters, digits and `_`, the first a letter

@@ -112,15 +112,30 @@ fn unpack(package: &Path, into: &Path) {
     tar::Archive::new(archive.as_slice()).unpack(into).unwrap();
 }
 
-/// Writes a file as a slow copy would, in pieces.
-fn copy_slowly(from: &[u8], to: &Path, pieces: usize, mut after_each: impl FnMut(usize)) {
+/// Writes a file as a slow copy would, in pieces; answers the longest time between two of them.
+fn copy_slowly(from: &[u8], to: &Path, pieces: usize, mut after_each: impl FnMut()) -> Duration {
     let mut file = File::create(to).unwrap();
-    for (number, piece) in from.chunks(from.len().div_ceil(pieces)).enumerate() {
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+    for piece in from.chunks(from.len().div_ceil(pieces)) {
         file.write_all(piece).unwrap();
-        file.sync_data().unwrap();
-        after_each(number);
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+        after_each();
         std::thread::park_timeout(Duration::from_millis(200));
     }
+    longest
+}
+
+/// A copy whose pauses are shorter than this is not judged half way. On a machine that has other things to do, the tests cannot
+/// promise to be faster.
+const STEADY: Duration = Duration::from_millis(900);
+
+fn assert_that_nothing_was_refused(host: &RunningHost<'_>) {
+    let states = host.payloads("host", "host.plugin.state_changed");
+    assert!(
+        states.iter().all(|change| change["to"] != "refused"),
+        "half a file was judged: {states:?}"
+    );
 }
 
 #[test]
@@ -128,15 +143,15 @@ fn a_copy_in_progress_is_not_read_half_way() {
     let home = home_of_kora();
     let host = home.start();
     let marvin = fs::read(library("marvin")).unwrap();
-    copy_slowly(&marvin, &home.plugins().join("libmarvin.so"), 12, |_| {
-        assert_eq!(host.plugin("marvin"), None, "judged while it was copied");
+    let mut was_listed = false;
+    let longest = copy_slowly(&marvin, &home.plugins().join("libmarvin.so"), 12, || {
+        was_listed |= host.plugin("marvin").is_some();
     });
+    assert!(!was_listed, "it runs before it is whole");
     host.wait_for_plugin("marvin", "running");
-    let states = host.payloads("host", "host.plugin.state_changed");
-    assert!(
-        states.iter().all(|change| change["to"] != "refused"),
-        "half a file was judged: {states:?}"
-    );
+    if longest < STEADY {
+        assert_that_nothing_was_refused(&host);
+    }
 }
 
 /// A copy that pauses for longer than a file must stand still is judged too early, and again once it is whole.
@@ -175,15 +190,13 @@ fn a_file_that_is_replaced_while_it_is_copied_runs_as_what_it_is_at_last() {
         fs::read(library("echo")).unwrap(),
     );
     let path = home.plugins().join("libsomebody.so");
-    copy_slowly(&marvin[..marvin.len() / 2], &path, 4, |_| ());
+    let longest = copy_slowly(&marvin[..marvin.len() / 2], &path, 4, || ());
     home.drop_file("libsomebody.so", &echo);
     host.wait_for_plugin("echo", "running");
     assert_eq!(host.plugin("marvin"), None);
-    let states = host.payloads("host", "host.plugin.state_changed");
-    assert!(
-        states.iter().all(|change| change["to"] != "refused"),
-        "{states:?}"
-    );
+    if longest < STEADY {
+        assert_that_nothing_was_refused(&host);
+    }
 }
 
 #[test]

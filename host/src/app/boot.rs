@@ -27,6 +27,7 @@ const CHANGES: usize = 64;
 pub async fn boot(running: &Running) -> BootOutcome {
     let service = &running.service;
     let (names, known) = admit_plugins(service).await;
+    service.warn_of_unknown_only();
     watch(running, known);
     let seeds = seeds(service).await;
     service.take_up_states(&seeds).await;

@@ -199,7 +199,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List(&Kind::EventType),
         default: Some("[]"),
         example: "[\"ops.deployed\"]",
-        applies: NeedsRestart,
+        applies: Live,
         meaning: "Event types that the operator owns and may append.",
     },
     Key {

@@ -190,7 +190,9 @@ impl Registry {
         if !from.may_become(to) {
             match from {
                 PluginState::Wedged => tracing::debug!(plugin = %name, %to, "a wedged plugin stays so"),
-                _ => tracing::warn!(plugin = %name, %from, %to, "there is no such edge in the life of a plugin"),
+                _ => {
+                    tracing::warn!(plugin = %name, %from, %to, "there is no such edge in the life of a plugin")
+                }
             }
             return false;
         }

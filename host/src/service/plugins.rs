@@ -178,20 +178,34 @@ impl Service {
         Some(self.chosen_entries(&instance))
     }
 
+    /// Names given with `--only` that no plugin found so far has chose nothing: most likely a slip, if nothing else is dropped.
+    pub fn warn_of_unknown_only(&self) {
+        let reports = self.plugins.reports();
+        let instances = reports.iter().filter_map(|report| report.instance.as_deref());
+        let known: Vec<String> = instances.flat_map(entries::ids).collect();
+        let is_known = |only: &&String| known.iter().any(|id| is_meant(only, id));
+        for only in self.only.iter().filter(|only| !is_known(only)) {
+            tracing::warn!(
+                "`--only {only}` chooses nothing: the daemons there are: {}",
+                known.join(", ")
+            );
+        }
+    }
+
     fn chosen_entries(&self, instance: &Arc<Instance>) -> Vec<NewEntry> {
         let config = self.config.load();
         let name = &instance.identity().name;
+        let listed = config.plugin(name).and_then(|section| section.daemons.as_ref());
+        entries::warn_of_unknown(instance, listed.map_or(&[], Vec::as_slice));
         let defaults = entries::EntryDefaults {
             startup_timeout: config.coordinator.startup_timeout(),
             tick_timeout: config.coordinator.tick_timeout(),
         };
         let only = &self.only;
         let chosen = |daemon: &str| {
+            let id = format!("{name}/{daemon}");
             config.is_daemon_chosen(name, daemon)
-                && (only.is_empty()
-                    || only
-                        .iter()
-                        .any(|o| o == daemon || *o == format!("{name}/{daemon}")))
+                && (only.is_empty() || only.iter().any(|only| is_meant(only, &id)))
         };
         entries::entries_of(instance, &defaults, &self.metrics, chosen)
     }
@@ -267,6 +281,11 @@ pub fn plugin_policy(config: &Config) -> Policy {
     // An empty list narrows nothing.
     let allow = (!allow.is_empty()).then_some(allow.as_slice());
     Policy::new(allow, &disabled).expect("a configuration that was judged sound holds only names and digests")
+}
+
+/// Whether `only`, a daemon's name with or without its plugin's, means the daemon `id`.
+fn is_meant(only: &str, id: &str) -> bool {
+    only == id || id.split_once('/').is_some_and(|(_, daemon)| daemon == only)
 }
 
 /// What a plugin's entries together make of it. Nothing while some are stopped in order: who stops them says it of the plugin,

@@ -9,10 +9,13 @@ use crate::{
     },
     events::Writer,
     state::{Changed, HISTORY_LEN, StateChangeError},
+    store::StoreHealth,
 };
 
 /// The text of a pause or a resume that came without a reason.
 const NO_REASON: &str = "operator";
+
+const STORE_IS_BACK: &str = "the store is back";
 
 impl Service {
     /// A tenant's state, its history, and what may follow.
@@ -97,11 +100,26 @@ impl Service {
         }
     }
 
+    /// A pause that was taken up again may say that the store is away, because it was when the host ended. Nobody else could lift
+    /// that: whoever noticed the absence has gone. Whether the store is there, and is the one that was known, each boot finds out
+    /// anew.
+    pub(super) async fn forget_earlier_absence(&self, tenant: &TenantId) {
+        let is_noted = self.states.current(tenant).is_some_and(|now| {
+            let reasons = &now.state.degradation_reasons;
+            reasons.contains(&DegradationReason::Substrate)
+        });
+        if is_noted && self.store.health() == StoreHealth::Available {
+            let request = Request::stay(TriggerKind::Degradation, STORE_IS_BACK)
+                .removing([DegradationReason::Substrate]);
+            self.note_store(tenant, request).await;
+        }
+    }
+
     /// The store is back: what its absence took away is given back.
     pub async fn store_is_back(&self) {
-        tracing::info!("the store is back");
+        tracing::info!("{STORE_IS_BACK}");
         for tenant in self.states.tenants() {
-            let request = Request::stay(TriggerKind::Degradation, "the store is back")
+            let request = Request::stay(TriggerKind::Degradation, STORE_IS_BACK)
                 .removing([DegradationReason::Substrate]);
             let claims = self.states.current(&tenant).is_some_and(|now| {
                 matches!(

@@ -118,6 +118,7 @@ impl Service {
             if let Err(error) = self.states.wire_in(&seed.tenant).await {
                 tracing::warn!(tenant = %seed.tenant, %error, "[kora.operational_state.wire_in]");
             }
+            self.forget_earlier_absence(&seed.tenant).await;
         }
     }
 

@@ -95,13 +95,7 @@ impl HostPort for NoHost {
     async fn kv_get(&self, _: &PluginIdentity, _: TenantId, _: String) -> Result<Option<Vec<u8>>, PortError> {
         unreachable!("{NOT_ASKED}")
     }
-    async fn kv_put(
-        &self,
-        _: &PluginIdentity,
-        _: TenantId,
-        _: String,
-        _: Vec<u8>,
-    ) -> Result<(), PortError> {
+    async fn kv_put(&self, _: &PluginIdentity, _: TenantId, _: String, _: Vec<u8>) -> Result<(), PortError> {
         unreachable!("{NOT_ASKED}")
     }
     async fn kv_delete(&self, _: &PluginIdentity, _: TenantId, _: String) -> Result<bool, PortError> {
@@ -235,7 +229,12 @@ async fn a_refused_file_stays_in_sight_when_another_of_that_name_comes() {
     fixture.discover(&[&old]).await;
     let new = fixture.drop_file("libecho-next.so", &library("0.2.0"));
     fixture.discover(&[&new]).await;
-    let paths: Vec<_> = fixture.registry.reports().into_iter().map(|report| report.path).collect();
+    let paths: Vec<_> = fixture
+        .registry
+        .reports()
+        .into_iter()
+        .map(|report| report.path)
+        .collect();
     assert_eq!(paths, [new, old]);
 }
 
