@@ -27,7 +27,7 @@ impl LogJournal {
     }
 
     fn draft(&self, telling: &Telling) -> Result<crate::domain::NewEvent, CommitError> {
-        let own: OwnType = telling.event_type.parse().map_err(|error| damaged(&error))?;
+        let own = telling.event_type;
         let writer = writer_for(&telling.actor, own.owner());
         let payload = object(telling.payload.clone());
         let mut event = self

@@ -67,6 +67,8 @@ wire_enum! {
         HostTenantAdded = "host.tenant.added",
         /// A tenant is served no longer.
         HostTenantDisabled = "host.tenant.disabled",
+        /// A tenant is served again.
+        HostTenantEnabled = "host.tenant.enabled",
     }
 }
 
@@ -104,7 +106,8 @@ impl OwnType {
             | Self::HostDaemonStateChanged
             | Self::HostConfigReloaded
             | Self::HostTenantAdded
-            | Self::HostTenantDisabled => Owner::Host,
+            | Self::HostTenantDisabled
+            | Self::HostTenantEnabled => Owner::Host,
         }
     }
 }
