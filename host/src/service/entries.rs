@@ -112,6 +112,8 @@ pub struct EntryDefaults {
     pub startup_timeout: Duration,
     /// Of one run of a task.
     pub tick_timeout: Duration,
+    /// Of a stop.
+    pub shutdown_timeout: Duration,
 }
 
 fn plan_of(plugin: &str, daemon: &DaemonRegistration, defaults: &EntryDefaults) -> EntryPlan {
@@ -123,7 +125,7 @@ fn plan_of(plugin: &str, daemon: &DaemonRegistration, defaults: &EntryDefaults) 
         fatal_on_startup_failure: daemon.fatal_on_startup_failure,
         startup_timeout: daemon.startup_timeout_ms.map_or(defaults.startup_timeout, ms),
         tick_timeout: daemon.tick_timeout_ms.map_or(defaults.tick_timeout, ms),
-        shutdown_timeout: ms(daemon.shutdown_timeout_ms),
+        shutdown_timeout: daemon.shutdown_timeout_ms.map_or(defaults.shutdown_timeout, ms),
         after: named(&daemon.after),
         requires: named(&daemon.requires),
         restart: RestartPlan {

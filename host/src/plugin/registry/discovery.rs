@@ -267,7 +267,10 @@ impl Registry {
 
     fn refuse(&self, path: PathBuf, refusal: &Refusal) {
         let cause = refusal.to_string();
-        let known = self.read_refused().get(&path).and_then(|known| known.cause.clone());
+        let known = self
+            .read_refused()
+            .get(&path)
+            .and_then(|known| known.cause.clone());
         if known.as_ref() == Some(&cause) {
             return;
         }
