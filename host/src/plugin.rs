@@ -18,6 +18,8 @@ mod library;
 mod lifecycle;
 mod listeners;
 mod manifest;
+#[cfg(test)]
+mod no_host;
 mod package;
 mod policy;
 mod refusal;

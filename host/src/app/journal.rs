@@ -27,7 +27,7 @@ impl LogJournal {
     }
 
     fn draft(&self, telling: &Telling) -> Result<crate::domain::NewEvent, CommitError> {
-        let own: OwnType = telling.event_type.parse().map_err(|error| damaged(&error))?;
+        let own = telling.event_type;
         let writer = writer_for(&telling.actor, own.owner());
         let payload = object(telling.payload.clone());
         let mut event = self
@@ -125,6 +125,7 @@ pub enum Account {
     },
     /// The configuration was read again.
     Reloaded {
+        by: Writer,
         applied: Vec<String>,
         needs_restart: Vec<String>,
     },
@@ -159,8 +160,8 @@ impl Accounts {
 
 /// Writes accounts into the host's chain, one after another, until the queue is closed.
 pub async fn keep_accounts(log: Arc<EventLog>, mut accounts: mpsc::UnboundedReceiver<Account>) {
-    let writer = Writer::host(Owner::Host);
     while let Some(account) = accounts.recv().await {
+        let writer = writer_of(&account);
         let Some((own, payload)) = rendered(account) else {
             continue;
         };
@@ -176,6 +177,14 @@ pub async fn keep_accounts(log: Arc<EventLog>, mut accounts: mpsc::UnboundedRece
                 "the host's own account could not be written"
             );
         }
+    }
+}
+
+/// The host tells, and names who asked for it where somebody did.
+fn writer_of(account: &Account) -> Writer {
+    match account {
+        Account::Reloaded { by, .. } => by.through(Owner::Host),
+        _ => Writer::host(Owner::Host),
     }
 }
 
@@ -212,6 +221,7 @@ fn rendered(account: Account) -> Option<(OwnType, Value)> {
             }),
         ),
         Account::Reloaded {
+            by: _,
             applied,
             needs_restart,
         } => (
