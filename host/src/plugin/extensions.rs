@@ -47,7 +47,7 @@ impl Extensions {
     /// Asks the library for each extension that this host knows.
     ///
     /// # Errors
-    /// [`ExtensionMismatch`] for the first whose layout differs. An extension that is absent is no error.
+    /// `ExtensionMismatch` for the first whose layout differs. An extension that is absent is no error.
     pub fn query(library: &LoadedLibrary) -> Result<Self, ExtensionMismatch> {
         fn checked<T>(
             extension: &'static str,

@@ -1,3 +1,5 @@
+//! The registry's account of plugins: states, refusals and edges, over files of which nothing runs.
+
 use std::{fs, path::Path, sync::Mutex};
 
 use super::*;
