@@ -101,6 +101,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Config(command) => command::config::run(&command, context),
         Command::Completions(arguments) => command::completions::run(&arguments, context),
         Command::Version => command::version::run(context),
+        Command::Reference(arguments) => command::reference::run(&arguments, context),
     }
 }
 

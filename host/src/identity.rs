@@ -5,6 +5,8 @@
 //! event log through [`Journal`].
 
 mod announce;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod candidate;
 mod canonical;
 mod event;

@@ -16,6 +16,7 @@ pub use kora_plugin_abi::abi_stable::{
     prefix_type::PrefixTypeTrait,
 };
 
+pub use guard::guard;
 pub(crate) use runtime::runtime;
 pub use thunks::{deinit, get_extension, register};
 

@@ -8,8 +8,8 @@ mod offenders;
 mod package_file;
 
 pub use follower::Follower;
-pub use home::{Finished, TestHome};
-pub use host::RunningHost;
+pub use home::{Finished, TestHome, finish};
+pub use host::{RunningHost, payload};
 pub use libraries::{elf, library, package_of, patched, renamed, wrong_at_load};
 pub use offenders::{Offender, home_with_offenders};
 pub use package_file::{Entry, package_file};

@@ -1,7 +1,14 @@
 //! Drives the real command with real libraries. One binary, one harness, one file for each area.
 
+mod admission;
+mod command_line;
+mod coordinator;
+mod drop_in;
+mod events;
 mod hangs;
 mod harness;
 mod identity;
 mod lies;
 mod panics;
+mod state;
+mod trespass;

@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use self::{library::Library, manifest::Manifest, plugin::PluginSource};
+use self::{archive::Effort, library::Library, manifest::Manifest, plugin::PluginSource};
 use crate::workspace::{host_target, repository};
 
 /// Build a plugin into one file: NAME-VERSION-TARGET.tar.zst
@@ -45,8 +45,9 @@ pub struct Package {
     json: bool,
 }
 
+/// How a plugin is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
+pub enum Profile {
     /// Small, fast, slow to build
     Release,
     /// Quick to build, some twenty times as large
@@ -61,11 +62,10 @@ impl Profile {
         }
     }
 
-    /// What is built to be tried is packed to be tried: large files take half a minute at the level for other machines.
-    const fn compression(self) -> archive::Compression {
+    const fn effort(self) -> Effort {
         match self {
-            Self::Release => archive::Compression::Small,
-            Self::Dev => archive::Compression::Quick,
+            Self::Release => Effort::Small,
+            Self::Dev => Effort::Quick,
         }
     }
 }
@@ -100,36 +100,11 @@ impl Package {
             .unwrap_or_else(|| repository().join("target/packages"));
         for source in sources {
             let name = source.manifest.name.clone();
-            let written = self
-                .package(&source, &target, &out)
+            let written = pack(&source, &target, self.profile, &out)
                 .with_context(|| format!("cannot package `{name}`"))?;
             self.report(&written)?;
         }
         Ok(())
-    }
-
-    fn package(&self, source: &PluginSource, target: &str, out: &Path) -> Result<Written> {
-        let (name, version) = (&source.manifest.name, &source.manifest.version);
-        eprintln!(
-            "packaging {name} {version} for {target} ({})",
-            self.profile.as_str()
-        );
-        let bytes = build::build(source, target, self.profile)?;
-        let found = Library::parse(&bytes)?.manifest().map(<[u8]>::to_vec);
-        ensure!(
-            found.as_deref() == Some(source.manifest_text.as_bytes()),
-            "expected the bytes of `plugin.toml` in the library's section `.kora.plugin`, found {}; does the plugin call \
-             `export_plugin!(…, manifest = \"plugin.toml\")`?",
-            if found.is_some() { "others" } else { "none" }
-        );
-        Packing {
-            manifest: &source.manifest,
-            manifest_text: &source.manifest_text,
-            licences: source.licences.clone(),
-            target,
-            profile: self.profile,
-        }
-        .write(bytes, out)
     }
 
     fn report(&self, written: &Written) -> Result<()> {
@@ -153,6 +128,18 @@ impl Package {
     }
 }
 
+/// Builds and packs a plugin of this repository, as the command does.
+///
+/// # Errors
+/// If there is none of that name, or it cannot be built or written.
+pub fn package(name: &str, profile: Profile, out: &Path) -> Result<PathBuf> {
+    let target = host_target()?;
+    let sources = plugin::inside(&repository(), &target, Some(name))?;
+    let source = sources.first().context("expected a plugin, found none")?;
+    let written = pack(source, &target, profile, out).with_context(|| format!("cannot package `{name}`"))?;
+    Ok(written.path)
+}
+
 /// Packs a library that was built already, such as lies beside a test's executable, with the licences of this repository, and
 /// answers the package file. What the library's manifest says is what counts; no sources are looked for.
 ///
@@ -166,15 +153,35 @@ pub fn pack_library(library: &Path, out: &Path) -> Result<PathBuf> {
         .context("expected a section `.kora.plugin`, found none")?;
     let text = std::str::from_utf8(text)
         .context("expected text in the section `.kora.plugin`, found other bytes")?;
-    let written = Packing {
+    let packing = Packing {
         manifest: &Manifest::parse(text)?,
         manifest_text: text,
         licences: plugin::licences_in(&repository())?,
         target: &host_target()?,
-        profile: Profile::Dev,
+        effort: Effort::Quick,
+    };
+    Ok(packing.write(bytes.clone(), out)?.path)
+}
+
+fn pack(source: &PluginSource, target: &str, profile: Profile, out: &Path) -> Result<Written> {
+    let (name, version) = (&source.manifest.name, &source.manifest.version);
+    eprintln!("packaging {name} {version} for {target} ({})", profile.as_str());
+    let bytes = build::build(source, target, profile)?;
+    let found = Library::parse(&bytes)?.manifest().map(<[u8]>::to_vec);
+    ensure!(
+        found.as_deref() == Some(source.manifest_text.as_bytes()),
+        "expected the bytes of `plugin.toml` in the library's section `.kora.plugin`, found {}; does the plugin call \
+         `export_plugin!(…, manifest = \"plugin.toml\")`?",
+        if found.is_some() { "others" } else { "none" }
+    );
+    Packing {
+        manifest: &source.manifest,
+        manifest_text: &source.manifest_text,
+        licences: source.licences.clone(),
+        target,
+        effort: profile.effort(),
     }
-    .write(bytes, out)?;
-    Ok(written.path)
+    .write(bytes, out)
 }
 
 /// What goes into a package beside the library.
@@ -183,7 +190,7 @@ struct Packing<'a> {
     manifest_text: &'a str,
     licences: BTreeMap<String, Vec<u8>>,
     target: &'a str,
-    profile: Profile,
+    effort: Effort,
 }
 
 impl Packing<'_> {
@@ -191,12 +198,14 @@ impl Packing<'_> {
         let Manifest { name, version, .. } = self.manifest;
         let library_size_bytes = library.len();
         let library_sha256 = archive::sha256_hex(&library);
-        let glibc_floor = Library::parse(&library)?.glibc_floor().map(ToString::to_string);
+        let glibc_floor = Library::parse(&library)?
+            .glibc_floor()
+            .map(|floor| floor.to_string());
         let mut files = self.licences;
         files.insert("plugin.toml".to_owned(), self.manifest_text.as_bytes().to_vec());
         files.insert(format!("lib{name}.so"), library);
 
-        let package = archive::pack(files, self.profile.compression())?;
+        let package = archive::pack(files, self.effort)?;
         let path = out.join(format!("{name}-{version}-{}.tar.zst", self.target));
         archive::write(&path, &package.bytes)?;
         Ok(Written {

@@ -22,6 +22,27 @@ pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// `cargo`, in this repository wherever the command was given.
+pub fn cargo_here() -> Command {
+    let mut command = cargo();
+    command.current_dir(repository());
+    command
+}
+
+/// Cargo's home: its configuration, and what it installed.
+///
+/// # Errors
+/// If nothing says where it is.
+pub fn cargo_home() -> Result<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").filter(|home| !home.is_empty());
+    match home {
+        Some(home) => Ok(std::path::absolute(home)?),
+        None => Ok(std::env::home_dir()
+            .context("cannot find the home directory; set CARGO_HOME")?
+            .join(".cargo")),
+    }
+}
+
 /// What rustc says to `arguments`, for example the sysroot.
 ///
 /// # Errors

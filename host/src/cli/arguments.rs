@@ -10,7 +10,7 @@ use clap::{
 use super::command::{
     boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, daemon::DaemonArguments,
     events::EventsCommand, identity::IdentityCommand, init::InitArguments, plugins::PluginsCommand,
-    state::StateCommand, tenants::TenantsCommand,
+    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -124,4 +124,7 @@ pub(super) enum Command {
     Completions(CompletionsArguments),
     /// Show the versions of this command and of what it offers to plugins
     Version,
+    /// Print a page of the reference
+    #[command(hide = true)]
+    Reference(ReferenceArguments),
 }

@@ -9,6 +9,7 @@ pub(super) mod events;
 pub(super) mod identity;
 pub(super) mod init;
 pub(super) mod plugins;
+pub(super) mod reference;
 pub(super) mod state;
 pub(super) mod status;
 pub(super) mod tenants;

@@ -105,6 +105,20 @@ pub fn entries_of(
     daemons.map(entry).collect()
 }
 
+/// A daemon that the operator lists and the plugin does not have is most likely a slip, after which nothing runs.
+pub fn warn_of_unknown(instance: &Instance, listed: &[String]) {
+    let name = &instance.identity().name;
+    let daemons = &instance.registration().daemons;
+    let is_known = |listed: &&String| daemons.iter().any(|daemon| daemon.name == **listed);
+    for unknown in listed.iter().filter(|listed| !is_known(listed)) {
+        let there_are: Vec<_> = daemons.iter().map(|daemon| daemon.name.as_str()).collect();
+        tracing::warn!(
+            "`[plugins.{name}] daemons` lists `{unknown}`, which the plugin does not have; it has: {}",
+            there_are.join(", ")
+        );
+    }
+}
+
 /// The deadlines of entries that name none.
 #[derive(Debug, Clone, Copy)]
 pub struct EntryDefaults {

@@ -10,20 +10,18 @@ const SUMS_FILE: &str = "SHA256SUMS";
 /// The first of January 2000, for every file: tar complains about 1970.
 const MTIME_SECONDS: u64 = 946_684_800;
 const MODE: u32 = 0o644;
-
-/// How hard to compress.
+/// How hard to compress. The host's limit on the decoder's window (8 MiB) holds for each.
 #[derive(Debug, Clone, Copy)]
-pub enum Compression {
-    /// For other machines.
+pub enum Effort {
+    /// As small as can be.
     Small,
-    /// For this one, now.
+    /// As quick as can be.
     Quick,
 }
 
-impl Compression {
+impl Effort {
     const fn zstd_level(self) -> i32 {
         match self {
-            // The host's limit on the decoder's window (8 MiB) holds up to here.
             Self::Small => 19,
             Self::Quick => 1,
         }
@@ -39,14 +37,14 @@ pub struct Packed {
 }
 
 /// Packs the files, sorted by name, and their digests as `sha256sum --check` reads them.
-pub fn pack(mut files: BTreeMap<String, Vec<u8>>, compression: Compression) -> Result<Packed> {
+pub fn pack(mut files: BTreeMap<String, Vec<u8>>, effort: Effort) -> Result<Packed> {
     let mut sums = String::new();
     for (name, content) in &files {
         writeln!(sums, "{}  {name}", sha256_hex(content))?;
     }
     files.insert(SUMS_FILE.to_owned(), sums.into_bytes());
     Ok(Packed {
-        bytes: compress(&tar(&files)?, compression)?,
+        bytes: compress(&tar(&files)?, effort)?,
         files: files.into_keys().collect(),
     })
 }
@@ -114,8 +112,8 @@ fn tar(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
 }
 
 /// On one thread: with several, the result depends on how many.
-fn compress(bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), compression.zstd_level())?;
+fn compress(bytes: &[u8], effort: Effort) -> Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), effort.zstd_level())?;
     encoder.include_checksum(true)?;
     encoder.set_pledged_src_size(Some(bytes.len() as u64))?;
     encoder.write_all(bytes)?;
@@ -139,14 +137,14 @@ mod tests {
     #[test]
     fn the_same_files_give_the_same_bytes() {
         assert_eq!(
-            pack(files(), Compression::Small).expect("packs").bytes,
-            pack(files(), Compression::Small).expect("packs").bytes
+            pack(files(), Effort::Small).expect("packs").bytes,
+            pack(files(), Effort::Small).expect("packs").bytes
         );
     }
 
     #[test]
     fn a_package_holds_the_files_in_order_and_says_nothing_of_this_machine() {
-        let packed = pack(files(), Compression::Small).expect("packs");
+        let packed = pack(files(), Effort::Small).expect("packs");
         assert_eq!(
             packed.files,
             ["LICENSE-MIT", "SHA256SUMS", "libx.so", "plugin.toml"]
@@ -176,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_digests_name_every_other_file_in_the_form_of_sha256sum() {
-        let packed = pack(BTreeMap::from([("a".to_owned(), Vec::new())]), Compression::Small).expect("packs");
+        let packed = pack(BTreeMap::from([("a".to_owned(), Vec::new())]), Effort::Small).expect("packs");
         let unpacked = zstd::decode_all(packed.bytes.as_slice()).expect("decompresses");
         let text = String::from_utf8_lossy(&unpacked).into_owned();
         let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

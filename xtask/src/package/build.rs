@@ -3,69 +3,78 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
-    process::{Command, Stdio},
+    path::{Path, PathBuf},
+    process::Command,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context as _, Result, bail};
 
 use super::{Profile, plugin::PluginSource};
-use crate::workspace::{cargo, repository, rustc};
+use crate::{
+    artifacts::{self, Artifact, MESSAGE_FORMAT},
+    workspace::{cargo, cargo_home, repository, rustc},
+};
 
 /// Builds the plugin and answers its library.
 ///
 /// # Errors
 /// If cargo fails, or no `cdylib` came out, which cargo does not hold for a failure.
 pub fn build(source: &PluginSource, target: &str, profile: Profile) -> Result<Vec<u8>> {
-    let mut child = command(source, target, profile)?
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot run `cargo build`")?;
-    let messages = child.stdout.take().context("cargo has no output")?;
-    let mut library = None;
-    for line in BufReader::new(messages).lines() {
-        library = library_of(&line?, &source.cargo.id).or(library);
-    }
-    ensure!(
-        child.wait()?.success(),
-        "`cargo build` failed; what it says is above"
-    );
+    let artifacts = artifacts::build(&mut command(source, target, profile)?)?;
+    let library = artifacts
+        .iter()
+        .find_map(|artifact| library_of(artifact, &source.cargo.id));
     let Some(library) = library else {
         bail!(
             "expected a `cdylib`, found that none came out; is `crate-type = [\"cdylib\"]` in the `[lib]` of its \
              `Cargo.toml`, and can {target} build one?"
         );
     };
-    fs::read(&library).with_context(|| format!("cannot read `{}`", library.display()))
+    fs::read(library).with_context(|| format!("cannot read `{}`", library.display()))
 }
 
 fn command(source: &PluginSource, target: &str, profile: Profile) -> Result<Command> {
     let mut command = cargo();
     command
-        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
-        .args(["--profile", profile.as_str(), "--target", target])
+        .args(["build", "--locked"])
+        .args(MESSAGE_FORMAT)
+        .args(["--profile", profile.as_str()])
         .args(["--package", &source.cargo.id])
         .arg("--manifest-path")
-        .arg(source.cargo.directory().join("Cargo.toml"))
-        // Its own, since the flags below would throw away what other builds left there.
+        .arg(source.cargo.directory().join("Cargo.toml"));
+    let is_ours = repository().canonicalize()? == source.workspace_root.canonicalize()?;
+    match profile {
+        Profile::Release => reproducible(&mut command, source, target)?,
+        // Beside all else that is built here: most of what it needs is there already.
+        Profile::Dev if is_ours => {}
+        Profile::Dev => drop(command.arg("--target-dir").arg(own_directory())),
+    }
+    Ok(command)
+}
+
+fn own_directory() -> PathBuf {
+    repository().join("target/package")
+}
+
+/// Keeps everything out that is this machine's alone.
+fn reproducible(command: &mut Command, source: &PluginSource, target: &str) -> Result<()> {
+    command
+        .args(["--target", target])
+        // The flags below would throw away what other builds left in theirs.
         .arg("--target-dir")
-        .arg(repository().join("target/package"))
+        .arg(own_directory())
         .env("CARGO_ENCODED_RUSTFLAGS", flags(source)?)
         .env("CARGO_INCREMENTAL", "0");
     // What would change the flags, or the profile, from outside.
     for name in ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_TARGET_DIR"] {
         command.env_remove(name);
     }
-    if profile == Profile::Release {
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CARGO_PROFILE_RELEASE_") {
-                command.env_remove(name);
-            }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PROFILE_RELEASE_") {
+            command.env_remove(name);
         }
     }
-    Ok(command)
+    Ok(())
 }
 
 /// Gives every place of this machine that could get into the library a name of its own.
@@ -106,43 +115,16 @@ fn remapping(mut places: Vec<(PathBuf, String)>) -> OsString {
     flags
 }
 
-fn cargo_home() -> Result<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").filter(|home| !home.is_empty());
-    match home {
-        Some(home) => Ok(std::path::absolute(home)?),
-        None => Ok(std::env::home_dir()
-            .context("cannot find the home directory; set CARGO_HOME")?
-            .join(".cargo")),
-    }
-}
-
-#[derive(Deserialize)]
-struct Message {
-    reason: String,
-    #[serde(default)]
-    package_id: String,
-    target: Option<BuiltTarget>,
-    #[serde(default)]
-    filenames: Vec<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct BuiltTarget {
-    crate_types: Vec<String>,
-}
-
-/// The library, if that is what cargo tells of: the plugin's own, not one of a dependency.
-fn library_of(line: &str, package_id: &str) -> Option<PathBuf> {
-    let message: Message = serde_json::from_str(line).ok()?;
-    let is_cdylib = message
-        .target
-        .is_some_and(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
-    if message.reason != "compiler-artifact" || message.package_id != package_id || !is_cdylib {
+/// The library, if that is what was built: the plugin's own, not one of a dependency.
+fn library_of<'a>(artifact: &'a Artifact, package_id: &str) -> Option<&'a Path> {
+    let is_cdylib = artifact.target.crate_types.iter().any(|kind| kind == "cdylib");
+    if artifact.package_id != package_id || !is_cdylib {
         return None;
     }
-    message
+    artifact
         .filenames
-        .into_iter()
+        .iter()
+        .map(PathBuf::as_path)
         .find(|path| path.extension().is_some_and(|ending| ending == "so"))
 }
 
@@ -163,23 +145,16 @@ mod tests {
 
     #[test]
     fn only_the_cdylib_of_the_plugin_itself_counts() {
-        let line = |package: &str, kind: &str, file: &str| {
-            serde_json::json!({
-                "reason": "compiler-artifact", "package_id": package,
-                "target": {"crate_types": [kind]}, "filenames": [file],
-            })
-            .to_string()
+        let found = |package: &str, kind: &str, file: &str| {
+            let artifact: Artifact = serde_json::from_value(serde_json::json!({
+                "package_id": package, "filenames": [file], "executable": null,
+                "target": {"name": "me", "kind": [kind], "crate_types": [kind]},
+            }))
+            .expect("is one");
+            library_of(&artifact, "me").map(Path::to_owned)
         };
-        assert_eq!(
-            library_of(&line("me", "cdylib", "/t/libme.so"), "me"),
-            Some("/t/libme.so".into())
-        );
-        assert_eq!(library_of(&line("me", "lib", "/t/libme.rlib"), "me"), None);
-        assert_eq!(library_of(&line("other", "cdylib", "/t/libother.so"), "me"), None);
-        assert_eq!(
-            library_of("{\"reason\":\"build-finished\",\"success\":true}", "me"),
-            None
-        );
-        assert_eq!(library_of("a line of something else", "me"), None);
+        assert_eq!(found("me", "cdylib", "/t/libme.so"), Some("/t/libme.so".into()));
+        assert_eq!(found("me", "lib", "/t/libme.rlib"), None);
+        assert_eq!(found("other", "cdylib", "/t/libother.so"), None);
     }
 }

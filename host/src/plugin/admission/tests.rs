@@ -1,3 +1,5 @@
+//! The gate over files of every form: what is let in, and in which words the rest is refused.
+
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
 use super::*;

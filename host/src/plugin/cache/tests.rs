@@ -1,3 +1,5 @@
+//! The copies of libraries: named by their content, made whole or not at all.
+
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use super::*;

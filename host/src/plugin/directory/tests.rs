@@ -1,3 +1,5 @@
+//! What a plugin directory is found to hold, and what is heard when it changes.
+
 use std::{fs, os::unix::fs::symlink};
 
 use tokio::{

@@ -1,3 +1,5 @@
+//! What is read from a library before anything of it runs.
+
 use super::*;
 use crate::plugin::fixture;
 

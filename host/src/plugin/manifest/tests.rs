@@ -1,3 +1,5 @@
+//! Manifests: what they must say, and what is said of their faults.
+
 use super::*;
 
 const WHOLE: &str = r#"

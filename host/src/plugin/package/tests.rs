@@ -1,3 +1,5 @@
+//! Packages and folders, hostile ones too.
+
 use std::path::PathBuf;
 
 use tar::EntryType;

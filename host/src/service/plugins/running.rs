@@ -200,6 +200,8 @@ impl Service {
     fn chosen_entries(&self, instance: &Arc<Instance>) -> Vec<NewEntry> {
         let config = self.config.load();
         let name = &instance.identity().name;
+        let listed = config.plugin(name).and_then(|section| section.daemons.as_ref());
+        entries::warn_of_unknown(instance, listed.map_or(&[], Vec::as_slice));
         let defaults = entries::EntryDefaults {
             startup_timeout: config.coordinator.startup_timeout(),
             tick_timeout: config.coordinator.tick_timeout(),

@@ -1,0 +1,116 @@
+//! Durable appends: writers each of whom waits for its answer before it appends again, beside one commit for each event, and
+//! beside Redis.
+//!
+//! All lanes write into files of the same folder, in turn, in short slices. What is counted is what was answered, and an
+//! answer comes after the sync.
+
+mod redis;
+mod socket;
+mod store;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use async_trait::async_trait;
+use kora_host::store::sqlite::SqliteOptions;
+use tokio::task::JoinSet;
+
+use self::{
+    redis::RedisLane,
+    socket::SocketLane,
+    store::{LogLane, StoreLane},
+};
+use super::{
+    Surroundings,
+    measure::{count, in_turn},
+    row::{Budget, Row},
+};
+
+/// Writers, and connections where there are some. As many as one control socket serves.
+const WRITERS: usize = 64;
+/// Of the lane with many.
+const TENANTS: usize = 1000;
+
+const ONE_EACH: &str = "one commit for each event";
+const REDIS: &str = "Redis XADD, appendfsync always";
+
+/// A way to append.
+#[async_trait]
+trait Lane: Send + Sync + 'static {
+    /// Appends the event `number` of `writer`, and waits until it is durable.
+    async fn append(&self, writer: usize, number: usize) -> Result<()>;
+}
+
+pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let folder = surroundings.folder("append")?;
+    let file = |name: &str| folder.join(name);
+    let groups = SqliteOptions::default;
+    let one_each = SqliteOptions {
+        group_limit: 1,
+        ..groups()
+    };
+    let single = StoreLane::open(&runtime, &file("single.db"), one_each, 1)?.lane();
+    let grouped = StoreLane::open(&runtime, &file("grouped.db"), groups(), 1)?.lane();
+    let keyed = StoreLane::open(&runtime, &file("keyed.db"), groups(), 1)?
+        .keyed()
+        .lane();
+    let many = StoreLane::open(&runtime, &file("many.db"), groups(), TENANTS)?.lane();
+    let logged = LogLane::open(&runtime, &file("logged.db"), &file("spool.jsonl"))?.lane();
+    let socket = SocketLane::start(&runtime, surroundings, &file("home"))?.lane();
+    let redis = RedisLane::start(&runtime, &file("redis"))?.map(RedisLane::lane);
+
+    let slice = surroundings.choose(Duration::from_millis(500), Duration::from_millis(100));
+    let rate = |lane: &Arc<dyn Lane>| runtime.block_on(appends_each_second(lane, slice));
+    let [single, grouped, keyed, many, logged, socket, redis] = in_turn(
+        surroundings.choose(11, 3),
+        [
+            &mut || rate(&single),
+            &mut || rate(&grouped),
+            &mut || rate(&keyed),
+            &mut || rate(&many),
+            &mut || rate(&logged),
+            &mut || rate(&socket),
+            &mut || redis.as_ref().map_or(Ok(f64::NAN), rate),
+        ],
+    )?;
+
+    let row = |bench, ours, theirs, against| Row::new(bench, "events/s", (ours, theirs), against);
+    let beside_redis = |bench, ours| Row {
+        theirs: Some(redis).filter(|rate| !rate.is_nan()),
+        ..row(bench, ours, redis, REDIS)
+    };
+    Ok(vec![
+        row("append/store", grouped, single, ONE_EACH).budget(Budget::AtLeast(8.0)),
+        row("append/store_keyed", keyed, single, ONE_EACH).budget(Budget::AtLeast(4.0)),
+        row("append/thousand_tenants", many, grouped, "one tenant").budget(Budget::AtLeast(0.3)),
+        beside_redis("append/redis", grouped).budget(Budget::AtLeast(5.0)),
+        row("append/event_log", logged, grouped, "the store alone"),
+        beside_redis("append/socket", socket),
+    ])
+}
+
+/// Lets every writer append for `slice`, and answers how many appends were answered in a second.
+async fn appends_each_second(lane: &Arc<dyn Lane>, slice: Duration) -> Result<f64> {
+    let began = Instant::now();
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let lane = Arc::clone(lane);
+        writers.spawn(async move {
+            let mut appended = 0;
+            while began.elapsed() < slice {
+                lane.append(writer, appended).await?;
+                appended += 1;
+            }
+            anyhow::Ok(appended)
+        });
+    }
+    let mut appended = 0;
+    while let Some(writer) = writers.join_next().await {
+        appended += writer??;
+    }
+    Ok(count(appended as u64) / began.elapsed().as_secs_f64())
+}

@@ -1,0 +1,117 @@
+//! Homes, and the `kora` command running in them.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::Surroundings;
+
+/// How long a host may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two questions whether it is there: short beside what is measured, long beside what asking costs the host.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(1);
+
+const TENANTS: &str = "[tenants.acme]\nidentity = \"kora\"\n[tenants.globex]\nidentity = \"marvin\"\n";
+
+/// Makes a folder that nobody else can write or read.
+pub fn private_folder(path: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    Ok(path.to_owned())
+}
+
+/// A home with two plugins and two tenants, and an empty store.
+pub struct Home(PathBuf);
+
+impl Home {
+    /// With `more` in its configuration.
+    pub fn make(surroundings: &Surroundings, path: &Path, more: &str) -> Result<Self> {
+        private_folder(path)?;
+        let plugins = private_folder(&path.join("plugins"))?;
+        for name in ["kora", "marvin"] {
+            let (from, to) = (surroundings.library(name), plugins.join(format!("lib{name}.so")));
+            fs::copy(&from, &to).with_context(|| format!("cannot copy `{}`", from.display()))?;
+            fs::set_permissions(&to, Permissions::from_mode(0o644))?;
+        }
+        fs::write(path.join("kora.toml"), format!("{more}\n{TENANTS}"))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        kora_host::config::Home::at(&self.0).socket()
+    }
+
+    /// Starts the host. It boots meanwhile.
+    pub fn start(&self, surroundings: &Surroundings) -> Result<Daemon> {
+        let log = File::create(self.0.join("log"))?;
+        let child = Command::new(surroundings.kora())
+            .arg("daemon")
+            .env_clear()
+            .env("KORA_HOME", &self.0)
+            .current_dir(&self.0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start `kora daemon`")?;
+        Ok(Daemon {
+            child,
+            home: self.0.clone(),
+            socket: self.socket(),
+        })
+    }
+}
+
+/// A running host. Killed when it is dropped: its home goes, too.
+pub struct Daemon {
+    child: Child,
+    home: PathBuf,
+    socket: PathBuf,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // An error means that it has ended.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Daemon {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it answers that it runs.
+    pub fn wait_until_running(&self) -> Result<()> {
+        let began = Instant::now();
+        while !self.is_running().unwrap_or(false) {
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "expected the host to be running after {} s; its log:\n{}",
+                PATIENCE.as_secs(),
+                fs::read_to_string(self.home.join("log")).unwrap_or_default()
+            );
+            thread::sleep(BETWEEN_QUESTIONS);
+        }
+        Ok(())
+    }
+
+    fn is_running(&self) -> Result<bool> {
+        let mut connection = UnixStream::connect(&self.socket)?;
+        connection.write_all(b"{\"id\":1,\"method\":\"status\"}\n")?;
+        let mut line = String::new();
+        BufReader::new(connection).read_line(&mut line)?;
+        let answer: Value = serde_json::from_str(&line)?;
+        Ok(answer["result"]["state"] == "running")
+    }
+}

@@ -1,0 +1,114 @@
+//! `cargo xtask bench`: builds what is measured as it ships, and lets `kora-bench` (in `tests/src/bench`) measure it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+
+use crate::workspace::{cargo, repository};
+
+/// Measure the budgets side by side, in one run
+///
+/// Everything is built with the release profile, and each bench holds a figure against another one of the same run; see
+/// `docs/benchmarks.md`. Exits 0 whether the budgets hold or not, unless `--enforce` is given.
+#[derive(Args)]
+pub struct Bench {
+    /// Only these: boundary, identity, append, verify, admission, start, idle, or a row such as `append/store`
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Print one JSON object a line, for each figure
+    #[arg(long)]
+    json: bool,
+    /// Shorter slices and fewer rounds: to see whether it works, not for figures
+    #[arg(long)]
+    quick: bool,
+    /// Exit 1 if a budget does not hold
+    #[arg(long)]
+    enforce: bool,
+}
+
+/// One cargo invocation for each library: together they would share their features, and not be what ships.
+const LIBRARIES: [&[&str]; 3] = [
+    &["--package", "kora-plugin-kora"],
+    &["--package", "kora-plugin-marvin"],
+    &["--package", "kora-bench-boundary", "--example", "bench_boundary"],
+];
+
+const HOST: &[&str] = &[
+    "--package",
+    "kora-host",
+    "--package",
+    "kora-tests",
+    "--features",
+    "kora-tests/bench",
+    "--bin",
+    "kora",
+    "--bin",
+    "kora-bench",
+];
+
+impl Bench {
+    /// Builds, then measures.
+    pub fn run(self) -> Result<()> {
+        let target = repository().join("target");
+        LIBRARIES
+            .iter()
+            .chain([&HOST])
+            .try_for_each(|what| build(&target, what))?;
+        let release = target.join("release");
+        let libraries = gather(&release)?;
+        let mut command = std::process::Command::new(release.join("kora-bench"));
+        command
+            .arg("--kora")
+            .arg(release.join("kora"))
+            .arg("--libraries")
+            .arg(libraries)
+            .arg("--scratch")
+            .arg(target.join("bench"))
+            .args(self.names);
+        for (is_set, flag) in [
+            (self.json, "--json"),
+            (self.quick, "--quick"),
+            (self.enforce, "--enforce"),
+        ] {
+            command.args(is_set.then_some(flag));
+        }
+        let status = command.status().context("cannot run `kora-bench`")?;
+        ensure!(
+            status.success(),
+            "`kora-bench` says above what did not go well, or which budget does not hold"
+        );
+        Ok(())
+    }
+}
+
+fn build(target: &Path, what: &[&str]) -> Result<()> {
+    let status = cargo()
+        .args(["build", "--release", "--locked"])
+        .args(what)
+        .arg("--manifest-path")
+        .arg(repository().join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(target)
+        .env_remove("CARGO_TARGET_DIR")
+        .status()
+        .context("cannot run `cargo build`")?;
+    ensure!(status.success(), "`cargo build` failed; what it says is above");
+    Ok(())
+}
+
+/// Puts the libraries side by side.
+fn gather(release: &Path) -> Result<PathBuf> {
+    let libraries = release.join("libraries");
+    std::fs::create_dir_all(&libraries)?;
+    for (from, name) in [
+        (release.to_owned(), "libkora.so"),
+        (release.to_owned(), "libmarvin.so"),
+        (release.join("examples"), "libbench_boundary.so"),
+    ] {
+        let from = from.join(name);
+        std::fs::copy(&from, libraries.join(name))
+            .with_context(|| format!("expected a library at `{}`, found none", from.display()))?;
+    }
+    Ok(libraries)
+}

@@ -1,0 +1,78 @@
+//! `cargo xtask ci`: what continuous integration runs, step by step, the quick ones first. It ends at the first that fails.
+
+mod references;
+
+use std::{process::Command, time::Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::{process, test::Test, tidy::Tidy, workspace::cargo_here};
+
+/// Run what continuous integration runs
+///
+/// Formatting, the house rules, clippy, the documentation of our packages, the generated references, `cargo deny` where it is
+/// installed, and the tests. Ends at the first step that fails.
+#[derive(Args)]
+pub struct Ci {
+    /// Leave the tests out; they are built all the same
+    #[arg(long)]
+    without_tests: bool,
+    /// Write the generated references anew instead of comparing them
+    #[arg(long)]
+    bless: bool,
+}
+
+impl Ci {
+    /// Runs the steps in order.
+    pub fn run(self) -> Result<()> {
+        step("formatting", || {
+            process::run(cargo_here().args(["fmt", "--all", "--check"]))
+                .context("not formatted; `cargo fmt --all` does it")
+        })?;
+        step("house rules", || Tidy::default().run())?;
+        step("clippy", || process::run(&mut clippy()))?;
+        step("documentation", || process::run(&mut documentation()))?;
+        step("references", || references::check(self.bless))?;
+        step("dependencies", dependencies)?;
+        if self.without_tests {
+            eprintln!("the tests are left out");
+            return Ok(());
+        }
+        eprintln!("── tests");
+        Test::default().run()
+    }
+}
+
+/// Says what begins and how long it took.
+fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    let began = Instant::now();
+    eprintln!("── {name}");
+    run().with_context(|| format!("the step `{name}` failed"))?;
+    eprintln!("── {name}: ok, {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn clippy() -> Command {
+    let mut command = cargo_here();
+    command.args(["clippy", "--workspace", "--all-targets", "--locked", "--"]);
+    // For clippy alone: as `RUSTFLAGS`, all dependencies would be built once more.
+    command.args(["-D", "warnings"]);
+    command
+}
+
+fn documentation() -> Command {
+    let mut command = cargo_here();
+    command.args(["doc", "--workspace", "--no-deps", "--locked"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+/// Licences, sources and what is banned; of advisories the database would have to be fetched.
+fn dependencies() -> Result<()> {
+    if !process::has_cargo_command("deny") {
+        eprintln!("left out: `cargo deny` is not installed");
+        return Ok(());
+    }
+    process::run(cargo_here().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
+}
