@@ -1,5 +1,6 @@
 //! The composition root: makes every part, wires the ports, boots, runs until something ends it, and stops in order.
 
+mod announcements;
 mod boot;
 mod boot_check;
 mod journal;
@@ -11,6 +12,8 @@ mod port;
 mod providers;
 mod rim;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod wire;
 
@@ -100,6 +103,8 @@ async fn run(
     let socket_path = config.home().socket();
     let running = parts::open(config, source, only, logging).await?;
     let service = running.service.clone();
+    // Before anybody can ask: what would change plugins waits for the end of the boot.
+    let turn = service.plugin_turn().await;
     let socket = ControlSocket::bind(&socket_path)
         .await
         .map_err(|error| cannot_start("socket", &error))?;
@@ -108,7 +113,7 @@ async fn run(
     let signals = signals::listen(&service).map_err(|error| cannot_start("signals", &error))?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");
 
-    let booted = boot::boot(&running).await;
+    let booted = boot::boot(&running, turn).await;
     if matches!(booted, BootOutcome::Running(_)) {
         running.accounts.tell(Account::Started {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -118,12 +123,26 @@ async fn run(
     }
     let ending = service.coordinator.stopped().await;
     signals.abort();
-    stop(running, &ending).await;
+    // First, so that nobody asks for anything more of what ends now.
     stop_serving.cancel();
     drop(serving.await);
+    if tokio::time::timeout(STOP_DEADLINE, stop(running, &ending))
+        .await
+        .is_err()
+    {
+        let seconds = STOP_DEADLINE.as_secs();
+        tracing::error!(
+            seconds,
+            "what is left did not end in time; the next start takes up what was cut off"
+        );
+    }
     tracing::info!(reason = %ending.reason, exit = ending.exit().code(), "[kora.daemon] stopped");
     Ok(ending)
 }
+
+/// How long everything but the daemons may take to end. A disk that hangs must not keep the process for ever; with what the
+/// daemons and the calls under way may take, this ends before service managers kill.
+const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Everything in the reverse order of its making; the entries have stopped already.
 async fn stop(running: Running, ending: &Ending) {

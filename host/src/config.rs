@@ -30,7 +30,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use change::{KeyChange, diff};
+pub use change::{AtWork, KeyChange, diff};
 pub use edit::{EditError, set_plugin_enabled};
 pub use environment::{Flag, VARIABLES, Variable};
 pub use home::{HOME_VARIABLE, Home, HomeInputs, HomeUnknown};

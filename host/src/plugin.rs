@@ -6,6 +6,7 @@
 mod admission;
 mod cache;
 mod call;
+mod caller;
 mod context;
 mod directory;
 mod elf;
@@ -18,6 +19,8 @@ mod library;
 mod lifecycle;
 mod listeners;
 mod manifest;
+#[cfg(test)]
+mod no_host;
 mod package;
 mod policy;
 mod refusal;

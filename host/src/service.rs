@@ -31,8 +31,9 @@ use crate::{
     telemetry::{LoggingHandle, Metrics},
 };
 
-pub use plugins::plugin_policy;
+pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
+pub use state::TakenAway;
 pub use tenants::{TENANT_IDENTITY, agent_name, identity_seed};
 
 /// The operator of this machine, known by the uid at the other end of the control socket. Only a rim makes one.
@@ -76,8 +77,8 @@ pub trait ConfigSource: Send + Sync + 'static {
 
 /// The host's own account of what it does, as far as the use cases add to it.
 pub trait AccountsPort: Send + Sync + 'static {
-    /// The configuration was read again.
-    fn reloaded(&self, reloaded: &api::Reloaded);
+    /// The configuration was read again for this one.
+    fn reloaded(&self, by: Writer, reloaded: &api::Reloaded);
 }
 
 /// Everything that the use cases work with. `app` makes it.
@@ -123,6 +124,9 @@ pub struct Service {
     parts: Parts,
     gates: Mutex<Vec<GateReport>>,
     booted: std::sync::atomic::AtomicBool,
+    plugin_changes: tokio::sync::Mutex<()>,
+    tenant_changes: tokio::sync::Mutex<()>,
+    waits_for_restart: Mutex<Vec<String>>,
 }
 
 impl std::ops::Deref for Service {
@@ -140,6 +144,9 @@ impl Service {
             parts,
             gates: Mutex::default(),
             booted: false.into(),
+            plugin_changes: tokio::sync::Mutex::default(),
+            tenant_changes: tokio::sync::Mutex::default(),
+            waits_for_restart: Mutex::default(),
         }
     }
 

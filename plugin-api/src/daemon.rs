@@ -90,14 +90,11 @@ pub struct BackgroundDaemon {
     pub(crate) fatal: bool,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) tick_timeout: Option<Duration>,
-    pub(crate) shutdown_timeout: Duration,
+    pub(crate) shutdown_timeout: Option<Duration>,
     pub(crate) after: Vec<String>,
     pub(crate) requires: Vec<String>,
     pub(crate) restart: RestartPolicy,
 }
-
-/// How long `shutdown` may take unless said otherwise, as the original had it.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl BackgroundDaemon {
     /// An entry without periodic tasks. `make` is called before every start, so that an entry which panicked begins anew.
@@ -109,7 +106,7 @@ impl BackgroundDaemon {
             fatal: false,
             startup_timeout: None,
             tick_timeout: None,
-            shutdown_timeout: SHUTDOWN_TIMEOUT,
+            shutdown_timeout: None,
             after: Vec::new(),
             requires: Vec::new(),
             restart: RestartPolicy::default(),
@@ -167,10 +164,10 @@ impl BackgroundDaemon {
         self
     }
 
-    /// How long `shutdown` may take. 5 s unless said.
+    /// How long `shutdown` may take, 30 s at most. The host's default (5 s) unless said.
     #[must_use]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.shutdown_timeout = timeout;
+        self.shutdown_timeout = Some(timeout);
         self
     }
 

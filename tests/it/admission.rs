@@ -140,7 +140,7 @@ fn any_other_library() -> String {
     let loaded = maps.lines().filter_map(|line| line.split_whitespace().last());
     loaded
         .filter(|path| path.contains("libc.so") || path.contains("libc-"))
-        .last()
+        .next_back()
         .expect("runs with a C library")
         .to_owned()
 }

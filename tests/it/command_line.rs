@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::harness::{TestHome, finish, library, package_of};
+use crate::harness::{TestHome, eventually, finish, library, package_of};
 
 /// The commands that a help text lists.
 fn listed(help: &str) -> Vec<String> {
@@ -358,7 +358,9 @@ fn a_reload_applies_what_it_can_says_what_needs_a_restart_and_takes_nothing_that
         reloaded["needs_restart"],
         json!(["coordinator.startup_timeout_seconds"])
     );
-    assert_eq!(host.payloads("host", "host.config.reloaded").len(), 1);
+    eventually("the host's chain tells of the reload", || {
+        (host.payloads("host", "host.config.reloaded").len() == 1).then_some(())
+    });
 
     home.configure(SEVERAL_FAULTS);
     let problem = host.problem(&["config", "reload"]);

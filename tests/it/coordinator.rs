@@ -192,18 +192,24 @@ fn the_configuration_chooses_which_daemons_of_a_plugin_run() {
 }
 
 #[test]
-fn a_daemon_that_is_asked_for_and_not_there_is_named_with_those_that_are() {
+fn a_daemon_that_is_asked_for_alone_and_not_there_ends_the_boot_with_those_that_are() {
+    let home = TestHome::with_config(WITH_KORA);
+    home.install(&["kora"]);
+    let host = RunningHost::spawn(&home, &["--only", "heartbeet", "--only", "heartbeat"]);
+    host.wait_for_log(&[
+        "`--only` names `heartbeet`",
+        "`kora/cost_telemetry`, `kora/heartbeat`, `kora/snapshot`",
+    ]);
+    assert_eq!(host.exit_code(), 2);
+}
+
+#[test]
+fn a_daemon_that_the_configuration_lists_and_that_is_not_there_is_named() {
     let home = TestHome::with_config(&format!(
         "{WITH_KORA}[plugins.kora]\ndaemons = [\"heartbeat\", \"snapshoot\"]\n"
     ));
     home.install(&["kora"]);
-    let host = RunningHost::spawn(&home, &["--only", "heartbeet", "--only", "heartbeat"]);
-    host.wait_until_running();
-    let known = "kora/cost_telemetry, kora/heartbeat, kora/snapshot";
-    host.wait_for_log(&[
-        "WARN",
-        &format!("`--only heartbeet` chooses nothing: the daemons there are: {known}"),
-    ]);
+    let host = home.start();
     host.wait_for_log(&["WARN", "`[plugins.kora] daemons` lists `snapshoot`"]);
     assert_eq!(running(&host), ["kora/heartbeat"]);
 }

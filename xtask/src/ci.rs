@@ -1,10 +1,10 @@
-//! `cargo xtask ci`: what continuous integration runs, step by step, the quick ones first. It ends at the first that fails.
+//! `cargo xtask ci`: what continuous integration runs, step by step, the quick ones first. All of them run, whatever fails.
 
 mod references;
 
 use std::{process::Command, time::Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::{process, test::Test, tidy::Tidy, workspace::cargo_here};
@@ -12,7 +12,7 @@ use crate::{process, test::Test, tidy::Tidy, workspace::cargo_here};
 /// Run what continuous integration runs
 ///
 /// Formatting, the house rules, clippy, the documentation of our packages, the generated references, `cargo deny` where it is
-/// installed, and the tests. Ends at the first step that fails.
+/// installed, and the tests. All steps run; those that failed are named at the end.
 #[derive(Args)]
 pub struct Ci {
     /// Leave the tests out; they are built all the same
@@ -26,31 +26,42 @@ pub struct Ci {
 impl Ci {
     /// Runs the steps in order.
     pub fn run(self) -> Result<()> {
-        step("formatting", || {
+        let mut failed = Vec::new();
+        let mut step = |name, run: &dyn Fn() -> Result<()>| {
+            if !succeeds(name, run) {
+                failed.push(name);
+            }
+        };
+        step("formatting", &|| {
             process::run(cargo_here().args(["fmt", "--all", "--check"]))
                 .context("not formatted; `cargo fmt --all` does it")
-        })?;
-        step("house rules", || Tidy::default().run())?;
-        step("clippy", || process::run(&mut clippy()))?;
-        step("documentation", || process::run(&mut documentation()))?;
-        step("references", || references::check(self.bless))?;
-        step("dependencies", dependencies)?;
+        });
+        step("house rules", &|| Tidy::default().run());
+        step("clippy", &|| process::run(&mut clippy()));
+        step("documentation", &|| process::run(&mut documentation()));
+        step("references", &|| references::check(self.bless));
+        step("dependencies", &dependencies);
         if self.without_tests {
-            eprintln!("the tests are left out");
-            return Ok(());
+            eprintln!("── the tests are left out");
+        } else {
+            step("tests", &|| Test::default().run());
         }
-        eprintln!("── tests");
-        Test::default().run()
+        ensure!(failed.is_empty(), "these steps failed: {}", failed.join(", "));
+        Ok(())
     }
 }
 
-/// Says what begins and how long it took.
-fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+/// Says what begins, how long it took, and what it has failed by.
+fn succeeds(name: &str, run: &dyn Fn() -> Result<()>) -> bool {
     let began = Instant::now();
     eprintln!("── {name}");
-    run().with_context(|| format!("the step `{name}` failed"))?;
-    eprintln!("── {name}: ok, {:.1} s", began.elapsed().as_secs_f64());
-    Ok(())
+    let result = run();
+    let took = began.elapsed().as_secs_f64();
+    match &result {
+        Ok(()) => eprintln!("── {name}: ok, {took:.1} s"),
+        Err(error) => eprintln!("── {name}: failed, {took:.1} s: {error:#}"),
+    }
+    result.is_ok()
 }
 
 fn clippy() -> Command {

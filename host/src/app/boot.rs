@@ -12,10 +12,8 @@ use crate::{
     coordinator::{BootOutcome, Ending, OperationError, ShutdownReason},
     domain::{Actor, PluginName, TenantId},
     engine::transition::{GateClass, GateOutcome, GateReport},
-    identity::IdentitySeed,
     plugin::{Candidate, PluginState, scan_settled},
-    service::{Service, agent_name, identity_seed},
-    tenants::TenantSeed,
+    service::{PluginTurn, Service},
 };
 
 /// How long a boot waits for files that were copied a moment ago. What takes longer is admitted when it is there.
@@ -23,18 +21,30 @@ const COPY_PATIENCE: Duration = Duration::from_secs(2);
 /// Changes of the directory that wait while one is looked into.
 const CHANGES: usize = 64;
 
-/// Boots. What does not boot with it, but a fatal entry, is shown and left out.
-pub async fn boot(running: &Running) -> BootOutcome {
+/// Boots. What does not boot with it, but a fatal entry, is shown and left out. Whoever would change plugins or tenants meanwhile
+/// waits for its end.
+pub async fn boot(running: &Running, turn: PluginTurn<'_>) -> BootOutcome {
     let service = &running.service;
-    let (names, known) = admit_plugins(service).await;
-    service.warn_of_unknown_only();
+    let _tenants = service.tenant_turn().await;
+    let admitted = tokio::select! {
+        admitted = admit_plugins(service) => admitted,
+        // A plugin may take its time to load: whoever stops the host does not wait for it.
+        ending = service.coordinator.stopped() => return BootOutcome::Stopped(ending),
+    };
+    let (names, known) = admitted;
+    if let Err(unknown) = service.check_only() {
+        let reason = ShutdownReason::Configuration(unknown.to_string());
+        service.coordinator.request_shutdown(reason);
+        return BootOutcome::Stopped(service.coordinator.stopped().await);
+    }
     watch(running, known);
-    let seeds = seeds(service).await;
+    service.ensure_configured_tenants(Actor::host()).await;
+    let seeds = service.served_seeds();
     service.take_up_states(&seeds).await;
     let identities = service.restore_identities(seeds).await;
     let began = Instant::now();
-    let booted = service.coordinator.boot(service.boot_entries(&names)).await;
-    let outcome = outcome(booted);
+    let entries = service.boot_entries(&turn, &names);
+    let outcome = outcome(service.coordinator.boot(entries).await);
     names
         .iter()
         .for_each(|name| service.refresh_plugin(name.as_str()));
@@ -71,36 +81,6 @@ async fn admit_plugins(service: &Service) -> (Vec<PluginName>, Vec<Candidate>) {
 fn watch(running: &Running, known: Vec<Candidate>) {
     let (sender, changes) = mpsc::channel(CHANGES);
     plugin_directory::start(running, known, sender, changes);
-}
-
-/// Every tenant that is served, those of the configuration included.
-async fn seeds(service: &Service) -> Vec<IdentitySeed> {
-    let config = service.config.load_full();
-    let configured = config.tenants.keys();
-    let configured = configured
-        .map(|id| TenantSeed {
-            id: id.clone(),
-            agent_name: agent_name(&config, id),
-        })
-        .collect();
-    match service.tenants.ensure(configured, Actor::host()).await {
-        Ok(outcomes) => {
-            for (tenant, outcome) in outcomes {
-                if let Err(error) = outcome {
-                    tracing::error!(%tenant, %error, "a tenant of the configuration is not served");
-                }
-            }
-        }
-        Err(error) => tracing::error!(%error, "the tenants of the configuration were not added"),
-    }
-    let served = service
-        .tenants
-        .list()
-        .into_iter()
-        .filter(|listed| listed.record.active);
-    served
-        .map(|listed| identity_seed(&config, &listed.record.tenant))
-        .collect()
 }
 
 fn outcome(booted: Result<BootOutcome, OperationError>) -> BootOutcome {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::journal::{Account, Accounts};
 use crate::{
     coordinator::{EntryId, EntryState, Observer},
+    events::Writer,
     plugin::{PluginChange, PluginObserver, PluginState},
     service::{AccountsPort, api},
     telemetry::Metrics,
@@ -94,8 +95,9 @@ impl PluginObserver for Observers {
 }
 
 impl AccountsPort for Accounts {
-    fn reloaded(&self, reloaded: &api::Reloaded) {
+    fn reloaded(&self, by: Writer, reloaded: &api::Reloaded) {
         self.tell(Account::Reloaded {
+            by,
             applied: reloaded.applied.clone(),
             needs_restart: reloaded.needs_restart.clone(),
         });

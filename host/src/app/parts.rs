@@ -9,15 +9,15 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    announcements::Announcements,
     cannot_start,
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
-    port::{ANNOUNCEMENTS, Port},
+    port::Port,
     providers::PluginProviders,
     upkeep::{self, Upkeep},
 };
@@ -115,7 +115,7 @@ pub async fn open(
     tokio::spawn(coordinator.run());
 
     let config = Arc::new(ArcSwap::from_pointee(config));
-    let (announcements, announced) = mpsc::channel(ANNOUNCEMENTS);
+    let announced = Arc::new(Announcements::default());
     let port = Arc::new(Port {
         clock: clock.clone(),
         config: config.clone(),
@@ -128,7 +128,7 @@ pub async fn open(
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
         coordinator: handle.clone(),
-        announcements,
+        announcements: announced.clone(),
     });
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
     let journal = Arc::new(LogJournal::new(log.clone()));

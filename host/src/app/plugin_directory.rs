@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 
 use super::parts::Running;
 use crate::{
-    coordinator::HostState,
     plugin::{Candidate, DirectoryChange, Watcher},
     service::Service,
 };
@@ -23,20 +22,16 @@ pub fn start(
     service
         .tasks
         .spawn(watcher.run(sender, running.stop_watching.clone()));
-    service.tasks.spawn(follow(service.clone(), changes));
+    let (following, stop) = (follow(service.clone(), changes), running.stop_watching.clone());
+    service.tasks.spawn(async move {
+        // A plugin that takes its time to load keeps nobody from stopping.
+        stop.run_until_cancelled(following).await;
+    });
 }
 
 async fn follow(service: Arc<Service>, mut changes: mpsc::Receiver<DirectoryChange>) {
     while let Some(change) = changes.recv().await {
-        service.coordinator.booted().await;
-        if service.coordinator.state() != HostState::Running {
-            return;
-        }
-        service.plugins.gone(&change.gone);
-        if !change.settled.is_empty() {
-            service
-                .discover(change.settled.into_iter().map(|found| found.path).collect())
-                .await;
-        }
+        let came = change.settled.into_iter().map(|found| found.path).collect();
+        service.follow_directory(&change.gone, came).await;
     }
 }

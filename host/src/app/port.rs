@@ -13,9 +13,11 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
 
-use super::wire;
+use super::{
+    announcements::{Announcement, Announcements},
+    wire,
+};
 use crate::{
     config::Config,
     coordinator::CoordinatorHandle,
@@ -33,16 +35,6 @@ use crate::{
 /// What all keys and values of one plugin for one tenant may take: enough for counters and cursors, too little for a
 /// database.
 const KV_QUOTA_BYTES: u64 = 16 << 20;
-/// Announcements that wait to be looked into. More than that at once is a plugin that announces in a loop.
-pub const ANNOUNCEMENTS: usize = 256;
-
-/// A provider says that it would answer otherwise now.
-#[derive(Debug)]
-pub struct Announcement {
-    pub provider: ProviderId,
-    pub tenant: Option<TenantId>,
-}
-
 fn no_state(tenant: &TenantId) -> PortError {
     PortError::Unavailable(format!("the tenant `{tenant}` has no operational state yet"))
 }
@@ -60,7 +52,7 @@ pub struct Port {
     pub tenants: OnceLock<Tenants>,
     pub identities: OnceLock<Identities>,
     pub coordinator: CoordinatorHandle,
-    pub announcements: mpsc::Sender<Announcement>,
+    pub announcements: Arc<Announcements>,
 }
 
 impl Port {
@@ -223,8 +215,8 @@ impl HostPort for Port {
     ) -> Result<(), PortError> {
         let provider = ProviderId::new(plugin, provider).map_err(|e| PortError::Invalid(e.to_string()))?;
         self.announcements
-            .try_send(Announcement { provider, tenant })
-            .map_err(|_| PortError::Quota("too many announcements wait already".to_owned()))
+            .push(Announcement { provider, tenant })
+            .map_err(|error| PortError::Quota(error.to_string()))
     }
 
     async fn append(
@@ -263,11 +255,7 @@ impl HostPort for Port {
             order,
             ..EventFilter::default()
         };
-        let events = self
-            .log
-            .page(&tenant, filter)
-            .await
-            .map_err(|e| PortError::Invalid(e.to_string()))?;
+        let events = self.log.page(&tenant, filter).await.map_err(wire::read_error)?;
         Ok(events.iter().map(wire::event).collect())
     }
 

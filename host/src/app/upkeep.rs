@@ -4,12 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
+    task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{observers::Noticed, port::Announcement};
-use crate::{coordinator::EntryState, plugin::PluginState, service::Service, store::StoreHealth};
+use super::{
+    announcements::{Announcement, Announcements},
+    observers::Noticed,
+};
+use crate::{plugin::PluginState, service::Service, store::StoreHealth};
 
 /// How often things are looked at that nobody tells of.
 const ROUND: Duration = Duration::from_secs(10);
@@ -18,7 +22,7 @@ const STORE_LOOK: Duration = Duration::from_millis(500);
 
 /// What is to be looked after.
 pub struct Upkeep {
-    pub announced: mpsc::Receiver<Announcement>,
+    pub announced: Arc<Announcements>,
     pub changes: mpsc::UnboundedReceiver<Noticed>,
 }
 
@@ -51,28 +55,35 @@ async fn look_into(service: Arc<Service>, mut changes: mpsc::UnboundedReceiver<N
                     service.plugins.set_state(&name, PluginState::Wedged, Some(cause));
                 }
             }
-            Noticed::PluginWedged { plugin } => stop_entries(&service, &plugin).await,
+            Noticed::PluginWedged { plugin } => {
+                // It takes as long as the deadlines of the entries; meanwhile others are looked into.
+                let stopping = service.clone();
+                drop(
+                    service
+                        .tasks
+                        .spawn(async move { stopping.stop_wedged(&plugin).await }),
+                );
+            }
         }
     }
 }
 
-/// Entries of a plugin that somebody else than the coordinator found wedged.
-async fn stop_entries(service: &Service, plugin: &str) {
-    let entries = service.coordinator.status().entries;
-    let go_on = entries
-        .iter()
-        .any(|entry| entry.id.plugin() == plugin && entry.state != EntryState::Wedged);
-    if go_on && let Err(error) = service.coordinator.remove_plugin(plugin).await {
-        tracing::warn!(plugin, %error, "the daemons of a wedged plugin were not stopped");
-    }
-}
-
-async fn ask_again(service: Arc<Service>, mut announced: mpsc::Receiver<Announcement>) {
-    while let Some(announcement) = announced.recv().await {
-        let Announcement { provider, tenant } = announcement;
-        if let Err(error) = service.identities.announced(&provider, tenant.as_ref()).await {
-            tracing::warn!(%provider, %error, "an announcement was not looked into");
-        }
+/// One at a time for each plugin: a provider that takes its time delays its own.
+async fn ask_again(service: Arc<Service>, announced: Arc<Announcements>) {
+    let mut asking = JoinSet::new();
+    loop {
+        let announcement = tokio::select! {
+            announcement = announced.next() => announcement,
+            Some(_) = asking.join_next() => continue,
+        };
+        let (service, announced) = (service.clone(), announced.clone());
+        asking.spawn(async move {
+            let Announcement { provider, tenant } = &announcement;
+            if let Err(error) = service.identities.announced(provider, tenant.as_ref()).await {
+                tracing::warn!(%provider, %error, "an announcement was not looked into");
+            }
+            announced.done(&announcement);
+        });
     }
 }
 
@@ -91,21 +102,18 @@ async fn rounds(service: Arc<Service>) {
 async fn watch_store(service: Arc<Service>) {
     let mut look = interval(STORE_LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut was_away = false;
+    let mut away = None;
     loop {
         look.tick().await;
-        match service.store.health() {
-            StoreHealth::Unavailable { cause } if !was_away => {
-                was_away = true;
-                service.store_is_away(&cause).await;
-            }
-            StoreHealth::Available if was_away => {
-                was_away = false;
-                service.store_is_back().await;
+        match (service.store.health(), &away) {
+            (StoreHealth::Unavailable { cause }, None) => away = Some(service.store_is_away(&cause).await),
+            (StoreHealth::Available, Some(taken)) => {
+                service.store_is_back(taken).await;
+                away = None;
                 catch_up(&service).await;
             }
-            StoreHealth::Closed => return,
-            StoreHealth::Available | StoreHealth::Unavailable { .. } => {}
+            (StoreHealth::Closed, _) => return,
+            (StoreHealth::Available, None) | (StoreHealth::Unavailable { .. }, Some(_)) => {}
         }
     }
 }

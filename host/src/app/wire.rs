@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{Event, OperationalState},
-    events::{AppendError, AppendedEvent},
+    events::{AppendError, AppendedEvent, ReadError},
     plugin::PortError,
     state::Transition,
     store::CommitError,
@@ -63,6 +63,14 @@ pub fn transition(transition: &Transition) -> Value {
     })
 }
 
+pub fn read_error(error: ReadError) -> PortError {
+    let message = error.to_string();
+    match error {
+        ReadError::Prefix { .. } => PortError::Invalid(message),
+        ReadError::Store(_) => PortError::Unavailable(message),
+    }
+}
+
 pub fn append_error(error: AppendError) -> PortError {
     let message = error.to_string();
     match error {
@@ -83,5 +91,24 @@ pub fn commit_error(error: CommitError) -> PortError {
         | CommitError::TenantExists { .. } => PortError::Conflict(message),
         CommitError::TenantUnknown { tenant } => PortError::TenantNotServed(tenant.to_string()),
         CommitError::Store(_) => PortError::Unavailable(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_store_that_is_away_is_no_fault_of_the_plugin_that_asks() {
+        let away = || StoreError::Unavailable("disk full".to_owned());
+        let errors = [
+            read_error(ReadError::Store(away())),
+            commit_error(CommitError::Store(away())),
+            append_error(AppendError::Commit(CommitError::Store(away()))),
+        ];
+        for error in errors {
+            assert!(matches!(error, PortError::Unavailable(_)), "{error:?}");
+        }
     }
 }

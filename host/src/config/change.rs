@@ -1,12 +1,12 @@
-//! What differs between two configurations, and when each difference takes effect.
+//! What differs between two configurations, when each difference takes effect, and what is in force until then.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::{
-    Applies, Config, KEYS, Key,
-    settings::{KeyPath, Setting},
+    Applies, Config, KEYS, Key, Sections,
+    settings::{KeyPath, Setting, Settings},
 };
 
 /// A key whose value changed. Values are as they may be shown; two that look alike are places of a secret that differ.
@@ -22,8 +22,33 @@ pub struct KeyChange {
     pub applies: Applies,
 }
 
+/// Who works with a configuration already. What is said of others takes effect when they come, and so with a reload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AtWork {
+    /// Plugins that are loaded.
+    pub plugins: BTreeSet<String>,
+    /// Tenants for whom somebody speaks, as they are [folded](crate::domain::TenantId::folded).
+    pub tenants: BTreeSet<String>,
+}
+
+impl AtWork {
+    fn applies(&self, key: &KeyPath) -> Applies {
+        // A key that the table does not have cannot be set; were it, a restart would be the safe answer.
+        let listed = row_of(key).map_or(Applies::NeedsRestart, |row| row.applies);
+        let segments: Vec<&str> = key.segments().iter().map(String::as_str).collect();
+        let is_at_work = match segments.as_slice() {
+            ["plugins", plugin, _, ..] | ["tenants", _, "config", plugin, ..] => {
+                self.plugins.contains(*plugin)
+            }
+            ["tenants", tenant, _, ..] => self.tenants.contains(&tenant.to_ascii_lowercase()),
+            _ => true,
+        };
+        if is_at_work { listed } else { Applies::Live }
+    }
+}
+
 /// What changed from `old` to `new`, sorted by key. A value that was written out and equals the default is no change.
-pub fn diff(old: &Config, new: &Config) -> Vec<KeyChange> {
+pub fn diff(old: &Config, new: &Config, at_work: &AtWork) -> Vec<KeyChange> {
     let keys: BTreeSet<&KeyPath> = old
         .settings
         .iter()
@@ -31,11 +56,41 @@ pub fn diff(old: &Config, new: &Config) -> Vec<KeyChange> {
         .map(|(key, _)| key)
         .collect();
     keys.into_iter()
-        .filter_map(|key| change(key, old.settings.get(key), new.settings.get(key)))
+        .filter_map(|key| change(key, old.settings.get(key), new.settings.get(key), at_work))
         .collect()
 }
 
-fn change(key: &KeyPath, old: Option<&Setting>, new: Option<&Setting>) -> Option<KeyChange> {
+impl Config {
+    /// What is in force once this was read again as `fresh`: the fresh value of each key that applies with a reload, and this
+    /// one's of each that needs a restart. Where both together would contradict each other, the fresh one, which was judged whole.
+    #[must_use]
+    pub fn reloaded(&self, fresh: Self, at_work: &AtWork) -> Self {
+        let mut settings = Settings::default();
+        for (from, applies) in [(&fresh, Applies::Live), (self, Applies::NeedsRestart)] {
+            for (key, setting) in from.settings.iter() {
+                if at_work.applies(key) == applies {
+                    settings.set(key.clone(), setting.clone());
+                }
+            }
+        }
+        let sections: Result<Sections, _> = toml::Value::Table(settings.to_table()).try_into();
+        match sections {
+            Ok(sections) if sections.tenants_differ() => Self {
+                sections,
+                settings,
+                ..fresh
+            },
+            _ => fresh,
+        }
+    }
+}
+
+fn change(
+    key: &KeyPath,
+    old: Option<&Setting>,
+    new: Option<&Setting>,
+    at_work: &AtWork,
+) -> Option<KeyChange> {
     if old.map(|setting| &setting.value) == new.map(|setting| &setting.value) {
         return None;
     }
@@ -50,8 +105,7 @@ fn change(key: &KeyPath, old: Option<&Setting>, new: Option<&Setting>) -> Option
         key: key.to_string(),
         old: old_shown,
         new: new_shown,
-        // A key that the table does not have cannot be set; were it, a restart would be the safe answer.
-        applies: row.map_or(Applies::NeedsRestart, |row| row.applies),
+        applies: at_work.applies(key),
     })
 }
 

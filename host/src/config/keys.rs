@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::Kind;
 
-/// When a changed value takes effect.
+/// When a changed value takes effect. What is said of a plugin that is not loaded, or of a tenant for whom nobody speaks, takes effect
+/// with the next reload whatever stands here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Applies {
@@ -45,6 +46,9 @@ impl Key {
 
 /// A day: a daemon that needs longer to start, tick or stop is not a daemon.
 const TIMEOUT: Kind = Kind::Seconds { min: 1, max: 86_400 };
+
+/// One daemon must not use up the time that all have to stop.
+const SHUTDOWN_TIMEOUT: Kind = Kind::Seconds { min: 1, max: 30 };
 
 use Applies::{Live, NeedsRestart};
 
@@ -103,7 +107,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List(&Kind::Plugin),
         default: Some("[]"),
         example: "[\"echo\"]",
-        applies: NeedsRestart,
+        applies: Live,
         meaning: "These plugins are not loaded.",
     },
     Key {
@@ -111,7 +115,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Switch,
         default: Some("true"),
         example: "true",
-        applies: NeedsRestart,
+        applies: Live,
         meaning: "Whether the plugin is loaded.",
     },
     Key {
@@ -228,7 +232,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "coordinator.shutdown_timeout_seconds",
-        kind: TIMEOUT,
+        kind: SHUTDOWN_TIMEOUT,
         default: Some("5"),
         example: "10",
         applies: NeedsRestart,

@@ -1,7 +1,13 @@
 //! The configuration as typed values, section by section. Every key has its default here and its description in
 //! [`keys`](super::keys); a test holds the two together.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,6 +33,14 @@ pub struct Sections {
     pub coordinator: CoordinatorSection,
     /// `[store]`.
     pub store: StoreSection,
+}
+
+impl Sections {
+    /// Whether no two tenants differ in case alone.
+    pub(super) fn tenants_differ(&self) -> bool {
+        let folded: BTreeSet<_> = self.tenants.keys().map(TenantId::folded).collect();
+        folded.len() == self.tenants.len()
+    }
 }
 
 /// `[plugins]`: which may be loaded, and a table for each.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use insta::assert_snapshot;
+use serde_json::json;
 
 use super::*;
 use crate::domain::LogLevel;
@@ -380,7 +381,7 @@ fn a_tenants_overrides_are_merged_table_by_table_and_lists_are_replaced() {
 fn an_empty_table_makes_a_tenant() {
     let config = sound("[tenants.acme]");
     assert_eq!(config.tenants.keys().collect::<Vec<_>>(), [&tenant("acme")]);
-    let changes = diff(&sound(""), &config);
+    let changes = diff(&sound(""), &config, &kora_for_acme());
     assert_eq!(
         (changes[0].key.as_str(), changes[0].applies),
         ("tenants.acme", Applies::Live)
@@ -416,6 +417,72 @@ fn only_what_is_allowed_is_admitted_unless_nothing_is_said() {
 }
 
 #[test]
+fn what_needs_a_restart_stays_in_force_until_then_and_the_rest_applies() {
+    let old = sound(
+        "log.level = \"info\"\nplugins.directory = \"a\"\nplugins.kora.x = 1\nplugins.kora.gone = true\nplugins.echo.x = 1\n\
+         tenants.acme.config.kora.x = 1\ntenants.acme.fallback_prompt = \"a.md\"\ntenants.new.fallback_prompt = \"a.md\"",
+    );
+    let fresh = sound(
+        "log.level = \"debug\"\nplugins.directory = \"b\"\nplugins.disable = [\"echo\"]\nplugins.kora.x = 2\n\
+         plugins.kora.enabled = false\nplugins.echo.x = 2\ntenants.acme.config.kora.x = 2\ntenants.acme.plugins = [\"echo\"]\n\
+         tenants.acme.fallback_prompt = \"b.md\"\ntenants.new.fallback_prompt = \"b.md\"",
+    );
+    let now = old.reloaded(fresh.clone(), &kora_for_acme());
+    let (kora, echo, acme) = (plugin("kora"), plugin("echo"), tenant("acme"));
+    assert_eq!(now.log.level, LogLevel::Debug);
+    assert_eq!(now.plugins_directory(), old.plugins_directory());
+    assert!(!now.is_plugin_enabled(&kora) && !now.is_plugin_enabled(&echo));
+    assert_eq!(
+        json!(now.plugin_config(&kora, Some(&acme))),
+        json!({"x": 1, "gone": true}),
+        "it is loaded and was judged with these"
+    );
+    assert_eq!(
+        json!(now.plugin_config(&echo, None)),
+        json!({"x": 2}),
+        "it is not loaded"
+    );
+    assert_eq!(now.tenant(&acme).unwrap().plugins, [echo]);
+    assert_eq!(now.fallback_prompt(&acme), old.fallback_prompt(&acme));
+    assert_eq!(
+        now.fallback_prompt(&tenant("new")),
+        fresh.fallback_prompt(&tenant("new")),
+        "nobody speaks for it yet"
+    );
+    let waits: Vec<_> = diff(&now, &fresh, &kora_for_acme())
+        .into_iter()
+        .map(|change| change.key)
+        .collect();
+    assert_eq!(
+        waits,
+        [
+            "plugins.directory",
+            "plugins.kora.gone",
+            "plugins.kora.x",
+            "tenants.acme.config.kora.x",
+            "tenants.acme.fallback_prompt"
+        ],
+        "as long as they differ, they are said to wait"
+    );
+}
+
+#[test]
+fn a_tenant_that_is_spelt_otherwise_does_not_make_two() {
+    let old = sound("tenants.Acme.config.kora.x = 1");
+    let fresh = sound("tenants.acme.config.kora.x = 2");
+    let now = old.reloaded(fresh.clone(), &kora_for_acme());
+    assert_eq!(now, fresh);
+}
+
+/// The plugin `kora` is loaded and speaks for `acme`.
+fn kora_for_acme() -> AtWork {
+    AtWork {
+        plugins: ["kora".to_owned()].into(),
+        tenants: ["acme".to_owned()].into(),
+    }
+}
+
+#[test]
 fn a_change_says_when_it_applies_and_a_default_written_out_is_none() {
     let old = sound(
         "log.level = \"info\"\nstore.path = \"a.db\"\nplugins.kora.deep.x = 1\nplugins.kora.secrets.t = \"env:A\"",
@@ -424,7 +491,7 @@ fn a_change_says_when_it_applies_and_a_default_written_out_is_none() {
         "log.level = \"debug\"\nlog.format = \"text\"\nplugins.kora.deep.x = 2\nplugins.kora.secrets.t = \"env:B\"",
     );
     let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let changes: Vec<_> = diff(&old, &new)
+    let changes: Vec<_> = diff(&old, &new, &kora_for_acme())
         .iter()
         .map(|change| {
             format!(
@@ -442,7 +509,7 @@ fn a_change_says_when_it_applies_and_a_default_written_out_is_none() {
     plugins.kora.secrets.t: env -> env (Live)
     store.path: "a.db" -> "data/kora.db" (NeedsRestart)
     "#);
-    assert_eq!(diff(&new, &new), []);
+    assert_eq!(diff(&new, &new, &kora_for_acme()), []);
 }
 
 #[test]
@@ -460,7 +527,11 @@ fn a_secret_written_where_its_source_belongs_is_never_shown() {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
     }
     let config = sound("[plugins.kora.secrets]\ntoken = \"env:HUNTER2\"");
-    let shown = format!("{config:?} {:?} {:?}", config.show(), diff(&sound(""), &config));
+    let shown = format!(
+        "{config:?} {:?} {:?}",
+        config.show(),
+        diff(&sound(""), &config, &kora_for_acme())
+    );
     assert!(!shown.contains("HUNTER2"), "{shown}");
 }
 

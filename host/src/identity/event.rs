@@ -5,16 +5,17 @@ use serde_json::{Value, json};
 use super::strict;
 use crate::{
     domain::{Actor, Event, EventId, Generation, ProviderId, TenantId},
+    engine::vocabulary::OwnType,
     store::GenerationRecord,
     tenants::Telling,
 };
 
 /// Another identity speaks.
-pub const SWAPPED: &str = "kora.identity.swapped";
+pub const SWAPPED: &str = OwnType::IdentitySwapped.as_str();
 /// A swap was refused; who spoke goes on speaking.
-pub const SWAP_REFUSED: &str = "kora.identity.swap_refused";
+pub const SWAP_REFUSED: &str = OwnType::IdentitySwapRefused.as_str();
 /// The exact bytes of an earlier generation speak again.
-pub const ROLLED_BACK: &str = "kora.identity.rolled_back";
+pub const ROLLED_BACK: &str = OwnType::IdentityRolledBack.as_str();
 
 /// Stands for a provider where the tenant's fallback prompt speaks.
 pub const FALLBACK: &str = "fallback";
@@ -68,14 +69,14 @@ pub(super) fn committed(
         "actor": actor,
     });
     let (event_type, reason) = match cause {
-        Cause::Swap { reason } => (SWAPPED, reason),
+        Cause::Swap { reason } => (OwnType::IdentitySwapped, reason),
         Cause::Rollback {
             to_generation,
             reason,
         } => {
             payload["from_generation"] = json!(previous.map(|previous| previous.generation));
             payload["to_generation"] = json!(to_generation);
-            (ROLLED_BACK, reason)
+            (OwnType::IdentityRolledBack, reason)
         }
     };
     payload["reason"] = json!(reason);
@@ -100,7 +101,7 @@ pub(super) fn refused(tenant: &TenantId, generation: Generation, refusal: Refusa
     Telling {
         tenant: tenant.clone(),
         event_id: EventId::new(),
-        event_type: SWAP_REFUSED,
+        event_type: OwnType::IdentitySwapRefused,
         payload,
         actor: refusal.actor.clone(),
     }

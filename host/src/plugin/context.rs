@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{Clock, Digest, PluginName, TenantId};
 
@@ -244,6 +245,10 @@ pub enum MetricKind {
     Histogram,
 }
 
+/// Asynchronous calls of one plugin that are under way. A plugin that asks for more without waiting for answers would fill the
+/// host's memory with what it hands over: 256 KiB each, at most.
+pub(super) const CALLS_UNDER_WAY: usize = 1024;
+
 const REGISTERING: u8 = 0;
 const RUNNING: u8 = 1;
 const RETIRED: u8 = 2;
@@ -255,6 +260,7 @@ pub(super) struct PluginContext {
     pub port: Arc<dyn HostPort>,
     pub runtime: tokio::runtime::Handle,
     phase: AtomicU8,
+    calls: Arc<Semaphore>,
 }
 
 impl PluginContext {
@@ -270,7 +276,17 @@ impl PluginContext {
             port,
             runtime,
             phase: AtomicU8::new(REGISTERING),
+            calls: Arc::new(Semaphore::new(CALLS_UNDER_WAY)),
         }
+    }
+
+    /// Room for one more asynchronous call, given back when it is dropped.
+    pub fn begin_call(&self) -> Result<OwnedSemaphorePermit, PortError> {
+        self.calls.clone().try_acquire_owned().map_err(|_| {
+            PortError::Quota(format!(
+                "{CALLS_UNDER_WAY} calls of the plugin are under way: wait for some of their answers"
+            ))
+        })
     }
 
     /// What was registered is accepted: the other services answer from now on.

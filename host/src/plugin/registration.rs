@@ -62,8 +62,8 @@ pub struct DaemonRegistration {
     pub startup_timeout_ms: Option<u64>,
     /// How long a tick may take; absent: the host's default.
     pub tick_timeout_ms: Option<u64>,
-    /// How long a stop may take.
-    pub shutdown_timeout_ms: u64,
+    /// How long a stop may take; absent: the host's default.
+    pub shutdown_timeout_ms: Option<u64>,
     /// Starts after these, if they are there.
     pub after: Vec<String>,
     /// Does not start unless these have.
@@ -177,12 +177,8 @@ impl DaemonRegistration {
         );
         between(&what("startup_timeout_ms"), startup, shortest, LONGEST_TIMEOUT)?;
         between(&what("tick_timeout_ms"), tick, shortest, LONGEST_TIMEOUT)?;
-        between(
-            &what("shutdown_timeout_ms"),
-            self.shutdown_timeout_ms,
-            shortest,
-            LONGEST_SHUTDOWN,
-        )?;
+        let shutdown = self.shutdown_timeout_ms.unwrap_or(1);
+        between(&what("shutdown_timeout_ms"), shutdown, shortest, LONGEST_SHUTDOWN)?;
         self.restart.check(what)?;
         let others = self.after.iter().chain(&self.requires);
         if others.clone().count() > ENTRIES || others.clone().any(|name| !is_entry_name(name)) {

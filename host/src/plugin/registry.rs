@@ -178,13 +178,40 @@ impl Registry {
     /// Takes an edge, and says whether it could be taken. One that the table does not have is refused; but for a wedged plugin,
     /// which may be found out at any time, that is a fault of the host and logged as one.
     pub fn set_state(&self, name: &PluginName, to: PluginState, cause: Option<String>) -> bool {
+        self.change_state(name, None, to, cause)
+    }
+
+    /// As [`set_state`](Self::set_state), unless the plugin is no longer in the state in which it was looked at.
+    pub fn set_state_after(
+        &self,
+        name: &PluginName,
+        seen: PluginState,
+        to: PluginState,
+        cause: Option<String>,
+    ) -> bool {
+        self.change_state(name, Some(seen), to, cause)
+    }
+
+    fn change_state(
+        &self,
+        name: &PluginName,
+        seen: Option<PluginState>,
+        to: PluginState,
+        cause: Option<String>,
+    ) -> bool {
         let mut plugins = self.write();
         let Some(record) = plugins.get_mut(name) else {
             return false;
         };
         let from = record.report.state;
+        if seen.is_some_and(|seen| seen != from) {
+            return false;
+        }
         if from == to {
-            record.report.cause = cause;
+            // Who found it out first knows best why.
+            if to != PluginState::Wedged {
+                record.report.cause = cause;
+            }
             return true;
         }
         if !from.may_become(to) {

@@ -1,11 +1,12 @@
 //! The configuration: showing it, and reading it again.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use super::{Operator, Problem, ProblemKind, Service, api, tenants};
+use super::{Operator, PluginTurn, Problem, ProblemKind, Service, api, tenants};
 use crate::{
-    config::{Applies, Config, diff},
+    config::{Applies, AtWork, Config, diff},
     domain::PluginName,
+    plugin::PluginState,
     secrets::SecretTable,
 };
 
@@ -15,27 +16,28 @@ impl Service {
         self.config.load().show()
     }
 
-    /// Reads the configuration again; what can change while the host runs does.
+    /// Reads the configuration again; what can change while the host runs does, and what needs a restart stays as it is until then.
+    /// Waits for the end of the boot.
     ///
     /// # Errors
     /// Everything that is wrong with it; the one in force stays.
-    pub async fn reload_config(&self, _: Operator) -> Result<api::Reloaded, Problem> {
-        let reloaded = self.take_over_configuration().await?;
-        self.reconcile_plugins().await;
+    pub async fn reload_config(&self, operator: Operator) -> Result<api::Reloaded, Problem> {
+        let turn = self.turn_while_running().await?;
+        let reloaded = self.take_over_configuration(&turn, operator).await?;
+        self.reconcile_plugins(&turn).await;
+        self.serve_configured_tenants(operator.actor()).await;
         Ok(reloaded)
     }
 
     /// Reads the configuration again and hands it to everybody who keeps something of it.
-    pub(super) async fn take_over_configuration(&self) -> Result<api::Reloaded, Problem> {
-        let source = self.config_source.clone();
-        let fresh = tokio::task::spawn_blocking(move || source.read()).await;
-        let fresh = fresh
-            .map_err(|error| Problem::new(ProblemKind::Internal, "host.interrupted", error.to_string()))?
-            .map_err(|problems| {
-                Problem::new(ProblemKind::BadInput, "config.invalid", problems.to_string())
-                    .hint("nothing was changed; `kora config check` shows the same")
-            })?;
-        let changes = diff(&self.config.load(), &fresh);
+    pub(super) async fn take_over_configuration(
+        &self,
+        _: &PluginTurn<'_>,
+        operator: Operator,
+    ) -> Result<api::Reloaded, Problem> {
+        let fresh = self.read_configuration().await?;
+        let (before, at_work) = (self.config.load_full(), self.at_work());
+        let changes = diff(&before, &fresh, &at_work);
         let keys = |applies: Applies| {
             changes
                 .iter()
@@ -47,45 +49,89 @@ impl Service {
             applied: keys(Applies::Live),
             needs_restart: keys(Applies::NeedsRestart),
         };
-        self.apply(fresh);
-        if !changes.is_empty() {
+        self.apply(before.reloaded(fresh, &at_work))?;
+        if self.is_news(&reloaded) {
             tracing::info!(applied = ?reloaded.applied, needs_restart = ?reloaded.needs_restart, "configuration read again");
-            self.accounts.reloaded(&reloaded);
+            self.accounts.reloaded(operator.writer(), &reloaded);
         }
         Ok(reloaded)
     }
 
-    fn apply(&self, fresh: Config) {
+    async fn read_configuration(&self) -> Result<Config, Problem> {
+        let source = self.config_source.clone();
+        let fresh = tokio::task::spawn_blocking(move || source.read()).await;
+        fresh
+            .map_err(|error| Problem::new(ProblemKind::Internal, "host.interrupted", error.to_string()))?
+            .map_err(|problems| {
+                Problem::new(ProblemKind::BadInput, "config.invalid", problems.to_string())
+                    .hint("nothing was changed; `kora config check` shows the same")
+            })
+    }
+
+    /// What waits for a restart is said with every reload, and told in the chain once.
+    fn is_news(&self, reloaded: &api::Reloaded) -> bool {
+        let mut told = self
+            .waits_for_restart
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let waits_anew = *told != reloaded.needs_restart;
+        told.clone_from(&reloaded.needs_restart);
+        waits_anew || !reloaded.applied.is_empty()
+    }
+
+    fn at_work(&self) -> AtWork {
+        let loaded = self.plugins.reports().into_iter();
+        let loaded = loaded.filter(|report| report.instance.is_some());
+        let tenants = self.tenants.list().into_iter().map(|listed| listed.record.tenant);
+        let slots = self.identities.slots();
+        AtWork {
+            plugins: loaded
+                .filter_map(|report| Some(report.admitted?.manifest.name.to_string()))
+                .collect(),
+            tenants: tenants
+                .filter(|tenant| slots.speaking(tenant).is_some())
+                .map(|tenant| tenant.folded())
+                .collect(),
+        }
+    }
+
+    /// What can be refused comes first, so that all of it applies or nothing.
+    fn apply(&self, fresh: Config) -> Result<(), Problem> {
+        self.log
+            .set_operator_types(&fresh.events.types)
+            .map_err(|error| Problem::new(ProblemKind::BadInput, "events.types", error.to_string()))?;
         let fresh = Arc::new(fresh);
         self.logging.apply(&fresh.log);
         self.secrets.replace(SecretTable::from(&**fresh));
-        if let Err(error) = self.log.set_operator_types(&fresh.events.types) {
-            tracing::warn!(%error, "the operator's event types stay as they were");
-        }
         let known = self.tenants.list().into_iter();
         self.identities
             .reconfigure(known.map(|listed| tenants::identity_seed(&fresh, &listed.record.tenant)));
         self.config.store(fresh);
+        Ok(())
     }
 
     /// Plugins that the configuration disables stop, those that it enables start.
-    async fn reconcile_plugins(&self) {
+    async fn reconcile_plugins(&self, turn: &PluginTurn<'_>) {
         let config = self.config.load_full();
-        let loaded = self
-            .plugins
-            .reports()
-            .into_iter()
-            .filter(|report| report.instance.is_some());
-        let names: Vec<(PluginName, bool)> = loaded
-            .filter_map(|report| Some((report.admitted?.manifest.name.clone(), report.state.is_stopped())))
+        let loaded = self.plugins.reports().into_iter();
+        let loaded = loaded.filter(|report| report.instance.is_some());
+        let names: Vec<(PluginName, PluginState)> = loaded
+            .filter_map(|report| Some((report.admitted?.manifest.name.clone(), report.state)))
             .collect();
-        for (name, stopped) in names {
-            match (config.is_plugin_enabled(&name), stopped) {
-                (false, false) => self.stop_plugin(&name, "disabled by the configuration").await,
-                (true, true) => self.start_plugin(&name).await,
+        for (name, state) in names {
+            match (config.is_plugin_enabled(&name), state) {
+                (true, PluginState::Stopped) => self.start_plugin(turn, &name).await,
+                (false, state) if !state.is_stopped() => {
+                    if let Err(error) = self
+                        .stop_plugin(turn, &name, "disabled by the configuration")
+                        .await
+                    {
+                        tracing::warn!(plugin = %name, %error, "the plugin is disabled and was not stopped");
+                    }
+                }
                 _ => {}
             }
         }
-        self.rescan().await;
+        self.rescan(turn).await;
     }
 }

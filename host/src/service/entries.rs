@@ -105,12 +105,6 @@ pub fn entries_of(
     daemons.map(entry).collect()
 }
 
-/// Every entry of a plugin, chosen or not, as `plugin/daemon`.
-pub fn ids(instance: &Instance) -> impl Iterator<Item = String> {
-    let daemons = instance.registration().daemons.iter();
-    daemons.map(|daemon| format!("{}/{}", instance.identity().name, daemon.name))
-}
-
 /// A daemon that the operator lists and the plugin does not have is most likely a slip, after which nothing runs.
 pub fn warn_of_unknown(instance: &Instance, listed: &[String]) {
     let name = &instance.identity().name;
@@ -132,6 +126,8 @@ pub struct EntryDefaults {
     pub startup_timeout: Duration,
     /// Of one run of a task.
     pub tick_timeout: Duration,
+    /// Of a stop.
+    pub shutdown_timeout: Duration,
 }
 
 fn plan_of(plugin: &str, daemon: &DaemonRegistration, defaults: &EntryDefaults) -> EntryPlan {
@@ -143,7 +139,7 @@ fn plan_of(plugin: &str, daemon: &DaemonRegistration, defaults: &EntryDefaults) 
         fatal_on_startup_failure: daemon.fatal_on_startup_failure,
         startup_timeout: daemon.startup_timeout_ms.map_or(defaults.startup_timeout, ms),
         tick_timeout: daemon.tick_timeout_ms.map_or(defaults.tick_timeout, ms),
-        shutdown_timeout: ms(daemon.shutdown_timeout_ms),
+        shutdown_timeout: daemon.shutdown_timeout_ms.map_or(defaults.shutdown_timeout, ms),
         after: named(&daemon.after),
         requires: named(&daemon.requires),
         restart: RestartPlan {

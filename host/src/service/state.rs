@@ -1,21 +1,26 @@
-//! The operational state of tenants: looking, pausing, resuming.
+//! The operational state of tenants: looking, pausing, resuming, and what the store's absence makes of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::task::JoinSet;
 
 use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
+    domain::{ClaimPermission, DegradationReason, OperationalState, PrimaryState, TenantId, TriggerKind},
     engine::{
         transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next, transitions_from},
         vocabulary::Owner,
     },
     events::Writer,
     state::{Changed, HISTORY_LEN, StateChangeError},
-    store::StoreHealth,
 };
 
 /// The text of a pause or a resume that came without a reason.
 const NO_REASON: &str = "operator";
 
-const STORE_IS_BACK: &str = "the store is back";
+/// Which permission to claim each tenant had before the store went away.
+#[derive(Debug, Default)]
+pub struct TakenAway(BTreeMap<TenantId, ClaimPermission>);
 
 impl Service {
     /// A tenant's state, its history, and what may follow.
@@ -87,62 +92,70 @@ impl Service {
             .map_err(|error| self.state_problem(&tenant, &error))
     }
 
-    /// While the store is away nothing is claimed: every tenant that could claim may not, and says why.
-    pub async fn store_is_away(&self, cause: &str) {
+    /// While the store is away nothing is claimed: every tenant that could claim may not, and says why. Answers what was taken away.
+    /// All at once: telling the chain takes its time while there is none to tell.
+    pub async fn store_is_away(self: &Arc<Self>, cause: &str) -> TakenAway {
         tracing::error!(cause, "the store is away: tenants claim nothing until it is back");
         let text = format!("the store is away: {cause}");
         let text: String = text.chars().take(TRIGGER_TEXT_MAX_CHARS).collect();
+        let mut noting = JoinSet::new();
         for tenant in self.states.tenants() {
-            let request = Request::stay(TriggerKind::Degradation, text.clone())
-                .permission(ClaimPermission::None)
-                .adding([DegradationReason::Substrate]);
-            self.note_store(&tenant, request).await;
+            let (service, text) = (Arc::clone(self), text.clone());
+            noting.spawn(async move {
+                let before = service.states.current(&tenant)?.state.claim_permission;
+                let request = Request::stay(TriggerKind::Degradation, text)
+                    .permission(ClaimPermission::None)
+                    .adding([DegradationReason::Substrate]);
+                service.note_store(&tenant, request).await;
+                Some((tenant, before))
+            });
         }
+        TakenAway(noting.join_all().await.into_iter().flatten().collect())
     }
 
-    /// A pause that was taken up again may say that the store is away, because it was when the host ended. Nobody else could lift
-    /// that: whoever noticed the absence has gone. Whether the store is there, and is the one that was known, each boot finds out
-    /// anew.
-    pub(super) async fn forget_earlier_absence(&self, tenant: &TenantId) {
-        let is_noted = self.states.current(tenant).is_some_and(|now| {
-            let reasons = &now.state.degradation_reasons;
-            reasons.contains(&DegradationReason::Substrate)
-        });
-        if is_noted && self.store.health() == StoreHealth::Available {
-            let request = Request::stay(TriggerKind::Degradation, STORE_IS_BACK)
+    /// The store is back: what its absence took away is given back.
+    pub async fn store_is_back(self: &Arc<Self>, taken: &TakenAway) {
+        tracing::info!("the store is back");
+        let mut noting = JoinSet::new();
+        for tenant in self.states.tenants() {
+            let (service, before) = (Arc::clone(self), taken.0.get(&tenant).copied());
+            noting.spawn(async move {
+                let request = Request::stay(TriggerKind::Degradation, "the store is back")
+                    .removing([DegradationReason::Substrate]);
+                let state = service.states.current(&tenant).map(|now| now.state.primary_state);
+                let request = match (state, before) {
+                    (Some(PrimaryState::Ready | PrimaryState::Active), Some(before)) => {
+                        request.permission(before)
+                    }
+                    _ => request,
+                };
+                service.note_store(&tenant, request).await;
+            });
+        }
+        noting.join_all().await;
+    }
+
+    /// A pause that was taken up from before a restart may say that the store is away, which ended with the process that said so:
+    /// this one would not have begun to boot without its store.
+    pub(super) async fn store_is_here(&self, tenant: &TenantId) {
+        let says_away = |state: &OperationalState| {
+            state.primary_state == PrimaryState::Paused
+                && state.degradation_reasons.contains(&DegradationReason::Substrate)
+        };
+        if self
+            .states
+            .current(tenant)
+            .is_some_and(|now| says_away(&now.state))
+        {
+            let request = Request::stay(TriggerKind::Degradation, "the store is back")
                 .removing([DegradationReason::Substrate]);
             self.note_store(tenant, request).await;
         }
     }
 
-    /// The store is back: what its absence took away is given back.
-    pub async fn store_is_back(&self) {
-        tracing::info!("{STORE_IS_BACK}");
-        for tenant in self.states.tenants() {
-            let request = Request::stay(TriggerKind::Degradation, STORE_IS_BACK)
-                .removing([DegradationReason::Substrate]);
-            let claims = self.states.current(&tenant).is_some_and(|now| {
-                matches!(
-                    now.state.primary_state,
-                    PrimaryState::Ready | PrimaryState::Active
-                )
-            });
-            let request = if claims {
-                request.permission(ClaimPermission::Normal)
-            } else {
-                request
-            };
-            self.note_store(&tenant, request).await;
-        }
-    }
-
     async fn note_store(&self, tenant: &TenantId, request: Request) {
-        let stopped = |state: &PrimaryState| *state == PrimaryState::Stopped;
-        if self
-            .states
-            .current(tenant)
-            .is_none_or(|now| stopped(&now.state.primary_state))
-        {
+        let current = self.states.current(tenant);
+        if current.is_none_or(|now| now.state.primary_state == PrimaryState::Stopped) {
             return;
         }
         if let Err(error) = self

@@ -1,11 +1,11 @@
 //! Tenants: which there are, adding one, serving it or no longer. Bringing one up is what a boot does for each.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
     config::Config,
-    domain::{PrimaryState, TenantId, TriggerKind},
+    domain::{Actor, PrimaryState, TenantId, TriggerKind},
     engine::{
         transition::{BootReport, GateClass, GateOutcome, GateReport, Request},
         trigger::canonical_text,
@@ -42,6 +42,7 @@ impl Service {
         let id: TenantId = input.tenant.parse().map_err(|e: crate::domain::InvalidName| {
             Problem::new(ProblemKind::BadInput, "tenant.id", e.to_string())
         })?;
+        let _turn = self.tenant_turn().await;
         let config = self.config.load_full();
         let seed = TenantSeed {
             id: id.clone(),
@@ -69,6 +70,7 @@ impl Service {
         operator: Operator,
         input: &api::OneTenant,
     ) -> Result<api::Tenant, Problem> {
+        let _turn = self.tenant_turn().await;
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
         let listed = self
             .tenants
@@ -89,6 +91,7 @@ impl Service {
         operator: Operator,
         input: &api::OneTenant,
     ) -> Result<api::Tenant, Problem> {
+        let _turn = self.tenant_turn().await;
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
         let listed = self
             .tenants
@@ -102,9 +105,56 @@ impl Service {
         Ok(self.tenant_view(listed))
     }
 
+    /// Waits until nobody else adds, serves or withdraws tenants. The boot has the turn until its end.
+    pub async fn tenant_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.tenant_changes.lock().await
+    }
+
+    /// Sees to it that every tenant of the configuration is there. One that cannot be added is told of and left out.
+    pub async fn ensure_configured_tenants(&self, actor: Actor) {
+        let config = self.config.load_full();
+        let configured = config.tenants.keys().map(|id| TenantSeed {
+            id: id.clone(),
+            agent_name: agent_name(&config, id),
+        });
+        match self.tenants.ensure(configured.collect(), actor).await {
+            Ok(outcomes) => {
+                for (tenant, outcome) in outcomes {
+                    if let Err(error) = outcome {
+                        tracing::error!(%tenant, %error, "a tenant of the configuration is not served");
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "the tenants of the configuration were not added"),
+        }
+    }
+
+    /// What the configuration says of the identity of every tenant that is served.
+    pub fn served_seeds(&self) -> Vec<IdentitySeed> {
+        let config = self.config.load_full();
+        let served = self.tenants.list().into_iter();
+        served
+            .filter(|listed| listed.record.active)
+            .map(|listed| identity_seed(&config, &listed.record.tenant))
+            .collect()
+    }
+
+    /// After a reload: tenants that the configuration names for the first time are added and brought up, and those for whom nobody
+    /// speaks get another chance.
+    pub(super) async fn serve_configured_tenants(&self, actor: Actor) {
+        {
+            let _turn = self.tenant_turn().await;
+            self.ensure_configured_tenants(actor).await;
+            let mut new = self.served_seeds();
+            new.retain(|seed| self.states.current(&seed.tenant).is_none());
+            self.bring_up(new).await;
+        }
+        self.retry_unspoken().await;
+    }
+
     /// Takes up the states of tenants and gives each its identity; those that have one become `ready`, unless they were paused
     /// when the host ended, and the others end `stopped`.
-    pub async fn bring_up(&self, seeds: Vec<IdentitySeed>) {
+    async fn bring_up(&self, seeds: Vec<IdentitySeed>) {
         self.take_up_states(&seeds).await;
         let gates = self.restore_identities(seeds).await;
         for (tenant, gate) in gates {
@@ -118,33 +168,26 @@ impl Service {
             if let Err(error) = self.states.wire_in(&seed.tenant).await {
                 tracing::warn!(tenant = %seed.tenant, %error, "[kora.operational_state.wire_in]");
             }
-            self.forget_earlier_absence(&seed.tenant).await;
         }
     }
 
     /// Gives each tenant its identity and answers what its gate says.
     pub async fn restore_identities(&self, seeds: Vec<IdentitySeed>) -> Vec<(TenantId, GateReport)> {
         let began = Instant::now();
-        let Ok(restored) = self.identities.restore(seeds).await else {
-            return Vec::new();
-        };
-        let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let report = |(tenant, outcome): (TenantId, Result<_, _>)| {
-            let (outcome, detail) = match outcome {
-                Ok(restored) => (GateOutcome::Pass, described(&restored)),
-                Err(error) => (GateOutcome::Fail, error_line(&error)),
-            };
-            let gate = GateReport {
-                gate_id: TENANT_IDENTITY.to_owned(),
-                gate_class: GateClass::Invariant,
-                outcome,
-                attempts: 1,
-                elapsed_ms,
-                detail,
-            };
-            (tenant, gate)
-        };
-        restored.into_iter().map(report).collect()
+        let tenants: Vec<_> = seeds.iter().map(|seed| seed.tenant.clone()).collect();
+        let restored = self.identities.restore(seeds).await;
+        let elapsed = began.elapsed();
+        match restored {
+            Ok(restored) => restored
+                .into_iter()
+                .map(|(tenant, outcome)| (tenant, identity_gate(outcome.map(|it| described(&it)), elapsed)))
+                .collect(),
+            // Nobody is left `booting` for it.
+            Err(interrupted) => tenants
+                .into_iter()
+                .map(|tenant| (tenant, identity_gate(Err(&interrupted), elapsed)))
+                .collect(),
+        }
     }
 
     /// Moves a tenant out of `booting` as its gates say. One that was paused when the host ended stays so.
@@ -154,7 +197,7 @@ impl Service {
             .current(tenant)
             .is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
         if !booting {
-            return;
+            return self.store_is_here(tenant).await;
         }
         let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
         let (to, kind) = match failed {
@@ -182,18 +225,10 @@ impl Service {
     }
 
     /// Tenants that had no identity get another chance, now that there is another provider.
-    pub async fn retry_unspoken(&self) {
-        let spoken = |tenant: &TenantId| self.identities.slots().speaking(tenant).is_some();
-        let config = self.config.load_full();
-        let served = self
-            .tenants
-            .list()
-            .into_iter()
-            .filter(|listed| listed.record.active);
-        let waiting = served
-            .map(|listed| listed.record.tenant)
-            .filter(|tenant| !spoken(tenant));
-        let seeds: Vec<_> = waiting.map(|tenant| identity_seed(&config, &tenant)).collect();
+    pub(super) async fn retry_unspoken(&self) {
+        let _turn = self.tenant_turn().await;
+        let mut seeds = self.served_seeds();
+        seeds.retain(|seed| self.identities.slots().speaking(&seed.tenant).is_none());
         if seeds.is_empty() {
             return;
         }
@@ -324,6 +359,21 @@ pub fn agent_name(config: &Config, tenant: &TenantId) -> Option<String> {
     config
         .tenant(tenant)
         .and_then(|section| section.agent_name.clone())
+}
+
+fn identity_gate(outcome: Result<String, impl std::fmt::Display>, elapsed: Duration) -> GateReport {
+    let (outcome, detail) = match outcome {
+        Ok(detail) => (GateOutcome::Pass, detail),
+        Err(error) => (GateOutcome::Fail, error_line(&error)),
+    };
+    GateReport {
+        gate_id: TENANT_IDENTITY.to_owned(),
+        gate_class: GateClass::Invariant,
+        outcome,
+        attempts: 1,
+        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        detail,
+    }
 }
 
 fn described(restored: &crate::identity::Restored) -> String {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{Actor, EventId, TenantId},
+    engine::vocabulary::OwnType,
     store::{Appended, Change, CommitError},
 };
 
@@ -15,8 +16,8 @@ pub struct Telling {
     pub tenant: TenantId,
     /// Its id, made by who tells, so that the change can name it.
     pub event_id: EventId,
-    /// Its type, one of the host's own.
-    pub event_type: &'static str,
+    /// Its type.
+    pub event_type: OwnType,
     /// What happened: an object.
     pub payload: serde_json::Value,
     /// Who caused it.

@@ -11,12 +11,9 @@ use uuid::Uuid;
 use super::{Interrupted, Journal, Listed, Origin, Telling, TenantSeed, Unbroken};
 use crate::{
     domain::{Actor, Clock, EventId, TenantActor, TenantId, TenantRecord},
+    engine::vocabulary::OwnType,
     store::{Change, CommitError, Store, StoreError},
 };
-
-const ADDED: &str = "host.tenant.added";
-const DISABLED: &str = "host.tenant.disabled";
-const ENABLED: &str = "host.tenant.enabled";
 
 /// The kind of the actor that acts for a tenant's agent.
 const CANONICAL_KIND: &str = "kora";
@@ -211,7 +208,10 @@ impl Inner {
             return Err(TenantError::Unknown { asked: tenant });
         };
         if listed.record.active != active {
-            let event_type = if active { ENABLED } else { DISABLED };
+            let event_type = match active {
+                true => OwnType::HostTenantEnabled,
+                false => OwnType::HostTenantDisabled,
+            };
             let payload = json!({"tenant": tenant, "actor": actor});
             let telling = told(event_type, payload, &actor);
             let change = Change::SetTenantActive { tenant, active };
@@ -310,11 +310,11 @@ fn added(record: &TenantRecord, origin: Origin, actor: &Actor) -> Telling {
         "actors": record.actors,
         "actor": actor,
     });
-    told(ADDED, payload, actor)
+    told(OwnType::HostTenantAdded, payload, actor)
 }
 
 /// Told in the host's own chain: a tenant's chain does not exist before the tenant does.
-fn told(event_type: &'static str, payload: serde_json::Value, actor: &Actor) -> Telling {
+fn told(event_type: OwnType, payload: serde_json::Value, actor: &Actor) -> Telling {
     Telling {
         tenant: TenantId::host(),
         event_id: EventId::new(),

@@ -236,7 +236,7 @@ impl PlainJournal {
         let event = NewEvent {
             tenant: telling.tenant,
             event_id: telling.event_id,
-            event_type: telling.event_type.parse().unwrap(),
+            event_type: telling.event_type.event_type(),
             occurred_at: Timestamp::from_micros(0),
             actor: telling.actor,
             source: "kora-host@test".to_owned(),

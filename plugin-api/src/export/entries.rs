@@ -195,7 +195,7 @@ fn describe(plan: &BackgroundDaemon, handle: u64) -> Value {
         "fatal_on_startup_failure": plan.fatal,
         "startup_timeout_ms": plan.startup_timeout.map(ms),
         "tick_timeout_ms": plan.tick_timeout.map(ms),
-        "shutdown_timeout_ms": ms(plan.shutdown_timeout),
+        "shutdown_timeout_ms": plan.shutdown_timeout.map(ms),
         "after": plan.after,
         "requires": plan.requires,
         "restart": {

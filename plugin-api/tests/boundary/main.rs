@@ -100,7 +100,7 @@ fn what_is_registered_is_described_whole() {
         "fatal_on_startup_failure": false,
         "startup_timeout_ms": null,
         "tick_timeout_ms": null,
-        "shutdown_timeout_ms": 5_000,
+        "shutdown_timeout_ms": null,
         "after": [],
         "requires": [],
         "restart": {"max_restarts": 5, "window_ms": 600_000, "backoff_min_ms": 1_000, "backoff_max_ms": 60_000},

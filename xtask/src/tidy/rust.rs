@@ -4,6 +4,9 @@
 use anyhow::{Result, anyhow};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
+const TESTS_PACKAGE: &str = "tests/";
+const INTEGRATION_TESTS: &str = "tests/it";
+
 /// A Rust file.
 #[derive(Debug)]
 pub struct RustFile {
@@ -82,13 +85,14 @@ pub fn module_path(path: &str) -> Vec<String> {
     names
 }
 
-/// Whether all of the file is for tests: `tests.rs`, `…_tests.rs`, or below a folder `tests`, but for the plugins of tests and the
-/// programs beside them, such as the benches.
+/// Whether all of the file is for tests: `tests.rs`, `…_tests.rs`, or below a folder `tests`. The package in `tests/` also holds
+/// plugins and benches, which are not.
 fn is_of_tests(path: &str) -> bool {
-    const NO_TESTS: [&str; 2] = ["tests/plugins/", "tests/src/"];
+    if path.starts_with(TESTS_PACKAGE) {
+        return path.starts_with(INTEGRATION_TESTS);
+    }
     let mut names = path.trim_end_matches(".rs").split('/');
-    !NO_TESTS.iter().any(|folder| path.starts_with(folder))
-        && names.any(|name| name == "tests" || name.ends_with("_tests"))
+    names.any(|name| name == "tests" || name.ends_with("_tests"))
 }
 
 struct Reader {
@@ -366,7 +370,6 @@ mod tests {
                 "1 #ignore",
                 "2 #unsafe",
                 "2 unsafe",
-                "3 macro_rules!",
                 "3 #allow",
                 "3 std::todo",
                 "3 todo!"
@@ -384,10 +387,7 @@ mod tests {
         assert_eq!(facts, ["2 a::b", "5t a::c", "6 a::d"]);
         assert!(is_of_tests("host/src/state/tests/pausing.rs") && is_of_tests("tests/it/main.rs"));
         assert!(is_of_tests("host/src/identity/snapshot_tests.rs"));
-        assert!(
-            !is_of_tests("tests/plugins/echo/src/lib.rs")
-                && !is_of_tests("tests/src/bench/daemon.rs")
-                && !is_of_tests("host/src/state.rs")
-        );
+        assert!(!is_of_tests("tests/plugins/echo/src/tests.rs") && !is_of_tests("tests/src/bench/main.rs"));
+        assert!(!is_of_tests("host/src/state.rs"));
     }
 }

@@ -1,113 +1,9 @@
-use std::{collections::BTreeMap, fs, path::Path, sync::Mutex};
+//! The registry's account of plugins: states, refusals and edges, over files of which nothing runs.
 
-use async_trait::async_trait;
-use serde_json::{Map, Value};
+use std::{fs, path::Path, sync::Mutex};
 
 use super::*;
-use crate::{
-    domain::{Clock, SystemClock, TenantId},
-    plugin::{Gate, MetricKind, Platform, Policy, PortError, fixture},
-};
-
-/// A host of which nothing is asked but a configuration.
-struct NoHost(SystemClock);
-
-const NOT_ASKED: &str = "nothing of these plugins runs";
-
-#[async_trait]
-impl HostPort for NoHost {
-    fn clock(&self) -> &dyn Clock {
-        &self.0
-    }
-    fn boot_us(&self) -> i64 {
-        0
-    }
-    fn log_level(&self, _: &PluginName) -> u32 {
-        0
-    }
-    fn log(&self, _: &PluginName, _: u32, _: &str, _: &str, _: &Map<String, Value>) {}
-    fn config(&self, _: &PluginName, _: Option<&TenantId>) -> Map<String, Value> {
-        Map::new()
-    }
-    fn configs(&self, _: &PluginName) -> Vec<(Option<TenantId>, Map<String, Value>)> {
-        vec![(None, Map::new())]
-    }
-    fn host_info(&self, _: &PluginName) -> Value {
-        Value::Null
-    }
-    fn served(&self, _: &PluginName) -> Vec<(TenantId, bool)> {
-        Vec::new()
-    }
-    fn serves(&self, _: &PluginName, _: &TenantId) -> bool {
-        false
-    }
-    fn state(&self, _: &TenantId) -> Result<Value, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    fn state_history(&self, _: &TenantId) -> Result<Value, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    fn daemon_health(&self) -> Value {
-        Value::Null
-    }
-    fn metric(
-        &self,
-        _: &PluginName,
-        _: MetricKind,
-        _: &str,
-        _: &BTreeMap<String, String>,
-        _: f64,
-    ) -> Result<(), PortError> {
-        Ok(())
-    }
-    fn announce_identity(&self, _: &PluginName, _: &str, _: Option<TenantId>) -> Result<(), PortError> {
-        Ok(())
-    }
-    async fn append(
-        &self,
-        _: &PluginIdentity,
-        _: TenantId,
-        _: String,
-        _: Vec<u8>,
-        _: Option<String>,
-    ) -> Result<Value, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    async fn read_events(
-        &self,
-        _: TenantId,
-        _: Option<u64>,
-        _: Option<String>,
-        _: u32,
-    ) -> Result<Value, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    async fn set_degradation(
-        &self,
-        _: &PluginIdentity,
-        _: TenantId,
-        _: String,
-        _: bool,
-        _: String,
-    ) -> Result<(), PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    async fn kv_get(&self, _: &PluginIdentity, _: TenantId, _: String) -> Result<Option<Vec<u8>>, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    async fn kv_put(&self, _: &PluginIdentity, _: TenantId, _: String, _: Vec<u8>) -> Result<(), PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    async fn kv_delete(&self, _: &PluginIdentity, _: TenantId, _: String) -> Result<bool, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    async fn kv_list(&self, _: &PluginIdentity, _: TenantId, _: String) -> Result<Vec<String>, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-    async fn secret(&self, _: &PluginIdentity, _: Option<TenantId>, _: String) -> Result<Vec<u8>, PortError> {
-        unreachable!("{NOT_ASKED}")
-    }
-}
+use crate::plugin::{Gate, Platform, Policy, fixture, no_host::NoHost};
 
 #[derive(Default)]
 struct Heard(Mutex<Vec<PluginChange>>);
@@ -135,7 +31,7 @@ impl Fixture {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("plugins")).unwrap();
         let heard = Arc::new(Heard::default());
-        let port = Arc::new(NoHost(SystemClock::new()));
+        let port = Arc::new(NoHost::default());
         let registry = Arc::new(Registry::new(port, heard.clone(), TaskTracker::new()));
         Self {
             home,
@@ -245,7 +141,11 @@ fn edges_are_heard_in_the_order_in_which_they_were_taken() {
     std::thread::scope(|scope| {
         for to in [PluginState::Running, PluginState::Degraded] {
             let (registry, name) = (&fixture.registry, &name);
-            scope.spawn(move || (0..2000).for_each(|_| drop(registry.set_state(name, to, None))));
+            scope.spawn(move || {
+                for _ in 0..2000 {
+                    registry.set_state(name, to, None);
+                }
+            });
         }
     });
     let heard = fixture.heard.0.lock().unwrap();
@@ -260,7 +160,17 @@ fn edges_are_heard_in_the_order_in_which_they_were_taken() {
 fn a_wedged_plugin_takes_no_other_edge_and_nobody_hears_of_the_attempt() {
     let fixture = Fixture::new();
     let name = fixture.put("echo", PluginState::Registered);
-    assert!(fixture.registry.set_state(&name, PluginState::Wedged, None));
+    let wedged = |cause: &str| {
+        fixture
+            .registry
+            .set_state(&name, PluginState::Wedged, Some(cause.to_owned()))
+    };
+    assert!(wedged("found first"));
+    assert!(wedged("found again"));
+    assert_eq!(
+        fixture.registry.report("echo").unwrap().cause.unwrap(),
+        "found first"
+    );
     for to in [PluginState::Starting, PluginState::Stopping, PluginState::Stopped] {
         assert!(!fixture.registry.set_state(&name, to, None), "{to}");
     }

@@ -56,8 +56,13 @@ where
     let begun = guarded(|| {
         let context = caller(handle).ok_or_else(unknown_handle)?;
         context.allows(service)?;
-        let runtime = context.runtime.clone();
-        Ok(runtime.spawn(begin(context)?))
+        let (runtime, under_way) = (context.runtime.clone(), context.begin_call()?);
+        let work = begin(context)?;
+        Ok(runtime.spawn(async move {
+            // Until the work has ended, also if nobody waits for it any more.
+            let _under_way = under_way;
+            work.await
+        }))
     });
     async move {
         match begun {
@@ -247,4 +252,89 @@ extern "C" fn secret(handle: u64, tenant: Bytes<'_>, name: Bytes<'_>) -> AbiFutu
         }
         Ok(async move { Ok(context.port.secret(&context.identity, tenant, name).await?.into()) })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        domain::Digest,
+        plugin::{Grants, PluginIdentity, context::CALLS_UNDER_WAY, no_host::NoHost, services::Handle},
+    };
+
+    fn registered() -> (Arc<PluginContext>, u64) {
+        let identity = PluginIdentity {
+            name: "greedy".parse().unwrap(),
+            version: "0.1.0".to_owned(),
+            digest: Digest::of(b"greedy"),
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let grants = Grants {
+            kv: true,
+            ..Grants::default()
+        };
+        let context = Arc::new(PluginContext::new(
+            identity,
+            grants,
+            Arc::new(NoHost::default()),
+            runtime,
+        ));
+        let handle = Handle::assign(context.clone()).number();
+        context.accepted();
+        (context, handle)
+    }
+
+    fn never(handle: u64) -> AbiFuture<()> {
+        spawned(handle, Service::Kv, |_| Ok(std::future::pending()))
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_never_waits_for_answers_comes_to_an_end() {
+        let (_context, handle) = registered();
+        for _ in 0..CALLS_UNDER_WAY {
+            // A future that nobody awaits is a call all the same.
+            drop(never(handle));
+        }
+        let RErr(refused) = never(handle).await else {
+            panic!("one more than there is room for");
+        };
+        assert_eq!(refused.code, kora_plugin_abi::QUOTA);
+        let (_other, other) = registered();
+        let answered = spawned(other, Service::Kv, |_| Ok(async { Ok(7) })).await;
+        assert_eq!(
+            answered.into_result().unwrap(),
+            7,
+            "another plugin is not touched by it"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_call_that_ended_makes_room() {
+        let (_context, handle) = registered();
+        for _ in 0..2 * CALLS_UNDER_WAY {
+            let answered = spawned(handle, Service::Kv, |_| Ok(async { Ok(()) })).await;
+            assert!(answered.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn without_the_permission_and_after_the_end_nothing_is_begun() {
+        let (context, handle) = registered();
+        let begun = |service| {
+            spawned::<(), std::future::Pending<_>>(handle, service, |_| unreachable!("is not begun"))
+        };
+        for (service, code) in [
+            (Service::Events, kora_plugin_abi::DENIED),
+            (Service::Secrets, kora_plugin_abi::DENIED),
+        ] {
+            assert_eq!(begun(service).await.into_result().unwrap_err().code, code);
+        }
+        context.retired();
+        let refused = begun(Service::Kv).await.into_result().unwrap_err();
+        assert_eq!(refused.code, kora_plugin_abi::UNAVAILABLE);
+        let guessed = spawned(handle.wrapping_add(1), Service::Kv, |_| Ok(async { Ok(()) })).await;
+        assert_eq!(guessed.into_result().unwrap_err().code, kora_plugin_abi::DENIED);
+    }
 }
