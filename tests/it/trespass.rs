@@ -5,7 +5,7 @@ use crate::harness::{Offender, RunningHost, TestHome, eventually, home_with_offe
 /// Starts a host in which `misbehave` tries what its mode says, and answers what came of it: one line for each attempt, with
 /// the kind of the error and its text.
 fn observed(mode: &str, check: impl FnOnce(&RunningHost<'_>)) -> String {
-    let more = "tick_seconds = 3\ntimeout_seconds = 30\ntenant = \"globex\"";
+    let more = "tick_seconds = 1\ntimeout_seconds = 30\ntenant = \"globex\"";
     let home = home_with_offenders(&[Offender::serving_acme("misbehave", mode)], more);
     let host = home.start();
     // The reports of one tick come together.
