@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::harness::{eventually, TestHome, finish, library, package_of};
+use crate::harness::{TestHome, eventually, finish, library, package_of};
 
 /// The commands that a help text lists.
 fn listed(help: &str) -> Vec<String> {
