@@ -6,6 +6,7 @@
 mod admission;
 mod cache;
 mod call;
+mod caller;
 mod context;
 mod directory;
 mod elf;

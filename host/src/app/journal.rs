@@ -10,7 +10,7 @@ use crate::{
     coordinator::{EntryId, EntryState},
     domain::{Actor, ActorKind, TenantId},
     engine::vocabulary::{OwnType, Owner},
-    events::{AppendError, EventLog, Writer},
+    events::{AppendError, EmitFailure, EventLog, Kept, Receipt, Writer},
     plugin::PluginChange,
     store::{Appended, Batch, Change, CommitError, StoreError},
     tenants::{Journal, Telling},
@@ -65,11 +65,20 @@ impl Journal for LogJournal {
 
     async fn tell(&self, telling: Telling) -> Result<(), CommitError> {
         let event = self.draft(&telling)?;
-        self.log
-            .emit(vec![event])
-            .await
-            .map(drop)
-            .map_err(|error| damaged(&error))
+        unless_kept(self.log.emit(vec![event]).await)
+            .map_err(|lost| CommitError::Store(StoreError::Unavailable(lost.to_string())))
+    }
+}
+
+/// What waits for the store is told, if later: only what is lost is not.
+fn unless_kept(emitted: Result<Vec<Receipt>, EmitFailure>) -> Result<(), EmitFailure> {
+    match emitted {
+        Err(failure) if failure.kept == Kept::Lost => Err(failure),
+        Err(failure) => {
+            tracing::debug!(%failure, "it is told when the store is back");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
     }
 }
 
@@ -167,7 +176,7 @@ pub async fn keep_accounts(log: Arc<EventLog>, mut accounts: mpsc::UnboundedRece
         };
         let drafted = log.draft_own(&TenantId::host(), own, &object(payload), &writer);
         let written = match drafted {
-            Ok(event) => log.emit(vec![event]).await.map(drop).map_err(|e| e.to_string()),
+            Ok(event) => unless_kept(log.emit(vec![event]).await).map_err(|lost| lost.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = written {
@@ -234,4 +243,22 @@ fn rendered(account: Account) -> Option<(OwnType, Value)> {
             return None;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_in_the_spool_counts_as_told_and_what_is_lost_does_not() {
+        let failed = |kept| {
+            let away = StoreError::Unavailable("disk full".to_owned());
+            let cause = AppendError::Commit(CommitError::Store(away));
+            unless_kept(Err(EmitFailure { cause, kept }))
+        };
+        assert_eq!(unless_kept(Ok(Vec::new())), Ok(()));
+        assert_eq!(failed(Kept::Durably), Ok(()));
+        assert_eq!(failed(Kept::InMemory), Ok(()));
+        assert_eq!(failed(Kept::Lost).unwrap_err().kept, Kept::Lost);
+    }
 }

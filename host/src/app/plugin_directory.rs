@@ -22,7 +22,11 @@ pub fn start(
     service
         .tasks
         .spawn(watcher.run(sender, running.stop_watching.clone()));
-    service.tasks.spawn(follow(service.clone(), changes));
+    let (following, stop) = (follow(service.clone(), changes), running.stop_watching.clone());
+    service.tasks.spawn(async move {
+        // A plugin that takes its time to load keeps nobody from stopping.
+        stop.run_until_cancelled(following).await;
+    });
 }
 
 async fn follow(service: Arc<Service>, mut changes: mpsc::Receiver<DirectoryChange>) {

@@ -1,16 +1,12 @@
 //! A plugin's extensions as ordinary functions: asked for once, layouts checked, answers bounded.
 
-use std::{
-    future::{Future as _, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-    task::Poll,
-};
+use std::sync::Arc;
 
-use kora_plugin_abi::{self as abi, AbiFuture, LayoutMismatch, daemon1, identity1, listener1};
+use kora_plugin_abi::{self as abi, LayoutMismatch, daemon1, identity1, listener1};
 
 use super::{
     call::{CallError, CallErrorKind},
+    caller::Caller,
     library::LoadedLibrary,
 };
 
@@ -27,9 +23,10 @@ pub struct ExtensionMismatch {
     pub mismatch: LayoutMismatch,
 }
 
-/// The extensions that a plugin has.
-#[derive(Clone, Copy, Default)]
+/// The extensions that a plugin has. What is `async` is called on a thread of its own: see [`Caller`].
+#[derive(Clone, Copy)]
 pub struct Extensions {
+    caller: &'static Caller,
     identity: Option<&'static identity1::Identity>,
     daemon: Option<&'static daemon1::Daemon>,
     listener: Option<&'static listener1::Listener>,
@@ -44,11 +41,11 @@ impl std::fmt::Debug for Extensions {
 }
 
 impl Extensions {
-    /// Asks the library for each extension that this host knows.
+    /// Asks the library of `plugin` for each extension that this host knows.
     ///
     /// # Errors
     /// `ExtensionMismatch` for the first whose layout differs. An extension that is absent is no error.
-    pub fn query(library: &LoadedLibrary) -> Result<Self, ExtensionMismatch> {
+    pub fn query(plugin: &str, library: &LoadedLibrary) -> Result<Self, ExtensionMismatch> {
         fn checked<T>(
             extension: &'static str,
             found: Option<Result<&'static T, LayoutMismatch>>,
@@ -63,6 +60,8 @@ impl Extensions {
             listener: checked(listener1::ID, library.extension(listener1::ID))?,
             #[cfg(feature = "next")]
             identity2: checked(abi::identity2::ID, library.extension(abi::identity2::ID))?,
+            // Last: it stays for ever, and a library that does not fit may be looked at again and again.
+            caller: Caller::of(plugin),
         })
     }
 
@@ -131,7 +130,7 @@ impl Extensions {
     /// What the plugin answered.
     pub async fn startup(&self, entry: u64) -> Result<(), CallError> {
         let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
-        answered((daemon.startup)(entry)).await
+        self.caller.call(move || (daemon.startup)(entry)).await
     }
 
     /// Runs a periodic task of a daemon entry. Dropping the future asks for cancellation.
@@ -140,7 +139,7 @@ impl Extensions {
     /// What the plugin answered.
     pub async fn tick(&self, entry: u64, task: u32) -> Result<(), CallError> {
         let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
-        answered((daemon.tick)(entry, task)).await
+        self.caller.call(move || (daemon.tick)(entry, task)).await
     }
 
     /// Shuts a daemon entry down, once its cancelled work has ended.
@@ -149,7 +148,7 @@ impl Extensions {
     /// What the plugin answered.
     pub async fn shutdown(&self, entry: u64) -> Result<(), CallError> {
         let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
-        answered((daemon.shutdown)(entry)).await
+        self.caller.call(move || (daemon.shutdown)(entry)).await
     }
 
     /// Waits until the plugin's thread takes a turn. Give it a deadline.
@@ -158,42 +157,29 @@ impl Extensions {
     /// What the plugin answered.
     pub async fn probe(&self) -> Result<(), CallError> {
         let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
-        answered((daemon.probe)()).await
+        self.caller.call(move || (daemon.probe)()).await
     }
 
     /// Tells a listener of an event.
     ///
     /// # Errors
     /// What the plugin answered.
-    pub async fn on_event(&self, listener: u64, event: &[u8]) -> Result<(), CallError> {
+    pub async fn on_event(&self, listener: u64, event: Arc<[u8]>) -> Result<(), CallError> {
         let table = self.listener.ok_or_else(|| absent(listener1::ID))?;
-        answered((table.on_event)(listener, event.into())).await
+        self.caller
+            .call(move || (table.on_event)(listener, event[..].into()))
+            .await
     }
 
     /// Tells a listener of a state change.
     ///
     /// # Errors
     /// What the plugin answered.
-    pub async fn on_state(&self, listener: u64, change: &[u8]) -> Result<(), CallError> {
+    pub async fn on_state(&self, listener: u64, change: Arc<[u8]>) -> Result<(), CallError> {
         let table = self.listener.ok_or_else(|| absent(listener1::ID))?;
-        answered((table.on_state)(listener, change.into())).await
-    }
-}
-
-/// The answer of a plugin's future. async-ffi turns a panic of the plugin's own poll function into a panic of whoever polls,
-/// which is the host: it ends here.
-async fn answered(call: AbiFuture<()>) -> Result<(), CallError> {
-    let mut call = call;
-    let polled = poll_fn(|context| {
-        let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut call).poll(context)));
-        poll.map_or_else(|_| Poll::Ready(None), |poll| poll.map(Some))
-    });
-    match polled.await {
-        Some(answer) => answer.into_result().map_err(CallError::from_abi),
-        None => Err(CallError::new(
-            CallErrorKind::Panicked,
-            "its future panicked outside of every guard",
-        )),
+        self.caller
+            .call(move || (table.on_state)(listener, change[..].into()))
+            .await
     }
 }
 

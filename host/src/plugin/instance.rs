@@ -57,9 +57,10 @@ impl Loaded {
     /// # Errors
     /// [`StartError`]: the loader's words, a layout that differs, or a constructor that does not come back.
     pub async fn open(name: &str, path: PathBuf) -> Result<Self, StartError> {
+        let plugin = name.to_owned();
         let opened = off_runtime(format!("load:{name}"), LOAD_DEADLINE, move || {
             let library = LoadedLibrary::open(&path)?;
-            Ok(Extensions::query(&library).map(|extensions| Self { library, extensions }))
+            Ok(Extensions::query(&plugin, &library).map(|extensions| Self { library, extensions }))
         });
         match opened.await.map_err(|error| gave_up("load", error))? {
             Ok(Ok(loaded)) => Ok(loaded),

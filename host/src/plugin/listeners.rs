@@ -191,8 +191,8 @@ impl Delivery {
 async fn tell_one(extensions: Extensions, handle: u64, notice: &Notice) -> Result<(), CallError> {
     let call = async {
         match notice {
-            Notice::Event { json, .. } => extensions.on_event(handle, json).await,
-            Notice::State { json, .. } => extensions.on_state(handle, json).await,
+            Notice::Event { json, .. } => extensions.on_event(handle, json.clone()).await,
+            Notice::State { json, .. } => extensions.on_state(handle, json.clone()).await,
         }
     };
     tokio::time::timeout(DEADLINE, call).await.unwrap_or_else(|_| {

@@ -208,7 +208,10 @@ impl Registry {
             return false;
         }
         if from == to {
-            record.report.cause = cause;
+            // Who found it out first knows best why.
+            if to != PluginState::Wedged {
+                record.report.cause = cause;
+            }
             return true;
         }
         if !from.may_become(to) {

@@ -160,7 +160,17 @@ fn edges_are_heard_in_the_order_in_which_they_were_taken() {
 fn a_wedged_plugin_takes_no_other_edge_and_nobody_hears_of_the_attempt() {
     let fixture = Fixture::new();
     let name = fixture.put("echo", PluginState::Registered);
-    assert!(fixture.registry.set_state(&name, PluginState::Wedged, None));
+    let wedged = |cause: &str| {
+        fixture
+            .registry
+            .set_state(&name, PluginState::Wedged, Some(cause.to_owned()))
+    };
+    assert!(wedged("found first"));
+    assert!(wedged("found again"));
+    assert_eq!(
+        fixture.registry.report("echo").unwrap().cause.unwrap(),
+        "found first"
+    );
     for to in [PluginState::Starting, PluginState::Stopping, PluginState::Stopped] {
         assert!(!fixture.registry.set_state(&name, to, None), "{to}");
     }
