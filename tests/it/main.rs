@@ -9,6 +9,7 @@ mod hangs;
 mod harness;
 mod identity;
 mod lies;
+mod pairs;
 mod panics;
 mod state;
 mod trespass;
