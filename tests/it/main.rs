@@ -11,4 +11,5 @@ mod identity;
 mod lies;
 mod panics;
 mod state;
+mod steering;
 mod trespass;

@@ -145,7 +145,8 @@ mod tests {
     async fn code_that_does_not_return_holds_no_worker_of_the_runtime() {
         let in_the_call = || -> AbiFuture<()> { never_returns() };
         let in_a_poll = || AbiFuture::new(async { never_returns() });
-        let ways: [Box<dyn FnOnce() -> AbiFuture<()> + Send>; 2] = [Box::new(in_the_call), Box::new(in_a_poll)];
+        let ways: [Box<dyn FnOnce() -> AbiFuture<()> + Send>; 2] =
+            [Box::new(in_the_call), Box::new(in_a_poll)];
         for begin in ways {
             let caller = Caller::of("blocks");
             let calls = tokio::spawn(async move {

@@ -1,3 +1,5 @@
+//! What is kept of plugins and files, and which edges are told, over real files of which nothing runs.
+
 use std::{fs, path::Path, sync::Mutex};
 
 use super::*;
