@@ -229,6 +229,13 @@ impl Registry {
         true
     }
 
+    /// Whether any listener wants to hear of events of this type: most are wanted by none, and need not be put into words.
+    pub fn wants_event(&self, event_type: &str) -> bool {
+        let plugins = self.read();
+        let mut hubs = plugins.values().filter_map(|record| record.hub.as_ref());
+        hubs.any(|hub| hub.wants_event(event_type))
+    }
+
     /// Tells the listeners of every plugin that acts for the notice's tenant.
     pub fn tell(&self, notice: &Notice) {
         for record in self.read().values() {
