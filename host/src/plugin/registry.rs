@@ -95,6 +95,8 @@ pub struct PluginReport {
 struct Record {
     report: PluginReport,
     hub: Option<ListenerHub>,
+    /// The file of the build that waits.
+    waiting: Option<PathBuf>,
 }
 
 impl Record {

@@ -68,7 +68,11 @@ impl Fixture {
             admitted: None,
             instance: None,
         };
-        let record = Record { report, hub: None };
+        let record = Record {
+            report,
+            hub: None,
+            waiting: None,
+        };
         self.registry.write().insert(name.clone(), record);
         name
     }
