@@ -192,7 +192,9 @@ impl Delivery {
                     return;
                 }
                 Err(error) if error.kind == CallErrorKind::TimedOut && !is_alive(self.extensions).await => {
-                    (self.wedged)(&format!("the listener `{listener}` holds the plugin's thread"));
+                    (self.wedged)(&format!(
+                        "the listener `{listener}` holds the plugin's thread, which did not answer"
+                    ));
                     return;
                 }
                 Err(error) => tracing::warn!(%plugin, listener, %error, "a listener failed"),
