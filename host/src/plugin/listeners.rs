@@ -192,10 +192,9 @@ impl Delivery {
                     return;
                 }
                 Err(error) if error.kind == CallErrorKind::TimedOut && !is_alive(self.extensions).await => {
-                    let cause = format!(
-                        "the listener `{listener}` was not done in time, and its thread did not answer after that"
-                    );
-                    (self.wedged)(&cause);
+                    (self.wedged)(&format!(
+                        "the listener `{listener}` holds the plugin's thread, which did not answer"
+                    ));
                     return;
                 }
                 Err(error) => tracing::warn!(%plugin, listener, %error, "a listener failed"),
