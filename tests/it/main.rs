@@ -12,4 +12,5 @@ mod lies;
 mod pairs;
 mod panics;
 mod state;
+mod steering;
 mod trespass;

@@ -10,8 +10,9 @@ fn observed(mode: &str, check: impl FnOnce(&RunningHost<'_>)) -> String {
     let host = home.start();
     // The reports of one tick come together.
     let observations = eventually("it was reported", || {
-        let reports = host.payloads("acme", "misbehave.observed");
+        // The end of the tick first: what is read after it is whole.
         let ended = host.daemon("misbehave/misbehave")?["tasks"][0]["runs"] != 0;
+        let reports = host.payloads("acme", "misbehave.observed");
         (ended && !reports.is_empty()).then_some(reports)
     });
     check(&host);

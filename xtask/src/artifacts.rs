@@ -21,6 +21,8 @@ pub struct Artifact {
     pub package_id: String,
     /// Of which target of it.
     pub target: BuiltTarget,
+    /// How it was built.
+    pub profile: BuiltProfile,
     /// The files.
     pub filenames: Vec<PathBuf>,
     /// The file that can be run, if it is one.
@@ -36,6 +38,13 @@ pub struct BuiltTarget {
     pub kind: Vec<String>,
     /// `bin`, `cdylib` and so on.
     pub crate_types: Vec<String>,
+}
+
+/// How a target was built.
+#[derive(Debug, Deserialize)]
+pub struct BuiltProfile {
+    /// As an executable that runs its unit tests.
+    pub test: bool,
 }
 
 #[derive(Deserialize)]
@@ -75,11 +84,15 @@ fn read(line: &str) -> Option<Artifact> {
 pub fn executable(artifacts: &[Artifact], name: &str) -> Result<PathBuf> {
     artifacts
         .iter()
-        .filter(|artifact| {
-            artifact.target.name == name && artifact.target.kind.iter().any(|kind| kind == "bin")
-        })
+        .filter(|artifact| is_binary(artifact, name))
         .find_map(|artifact| artifact.executable.clone())
         .with_context(|| format!("expected an executable `{name}` of the build, found none"))
+}
+
+fn is_binary(artifact: &Artifact, name: &str) -> bool {
+    artifact.target.name == name
+        && artifact.target.kind.iter().any(|kind| kind == "bin")
+        && !artifact.profile.test
 }
 
 /// Builds the command `kora` and answers where it is.
@@ -105,19 +118,19 @@ mod tests {
 
     use super::*;
 
-    fn line(reason: &str, kind: &str, executable: Option<&str>) -> String {
+    fn line(reason: &str, kind: &str, is_test: bool, executable: Option<&str>) -> String {
         serde_json::json!({
             "reason": reason, "package_id": "p", "filenames": [], "executable": executable,
-            "target": {"name": "kora", "kind": [kind], "crate_types": [kind]},
+            "target": {"name": "kora", "kind": [kind], "crate_types": [kind]}, "profile": {"test": is_test},
         })
         .to_string()
     }
 
     #[test]
     fn only_messages_of_what_was_built_count() {
-        assert!(read(&line("compiler-artifact", "bin", None)).is_some());
+        assert!(read(&line("compiler-artifact", "bin", false, None)).is_some());
         for other in [
-            &line("build-script-executed", "bin", None),
+            &line("build-script-executed", "bin", false, None),
             "a line of something else",
             r#"{"reason":"build-finished","success":true}"#,
         ] {
@@ -128,10 +141,9 @@ mod tests {
     #[test]
     fn the_executable_is_that_of_the_binary_and_not_of_its_unit_tests() {
         let lines = [
-            line("compiler-artifact", "lib", None),
-            line("compiler-artifact", "test", Some("/t/kora-0123")),
-            line("compiler-artifact", "bin", None),
-            line("compiler-artifact", "bin", Some("/t/kora")),
+            line("compiler-artifact", "lib", false, None),
+            line("compiler-artifact", "bin", true, Some("/t/kora-0123")),
+            line("compiler-artifact", "bin", false, Some("/t/kora")),
         ];
         let artifacts: Vec<_> = lines.iter().filter_map(|line| read(line)).collect();
         assert_eq!(

@@ -10,6 +10,7 @@ mod ci;
 mod daemon;
 mod demo;
 mod home;
+mod new_plugin;
 pub mod package;
 mod process;
 mod run;
@@ -39,6 +40,7 @@ enum Command {
     Ci(ci::Ci),
     Tidy(tidy::Tidy),
     Package(package::Package),
+    NewPlugin(new_plugin::NewPlugin),
     Bench(bench::Bench),
     Torture(torture::Torture),
 }
@@ -52,6 +54,7 @@ impl Command {
             Self::Ci(ci) => ci.run(),
             Self::Tidy(tidy) => tidy.run(),
             Self::Package(package) => package.run(),
+            Self::NewPlugin(new) => new.run(),
             Self::Bench(bench) => bench.run(),
             Self::Torture(torture) => torture.run(),
         }

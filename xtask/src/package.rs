@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+pub(crate) use self::manifest::is_word as is_plugin_name;
 use self::{archive::Effort, library::Library, manifest::Manifest, plugin::PluginSource};
 use crate::workspace::{host_target, repository};
 

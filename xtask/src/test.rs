@@ -75,7 +75,7 @@ fn cargo_test(filter: &[String]) -> Command {
 }
 
 /// What `cargo nextest` runs: everything but the doctests, which come last otherwise.
-const TARGETS: [&str; 4] = ["--workspace", "--lib", "--bins", "--tests"];
+const TARGETS: [&str; 2] = ["--workspace", "--tests"];
 
 /// Builds all tests and what they need, as the runners do, without running any.
 pub fn build_command() -> Command {

@@ -148,7 +148,7 @@ mod tests {
         let found = |package: &str, kind: &str, file: &str| {
             let artifact: Artifact = serde_json::from_value(serde_json::json!({
                 "package_id": package, "filenames": [file], "executable": null,
-                "target": {"name": "me", "kind": [kind], "crate_types": [kind]},
+                "profile": {"test": false}, "target": {"name": "me", "kind": [kind], "crate_types": [kind]},
             }))
             .expect("is one");
             library_of(&artifact, "me").map(Path::to_owned)

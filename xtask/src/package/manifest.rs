@@ -122,7 +122,8 @@ fn each_once(key: &str, list: &[String]) -> Result<()> {
     }
 }
 
-fn is_word(text: &str) -> bool {
+/// Whether it can name a plugin, and what a plugin provides.
+pub fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.len() <= MAX_NAME_BYTES
         && text
