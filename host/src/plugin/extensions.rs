@@ -23,7 +23,7 @@ pub struct ExtensionMismatch {
     pub mismatch: LayoutMismatch,
 }
 
-/// The extensions that a plugin has. What is `async` is called on a thread of its own: see [`Caller`].
+/// The extensions that a plugin has. What is `async` is called on a thread of its own.
 #[derive(Clone, Copy)]
 pub struct Extensions {
     caller: &'static Caller,
