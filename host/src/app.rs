@@ -100,6 +100,8 @@ async fn run(
     only: Vec<String>,
     logging: LoggingHandle,
 ) -> Result<Ending, Problem> {
+    // First of all: opening a store takes its time, and a signal must not end the process in the midst of it.
+    let kept = signals::keep().map_err(|error| cannot_start("signals", &error))?;
     let socket_path = config.home().socket();
     let running = parts::open(config, source, only, logging).await?;
     let service = running.service.clone();
@@ -110,7 +112,7 @@ async fn run(
         .map_err(|error| cannot_start("socket", &error))?;
     let stop_serving = CancellationToken::new();
     let serving = tokio::spawn(socket.serve(Arc::new(rim::Rim::new(service.clone())), stop_serving.clone()));
-    let signals = signals::listen(&service).map_err(|error| cannot_start("signals", &error))?;
+    let signals = signals::listen(kept, &service);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");
 
     let booted = boot::boot(&running, turn).await;

@@ -137,10 +137,9 @@ fn a_key_that_a_later_host_may_know_is_a_warning() {
 /// A shared library that is no plugin: the C library that this process runs with.
 fn any_other_library() -> String {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let loaded = maps.lines().filter_map(|line| line.split_whitespace().last());
+    let mut loaded = maps.lines().filter_map(|line| line.split_whitespace().last());
     loaded
-        .filter(|path| path.contains("libc.so") || path.contains("libc-"))
-        .next_back()
+        .find(|path| path.contains("libc.so") || path.contains("libc-"))
         .expect("runs with a C library")
         .to_owned()
 }

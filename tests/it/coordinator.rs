@@ -53,9 +53,8 @@ fn home_with_a_fatal_failure(more: &str) -> TestHome {
 fn a_fatal_failure_ends_the_boot_with_1_names_its_cause_and_stops_in_reverse_what_had_started() {
     let home = home_with_a_fatal_failure("");
     let host = RunningHost::spawn(&home, &[]);
-    host.wait_for_log(&["[kora.daemon] stopped", "exit=1"]);
-    let log = host.log();
     assert_eq!(host.exit_code(), 1);
+    let log = home.daemon_log();
     let started: Vec<_> = ["kora/cost_telemetry", "kora/heartbeat", "kora/snapshot"]
         .map(str::to_owned)
         .into();

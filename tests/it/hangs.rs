@@ -80,7 +80,12 @@ fn wedged_in(mode: &str, more: &str, provoke: &[&str]) {
     if !provoke.is_empty() {
         host.kora(provoke);
     }
-    host.wait_for_cause("misbehave", "wedged", "did not answer");
+    // Whoever finds it out names it: a daemon whose deadline has passed, or a listener.
+    let cause = host.wait_for_cause("misbehave", "wedged", "thread");
+    assert!(
+        cause.contains("its thread did not answer") || cause.contains("holds the plugin's thread"),
+        "{cause}"
+    );
     host.assert_that_others_go_on("globex");
     let problem = host.problem(&["identity", "swap", "acme", "misbehave/misbehave"]);
     assert_eq!(

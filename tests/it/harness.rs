@@ -1,5 +1,6 @@
 //! A home of its own for each test, the command in it, and a host that is started, asked, and ended.
 
+pub mod builds;
 mod follower;
 mod home;
 mod host;

@@ -9,6 +9,8 @@ mod hangs;
 mod harness;
 mod identity;
 mod lies;
+mod pairs;
 mod panics;
 mod state;
+mod steering;
 mod trespass;

@@ -1,14 +1,24 @@
 //! The operational state of a tenant, from boot over pause and resume to the end, with every change in the chain.
 
+use std::fs;
+
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::harness::{RunningHost, TestHome, eventually};
 
+const PROMPT: &str = "acme.md";
+
+/// A home in which a prompt speaks for `acme`: states need no plugin.
 fn home() -> TestHome {
-    let home = TestHome::with_config("[tenants.acme]\nidentity = \"marvin\"\n");
-    home.install(&["marvin"]);
+    let home = mute_home();
+    fs::write(home.path().join(PROMPT), "You are patient.").unwrap();
     home
+}
+
+/// A home in which nobody speaks for `acme`.
+fn mute_home() -> TestHome {
+    TestHome::with_config(&format!("[tenants.acme]\nfallback_prompt = \"{PROMPT}\"\n"))
 }
 
 const TRANSITIONED: &str = "kora.operational_state.transitioned";
@@ -167,7 +177,7 @@ fn a_pause_survives_a_kill_and_a_restart_and_is_lifted_by_the_same_resume() {
 
 #[test]
 fn stopped_ends_with_the_process_and_nothing_changes_in_it() {
-    let home = TestHome::with_config("[tenants.acme]\nidentity = \"marvin\"\n");
+    let home = mute_home();
     let host = home.start();
     assert_eq!(state(&host), "stopped", "nobody speaks for it");
     for command in ["pause", "resume"] {
@@ -176,7 +186,7 @@ fn stopped_ends_with_the_process_and_nothing_changes_in_it() {
     }
     assert_eq!(state_events(&host), [TRANSITIONED, "kora.boot.failed"]);
     assert_eq!(host.stop(), 0);
-    home.install(&["marvin"]);
+    fs::write(home.path().join(PROMPT), "You are patient.").unwrap();
     let host = home.start();
     assert_eq!(state(&host), "ready");
 }

@@ -5,13 +5,14 @@ use crate::harness::{Offender, RunningHost, TestHome, eventually, home_with_offe
 /// Starts a host in which `misbehave` tries what its mode says, and answers what came of it: one line for each attempt, with
 /// the kind of the error and its text.
 fn observed(mode: &str, check: impl FnOnce(&RunningHost<'_>)) -> String {
-    let more = "tick_seconds = 3\ntimeout_seconds = 30\ntenant = \"globex\"";
+    let more = "tick_seconds = 1\ntimeout_seconds = 30\ntenant = \"globex\"";
     let home = home_with_offenders(&[Offender::serving_acme("misbehave", mode)], more);
     let host = home.start();
     // The reports of one tick come together.
     let observations = eventually("it was reported", || {
-        let reports = host.payloads("acme", "misbehave.observed");
+        // The end of the tick first: what is read after it is whole.
         let ended = host.daemon("misbehave/misbehave")?["tasks"][0]["runs"] != 0;
+        let reports = host.payloads("acme", "misbehave.observed");
         (ended && !reports.is_empty()).then_some(reports)
     });
     check(&host);

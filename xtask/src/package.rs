@@ -141,6 +141,19 @@ pub fn package(name: &str, profile: Profile, out: &Path) -> Result<PathBuf> {
     Ok(written.path)
 }
 
+/// Builds and packs a plugin outside of this repository, as the command does with `--manifest-path`.
+///
+/// # Errors
+/// If there is none in that folder, or it cannot be built or written.
+pub fn package_outside(directory: &Path, profile: Profile, out: &Path) -> Result<PathBuf> {
+    let target = host_target()?;
+    let sources = plugin::outside(directory, &target, None)?;
+    let source = sources.first().context("expected a plugin, found none")?;
+    let written = pack(source, &target, profile, out)
+        .with_context(|| format!("cannot package `{}`", directory.display()))?;
+    Ok(written.path)
+}
+
 /// Packs a library that was built already, such as lies beside a test's executable, with the licences of this repository, and
 /// answers the package file. What the library's manifest says is what counts; no sources are looked for.
 ///

@@ -108,6 +108,7 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         .flatten()
         .filter(|examined| config.is_plugin_enabled(&examined.manifest.name))
         .collect();
+    let sound = highest_versions(sound);
     let mut detail = format!(
         "{} plugins would be loaded, {} files refused",
         sound.len(),
@@ -118,6 +119,16 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         detail.push_str(refusal);
     }
     (passed(GATE, began, detail), sound)
+}
+
+/// Of several files of one plugin the highest version is loaded, and of those the first path.
+fn highest_versions(mut sound: Vec<Examined>) -> Vec<Examined> {
+    sound.sort_by(|a, b| {
+        let (of_a, of_b) = (&a.manifest, &b.manifest);
+        (&of_a.name, &of_b.version, &a.path).cmp(&(&of_b.name, &of_a.version, &b.path))
+    });
+    sound.dedup_by(|next, kept| next.manifest.name == kept.manifest.name);
+    sound
 }
 
 fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> GateReport {

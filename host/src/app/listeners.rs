@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::wire;
 use crate::{
-    events::Heard,
+    events::{AppendedEvent, Heard},
     plugin::{Notice, Registry},
     service::Service,
     state::{Listener, Transition},
@@ -28,11 +28,9 @@ pub fn wire(service: &Arc<Service>) {
                 Heard::Event(appended) => {
                     let bytes = appended.event.payload.as_str().len();
                     metrics.host.appended(u64::try_from(bytes).unwrap_or(u64::MAX));
-                    plugins.tell(&Notice::Event {
-                        tenant: appended.event.tenant.clone(),
-                        event_type: appended.event.event_type.as_str().into(),
-                        json: wire::appended(&appended).to_string().into_bytes().into(),
-                    });
+                    if plugins.wants_event(appended.event.event_type.as_str()) {
+                        plugins.tell(&event_notice(&appended));
+                    }
                 }
                 Heard::Missed(missed) => {
                     tracing::warn!(
@@ -45,6 +43,14 @@ pub fn wire(service: &Arc<Service>) {
     };
     // It ends with the log, which outlives the tasks that are waited for.
     tokio::spawn(forward);
+}
+
+fn event_notice(appended: &AppendedEvent) -> Notice {
+    Notice::Event {
+        tenant: appended.event.tenant.clone(),
+        event_type: appended.event.event_type.as_str().into(),
+        json: wire::appended(appended).to_string().into_bytes().into(),
+    }
 }
 
 struct StateNotices {

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     task::JoinHandle,
 };
@@ -23,12 +23,30 @@ impl Signals {
     }
 }
 
-/// Listens from now on, also while the host boots. Reading the configuration again may take as long as a plugin makes it: it never
-/// keeps a signal to stop waiting, and however often it is asked for, one reading waits at most.
-pub fn listen(service: &Arc<Service>) -> io::Result<Signals> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+/// Signals that are kept until somebody acts on them, instead of ending the process.
+pub struct Kept {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// Keeps signals from now on.
+pub fn keep() -> io::Result<Kept> {
+    Ok(Kept {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hang_up: signal(SignalKind::hangup())?,
+    })
+}
+
+/// Acts on them from now on, also while the host boots. Reading the configuration again may take as long as a plugin makes it: it
+/// never keeps a signal to stop waiting, and however often it is asked for, one reading waits at most.
+pub fn listen(kept: Kept, service: &Arc<Service>) -> Signals {
+    let Kept {
+        mut terminate,
+        mut interrupt,
+        mut hang_up,
+    } = kept;
     let (asked, stopping) = (Arc::new(Notify::new()), service.clone());
     let reloading = tokio::spawn(reload_when_asked(service.clone(), asked.clone()));
     let listening = tokio::spawn(async move {
@@ -40,7 +58,7 @@ pub fn listen(service: &Arc<Service>) -> io::Result<Signals> {
             }
         }
     });
-    Ok(Signals([listening, reloading]))
+    Signals([listening, reloading])
 }
 
 fn stop(service: &Service, name: &str) {

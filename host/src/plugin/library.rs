@@ -110,8 +110,8 @@ fn root_mismatch(full: &str) -> LoadError {
     }
 }
 
-/// The line of abi_stable's text that says what differs. The text goes on for pages; its errors are marked by
-/// `Error:` with an expected and a found part.
+/// What of abi_stable's text says what differs. The text goes on for pages; in it, the first thing that differs is marked by
+/// `Error:`, with the first line of what was expected and of what was found. Text of another form is cut.
 fn summarise(full: &str) -> String {
     const LIMIT: usize = 240;
     let lines: Vec<&str> = full
@@ -119,21 +119,25 @@ fn summarise(full: &str) -> String {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    let start = lines
+    let error = lines
         .iter()
         .position(|line| line.starts_with("Error:"))
         .unwrap_or(0);
-    let text = lines
-        .iter()
-        .skip(start)
-        .take(5)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let text = difference(&lines[error..]).unwrap_or_else(|| lines[error..].join(" "));
     match text.char_indices().nth(LIMIT) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
     }
+}
+
+fn difference(lines: &[&str]) -> Option<String> {
+    let what = lines.first()?.strip_prefix("Error:")?;
+    let after = |mark: &str| {
+        let line = lines.iter().skip_while(|line| **line != mark).nth(1)?;
+        Some(line.trim_start_matches("field_name:"))
+    };
+    let (expected, found) = (after("Expected:")?, after("Found:")?);
+    Some(format!("{what}: expected `{expected}`, found `{found}`"))
 }
 
 /// The loader's own words, which `libloading` keeps as the source of its error.

@@ -118,6 +118,15 @@ impl ListenerHub {
         self.workers.iter().for_each(AbortHandle::abort);
     }
 
+    /// Whether any listener wants events of this type now.
+    pub fn wants_event(&self, event_type: &str) -> bool {
+        !self.is_quiet.load(Ordering::Acquire)
+            && self
+                .listeners
+                .iter()
+                .any(|listening| listening.wants_event(event_type))
+    }
+
     /// Queues a notice for every listener that wants it. The caller has checked that the plugin acts for the tenant. Never
     /// blocks: a listener whose queue is full misses it.
     pub fn tell(&self, notice: &Notice) {
@@ -134,12 +143,16 @@ impl Listening {
     fn wants(&self, notice: &Notice) -> bool {
         match notice {
             Notice::State { .. } => self.registration.states,
-            Notice::Event { event_type, .. } => self.registration.event_prefixes.iter().any(|prefix| {
-                event_type
-                    .strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            }),
+            Notice::Event { event_type, .. } => self.wants_event(event_type),
         }
+    }
+
+    fn wants_event(&self, event_type: &str) -> bool {
+        self.registration.event_prefixes.iter().any(|prefix| {
+            event_type
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
     }
 
     fn offer(&self, plugin: &PluginName, notice: &Notice) {
@@ -179,7 +192,9 @@ impl Delivery {
                     return;
                 }
                 Err(error) if error.kind == CallErrorKind::TimedOut && !is_alive(self.extensions).await => {
-                    (self.wedged)(&format!("the listener `{listener}` holds the plugin's thread"));
+                    (self.wedged)(&format!(
+                        "the listener `{listener}` holds the plugin's thread, which did not answer"
+                    ));
                     return;
                 }
                 Err(error) => tracing::warn!(%plugin, listener, %error, "a listener failed"),

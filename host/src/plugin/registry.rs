@@ -95,6 +95,8 @@ pub struct PluginReport {
 struct Record {
     report: PluginReport,
     hub: Option<ListenerHub>,
+    /// The file of the build that waits.
+    waiting: Option<PathBuf>,
 }
 
 impl Record {
@@ -227,6 +229,13 @@ impl Registry {
         // Told under the lock: edges are heard in the order in which they were taken.
         self.announce(change_of(&record.report, Some(from), cause));
         true
+    }
+
+    /// Whether any listener wants to hear of events of this type: most are wanted by none, and need not be put into words.
+    pub fn wants_event(&self, event_type: &str) -> bool {
+        let plugins = self.read();
+        let mut hubs = plugins.values().filter_map(|record| record.hub.as_ref());
+        hubs.any(|hub| hub.wants_event(event_type))
     }
 
     /// Tells the listeners of every plugin that acts for the notice's tenant.

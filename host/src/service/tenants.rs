@@ -12,7 +12,7 @@ use crate::{
         vocabulary::Owner,
     },
     events::Writer,
-    identity::{Fallback, IdentitySeed},
+    identity::{Fallback, IdentitySeed, resolve},
     state::StateChangeError,
     tenants::{Listed, Origin, TenantError, TenantSeed},
 };
@@ -33,7 +33,7 @@ impl Service {
     /// Adds a tenant and brings it up.
     ///
     /// # Errors
-    /// If the id is bad or taken. A tenant without an identity is added all the same, and stays `stopped`.
+    /// If the id is bad or taken, or the identity is not the name of one provider. A tenant without an identity is added all the same, and stays `stopped`.
     pub async fn add_tenant(
         &self,
         operator: Operator,
@@ -43,6 +43,17 @@ impl Service {
             Problem::new(ProblemKind::BadInput, "tenant.id", e.to_string())
         })?;
         let _turn = self.tenant_turn().await;
+        if let Some(asked) = &input.identity {
+            // A slip must not let somebody else speak.
+            resolve(asked, &self.identities.providers()).map_err(|error| {
+                Problem::new(
+                    ProblemKind::BadInput,
+                    "identity.provider_unknown",
+                    error.to_string(),
+                )
+                .hint("the tenant was not added")
+            })?;
+        }
         let config = self.config.load_full();
         let seed = TenantSeed {
             id: id.clone(),

@@ -113,6 +113,11 @@ impl TestHome {
         self.folder.path().join("home")
     }
 
+    /// Everything that hosts of this home have logged.
+    pub fn daemon_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.beside("daemon.log")).unwrap()).into_owned()
+    }
+
     /// A path beside the home, removed with it.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -19,7 +19,7 @@ pub(in crate::cli) fn identities(identities: &Identities) -> String {
                 format!("{} {}", identity.agent_name, identity.agent_version)
                     .trim()
                     .to_owned(),
-                provider(identity.provider.as_deref()),
+                speaker(identity),
                 identity.generation.to_string(),
                 short(&identity.snapshot_hash),
                 note(identity),
@@ -44,7 +44,7 @@ pub(in crate::cli) fn identity(identity: &Identity) -> String {
         ("tenant", identity.tenant.clone()),
         ("agent", identity.agent_name.clone()),
         ("agent version", identity.agent_version.clone()),
-        ("identity", provider(identity.provider.as_deref())),
+        ("identity", speaker(identity)),
         ("generation", identity.generation.to_string()),
         ("snapshot", identity.snapshot_hash.clone()),
         ("plugin version", or_nothing(identity.plugin_version.as_deref())),
@@ -108,6 +108,15 @@ pub(in crate::cli) fn why(why: &Why) -> String {
         (None, false) => "not proved".to_owned(),
     };
     format!("{links}\n{verdict}\n")
+}
+
+/// A tenant for whom nobody speaks has no generation either.
+fn speaker(identity: &Identity) -> String {
+    if identity.generation == 0 {
+        "-".to_owned()
+    } else {
+        provider(identity.provider.as_deref())
+    }
 }
 
 fn provider(provider: Option<&str>) -> String {

@@ -48,12 +48,13 @@ impl Registry {
     /// Files that are gone. Loaded code goes on; what was refused is forgotten.
     pub fn gone(&self, paths: &[PathBuf]) {
         paths.iter().for_each(|path| self.forget_refusal(path));
-        for record in self
-            .write()
-            .values_mut()
-            .filter(|record| paths.contains(&record.report.path))
-        {
-            record.report.note = Some(FileNote::FileGone);
+        for record in self.write().values_mut() {
+            let waits_no_more = record.waiting.take_if(|path| paths.contains(path)).is_some();
+            if paths.contains(&record.report.path) {
+                record.report.note = Some(FileNote::FileGone);
+            } else if waits_no_more {
+                record.report.note = None;
+            }
         }
     }
 
@@ -103,7 +104,8 @@ impl Registry {
         };
         let loaded = record.report.admitted.clone()?;
         let goes_on = record.report.note != Some(FileNote::FileGone) && record.report.path != admitted.path;
-        let is_same = loaded.digest == admitted.digest;
+        // The same library in another form is no other build.
+        let is_same = loaded.library_digest == admitted.library_digest;
         if goes_on && (is_same || admitted.manifest.version < loaded.manifest.version) {
             drop(plugins);
             self.refuse(admitted.path.clone(), &superseded(&admitted, &loaded));
@@ -114,6 +116,7 @@ impl Registry {
             tracing::info!(plugin = %admitted.manifest.name, digest = %admitted.digest.short(), "an update waits");
         }
         record.report.note = note;
+        record.waiting = note.map(|_| admitted.path.clone());
         if is_same {
             record.report.path.clone_from(&admitted.path);
         }
@@ -232,7 +235,14 @@ impl Registry {
         let mut plugins = self.write();
         self.announce(change_of(&found, None, None));
         self.announce(change_of(&report, Some(PluginState::Discovered), None));
-        let before = plugins.insert(admitted.manifest.name.clone(), Record { report, hub: None });
+        let before = plugins.insert(
+            admitted.manifest.name.clone(),
+            Record {
+                report,
+                hub: None,
+                waiting: None,
+            },
+        );
         drop(plugins);
         if let Some(before) = before.map(|before| before.report)
             && before.state == PluginState::Refused

@@ -1,4 +1,4 @@
-//! The registry's account of plugins: states, refusals and edges, over files of which nothing runs.
+//! What is kept of plugins and files, and which edges are told, over real files of which nothing runs.
 
 use std::{fs, path::Path, sync::Mutex};
 
@@ -68,7 +68,11 @@ impl Fixture {
             admitted: None,
             instance: None,
         };
-        let record = Record { report, hub: None };
+        let record = Record {
+            report,
+            hub: None,
+            waiting: None,
+        };
         self.registry.write().insert(name.clone(), record);
         name
     }

@@ -102,10 +102,19 @@ extern "C" fn snapshot(provider: u64, tenant: Bytes<'_>, _config: Bytes<'_>) -> 
 }
 
 extern "C" fn startup(entry: u64) -> AbiFuture<()> {
-    if mode() == "panic_in_poll" {
-        return AbiFuture::new(async { panic!("a future that panics when it is polled") });
+    match mode() {
+        "panic_in_poll" => AbiFuture::new(async { panic!("a future that panics when it is polled") }),
+        "block_in_startup" => block(),
+        "block_in_poll" => AbiFuture::new(async { block() }),
+        _ => startup_or_shutdown(entry),
     }
-    startup_or_shutdown(entry)
+}
+
+/// Never returns the thread that it was called on.
+fn block() -> ! {
+    loop {
+        std::thread::park();
+    }
 }
 
 extern "C" fn tick(entry: u64, _task: u32) -> AbiFuture<()> {

@@ -43,6 +43,7 @@ fn document(mode: &str) -> Value {
         "zero_interval" => document["daemons"] = json!([daemon("raw", HANDLE, 0)]),
         "endless_interval" => document["daemons"] = json!([daemon("raw", HANDLE, u64::MAX)]),
         "negative_timeout" => document["daemons"][0]["shutdown_timeout_ms"] = json!(-5),
+        "block_in_startup" | "block_in_poll" => document["daemons"][0]["startup_timeout_ms"] = json!(200),
         "very_many_daemons" => {
             document["daemons"] = (0..MANY)
                 .map(|n| daemon(&format!("raw{n}"), HANDLE + n, 1000))
