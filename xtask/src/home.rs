@@ -45,9 +45,15 @@ pub struct Home {
 }
 
 impl Home {
-    /// The command in this home.
+    /// The command in this home. What the environment says of hosts is meant for others, but for how to log.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.kora);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("KORA_") && !text.starts_with("KORA_LOG_") {
+                command.env_remove(&name);
+            }
+        }
         command.env("KORA_HOME", &self.root).args(arguments);
         command
     }
