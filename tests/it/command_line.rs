@@ -48,6 +48,18 @@ fn every_command_has_a_help_text_that_says_what_it_is_for() {
 }
 
 #[test]
+fn each_shell_is_given_a_script_that_completes_the_commands() {
+    let home = TestHome::missing();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = home.kora(&["completions", shell]).ok().stdout;
+        assert!(
+            script.contains("identity") && script.contains("rollback"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
 fn a_command_line_that_cannot_be_read_is_answered_on_standard_error_with_2() {
     let home = TestHome::missing();
     for arguments in [

@@ -367,6 +367,41 @@ fn a_second_host_on_a_home_ends_with_2_and_names_the_first() {
     assert_eq!(host.stop(), 0);
 }
 
+/// A file where a directory should be stops even root.
+#[test]
+fn a_home_that_cannot_be_used_ends_with_2_and_names_the_place() {
+    for place in ["run", "data", "cache", "plugins"] {
+        let home = TestHome::with_config("");
+        fs::remove_dir_all(home.path().join(place)).ok();
+        fs::write(home.path().join(place), "in the way").unwrap();
+        let ended = home.kora(&["daemon"]);
+        assert_eq!(ended.code, 2, "{place}: {ended:?}");
+        let error = ended.stderr.split("error: ").nth(1).unwrap();
+        assert!(error.contains(&format!("/home/{place}`")), "{place}: {error}");
+    }
+}
+
+#[test]
+fn a_log_in_json_is_one_object_on_each_line_whatever_a_plugin_says() {
+    let home = home_with_offenders(
+        &[Offender::serving_acme("misbehave", "log_flood")],
+        "timeout_seconds = 30",
+    );
+    let host = RunningHost::spawn(&home, &["--log-format", "json"]);
+    host.wait_for_log(&["pretends", "to be three"]);
+    let log = host.log();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["fields"]["plugin"] == "misbehave" || line["plugin"] == "misbehave"),
+        "{log}"
+    );
+}
+
 #[test]
 fn a_host_takes_over_from_one_that_was_killed() {
     let home = TestHome::with_config("");
