@@ -26,6 +26,11 @@ pub(crate) fn host_ref() -> Option<HostRef> {
     HOST.get().copied()
 }
 
+/// Whether `register` has said what there is. Before, most services are not given yet, whatever the manifest asks for.
+pub(crate) fn has_registered() -> bool {
+    entries::entries().is_some()
+}
+
 /// Exports a [`Plugin`](crate::Plugin) from a `cdylib`, with its manifest. The path is relative to the plugin's `Cargo.toml`.
 ///
 /// ```ignore

@@ -491,11 +491,13 @@ fn fetch<T: StableAbi>(kept: &'static OnceLock<&'static T>, id: &str) -> Result<
             ErrorKind::Unavailable,
             format!("the host's `{id}` has another layout: {mismatch}"),
         )),
+        None if !export::has_registered() => Err(PluginError::of_kind(
+            ErrorKind::Unavailable,
+            format!("the host does not give `{id}` before `register` has returned"),
+        )),
         None => Err(PluginError::of_kind(
             ErrorKind::Denied,
-            format!(
-                "the host does not give `{id}`: is the permission in the manifest, and has `register` returned?"
-            ),
+            format!("the host does not give `{id}`: is the permission in the manifest?"),
         )),
     }
 }

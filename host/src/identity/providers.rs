@@ -38,7 +38,7 @@ pub enum ProviderError {
     #[error("it is not loaded: put its plugin into the plugin directory, or swap to another provider")]
     NotFound,
     /// It panicked before and is not asked again.
-    #[error("it is poisoned by a panic: restart its plugin")]
+    #[error("it is poisoned by a panic, and stays so until the host starts again")]
     Poisoned,
     /// It answered with an error.
     #[error("it failed: {}", strict::clipped(.0))]

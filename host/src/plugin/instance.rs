@@ -206,6 +206,15 @@ impl Instance {
         .await?
     }
 
+    /// Whether the plugin may act from now on: the host's services answer it. One that was stopped has threads still, and may not.
+    pub(super) fn let_act(&self, may_act: bool) {
+        if may_act {
+            self.context.accepted();
+        } else {
+            self.context.retired();
+        }
+    }
+
     /// Whether the plugin's thread takes turns.
     pub async fn is_alive(&self) -> bool {
         is_alive(self.extensions).await

@@ -62,7 +62,8 @@ impl PluginState {
             Starting => &[Running, Degraded, Stopping, Failed, Wedged],
             Running => &[Degraded, Stopping, Wedged, Quarantined],
             Degraded => &[Running, Stopping, Failed, Wedged, Quarantined],
-            Stopping => &[Stopped, Failed, Wedged],
+            // A restart goes from stopping straight to starting.
+            Stopping => &[Starting, Stopped, Failed, Wedged],
             // A provider is asked in whichever state its plugin's daemons are, and may be the one that never comes back.
             Stopped => &[Starting, Failed, Retired, Wedged],
             Failed => &[Starting, Stopping, Retired, Quarantined, Wedged],
@@ -81,6 +82,12 @@ impl PluginState {
     /// Whether it is what its entries make of it. Otherwise somebody starts or stops all of them and says how that ended.
     pub const fn follows_its_entries(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Degraded)
+    }
+
+    /// Whether the host's services answer it. Its threads are there whatever its state is; one that was stopped, or does not come
+    /// back, reads and changes nothing any more.
+    pub const fn acts(self) -> bool {
+        self.hears() || matches!(self, Self::Stopping)
     }
 
     /// Whether its listeners are told. One that was stopped, or whose start was taken back, hears nothing.
@@ -131,11 +138,26 @@ mod tests {
             assert!(
                 matches!(
                     state,
-                    PluginState::Registered | PluginState::Stopped | PluginState::Failed
+                    PluginState::Registered
+                        | PluginState::Stopping
+                        | PluginState::Stopped
+                        | PluginState::Failed
                 ),
                 "{state}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_stopped_or_does_not_come_back_neither_hears_nor_acts() {
+        use PluginState::{Failed, Refused, Stopped, Stopping, Wedged};
+        for state in [Stopped, Failed, Wedged, Refused] {
+            assert!(!state.hears() && !state.acts(), "{state}");
+        }
+        assert!(
+            !Stopping.hears() && Stopping.acts(),
+            "a shutdown may have something to write"
+        );
     }
 
     #[test]

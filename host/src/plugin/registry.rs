@@ -103,6 +103,9 @@ impl Record {
     fn enter(&mut self, state: PluginState, cause: Option<String>) {
         self.report.state = state;
         self.report.cause = cause;
+        if let Some(instance) = &self.report.instance {
+            instance.let_act(state.acts());
+        }
         if state == PluginState::Wedged {
             self.hub.take().into_iter().for_each(ListenerHub::give_up);
         } else if let Some(hub) = &self.hub {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use kora_plugin_api::{
-    BackgroundDaemon, Config, Daemon, Event, Host, IdentityProvider, Listener, Plugin, PluginError,
-    Registrar, Result, Snapshot, Subscription,
+    BackgroundDaemon, Config, Daemon, ErrorKind, Event, Host, IdentityProvider, Listener, Plugin,
+    PluginError, Registrar, Result, Snapshot, Subscription,
 };
 use tokio::sync::Notify;
 
@@ -18,6 +18,8 @@ pub struct Everything;
 impl Plugin for Everything {
     fn register(&self, registrar: &mut Registrar<'_>) -> Result {
         assert_eq!(registrar.config()?.get_str("greeting"), Some("hello"));
+        let too_early = Host::default().tenants().expect_err("is not given yet");
+        assert_eq!(too_early.kind(), ErrorKind::Unavailable, "{too_early}");
         registrar.identity_provider("plain", Plain)?;
         registrar.identity_provider("fragile", Fragile)?;
         for (what, refused) in [

@@ -116,7 +116,6 @@ impl Service {
             Ok(_) | Err(OperationError::UnknownPlugin(_)) => {}
             Err(error) => return Err(operation_problem(&error)),
         }
-        self.plugins.set_state(name, PluginState::Stopped, None);
         self.plugins.set_state(name, PluginState::Starting, None);
         self.refresh_or_run(name);
         Ok(())
