@@ -3,16 +3,24 @@
 //!
 //! The database itself refuses what does not continue a chain; what is checked here is checked to give an answer that says why.
 
+mod placed;
+
 use std::collections::HashMap;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Statement, params};
 
+use self::placed::Placed;
 use super::{change, rows};
 use crate::{
     domain::{EventId, Hash, NewEvent, TenantId},
-    engine::chain::{Record, RecordHasher},
+    engine::chain::RecordHasher,
     store::{Appended, Batch, CommitError, StoreError},
 };
+
+/// The events that one statement inserts, where there are as many. SQLite copies every page that a statement changes, so as to
+/// take back one that fails, and an event changes five: those copies, and what a statement costs besides, are made once for a
+/// run. More gained nothing when measured, and a small group has no use for them.
+const RUN: usize = 16;
 
 /// Why a batch was not written.
 #[derive(Debug)]
@@ -63,6 +71,7 @@ pub(super) struct Appender<'c> {
     by_key: Statement<'c>,
     head: Statement<'c>,
     insert: Statement<'c>,
+    insert_run: Statement<'c>,
     hasher: RecordHasher,
     /// Where the chains end within this transaction, as far as it was asked.
     heads: HashMap<TenantId, (u64, Hash)>,
@@ -90,33 +99,81 @@ impl<'c> Appender<'c> {
             by_id: connection.prepare(&format!("{EXISTING} WHERE event_id = ?1"))?,
             by_key: connection.prepare(&format!("{EXISTING} WHERE tenant = ?1 AND idempotency_key = ?2"))?,
             head: connection.prepare("SELECT seq, hash FROM heads WHERE tenant = ?1")?,
-            insert: connection.prepare(concat!(
-                "INSERT INTO events (",
-                rows::event_columns!(),
-                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            ))?,
+            insert: placed::prepare(connection, 1)?,
+            insert_run: placed::prepare(connection, RUN)?,
             hasher: RecordHasher::new(),
             heads: HashMap::new(),
         })
     }
 
-    /// Writes the batches in order, as one transaction, and syncs. Answers what became of each.
+    /// Begins a group: what is written from now on is one transaction.
     ///
     /// # Errors
     /// If the database failed: what of the group is durable is then unknown, and the connection must not be used again.
-    pub(super) fn commit_group<'b>(
-        &mut self,
-        batches: impl Iterator<Item = &'b Batch>,
-    ) -> rusqlite::Result<Vec<Outcome>> {
+    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.heads.clear();
-        self.begin.execute([])?;
-        let outcomes = batches.map(|batch| self.write(batch)).collect::<Result<_, _>>()?;
-        self.commit.execute([])?;
+        self.begin.execute([]).map(drop)
+    }
+
+    /// Writes the batches in order. Answers what becomes of each once the group is committed.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(super) fn write(&mut self, batches: &[&Batch]) -> rusqlite::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for batches in batches.chunks(RUN) {
+            match self.write_run(batches)? {
+                Some(appended) => outcomes.extend(appended.into_iter().map(|one| Ok(vec![one]))),
+                None => {
+                    for batch in batches {
+                        outcomes.push(self.write_one(batch)?);
+                    }
+                }
+            }
+        }
         Ok(outcomes)
     }
 
+    /// Commits the group and syncs.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        self.commit.execute([]).map(drop)
+    }
+
+    /// Writes a run of batches that have one event each and nothing else, as one statement. Nothing if they are others or
+    /// fewer, or if one of them is refused, be it only because its event is there already: then none was written, and who it
+    /// is shows when they are written one by one.
+    fn write_run(&mut self, batches: &[&Batch]) -> rusqlite::Result<Option<Vec<Appended>>> {
+        let events: Vec<&NewEvent> = batches.iter().filter_map(|batch| event_alone(batch)).collect();
+        if batches.len() < RUN || events.len() < RUN {
+            return Ok(None);
+        }
+        match self.append_run(&events) {
+            Ok(appended) => Ok(Some(appended)),
+            Err(BatchError::Failed(error)) => Err(error),
+            Err(BatchError::Refused(_)) => {
+                self.heads.clear();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Each of them must be new: unlike [`append`](Self::append), it does not look first.
+    fn append_run(&mut self, events: &[&NewEvent]) -> Result<Vec<Appended>, BatchError> {
+        let mut appended = Vec::with_capacity(RUN);
+        for (row, event) in events.iter().enumerate() {
+            let placed = self.place(event)?;
+            placed.bind(&mut self.insert_run, row)?;
+            appended.push(placed.appended());
+        }
+        self.insert_run.raw_execute()?;
+        Ok(appended)
+    }
+
     /// Writes a batch so that a refused one leaves nothing behind.
-    fn write(&mut self, batch: &Batch) -> rusqlite::Result<Outcome> {
+    fn write_one(&mut self, batch: &Batch) -> rusqlite::Result<Outcome> {
         // One event is one statement, which is written whole or not at all by itself. A savepoint costs a copy of every page.
         let alone = batch.changes.is_empty() && batch.events.len() <= 1;
         if !alone {
@@ -187,38 +244,22 @@ impl<'c> Appender<'c> {
         if let Some(existing) = found {
             return existing.repeated();
         }
-        let (last_seq, prev_hash) = self.head_of(&event.tenant)?;
-        let seq = last_seq + 1;
-        let this_hash = self.insert(event, seq, prev_hash)?;
-        self.heads.insert(event.tenant.clone(), (seq, this_hash));
-        Ok(Appended {
-            event_id: event.event_id,
-            seq,
-            this_hash,
-            repeated: false,
-        })
+        let placed = self.place(event)?;
+        placed.bind(&mut self.insert, 0)?;
+        self.insert.raw_execute()?;
+        Ok(placed.appended())
     }
 
-    fn insert(&mut self, event: &NewEvent, seq: u64, prev_hash: Hash) -> Result<Hash, BatchError> {
-        let record = Record::of_new(event, seq);
-        let this_hash = self.hasher.hash(prev_hash.as_bytes(), &record);
-        let generation = record.identity_generation.map(integer).transpose()?;
-        self.insert.execute(params![
-            record.tenant,
-            integer(seq)?,
-            record.event_id,
-            record.event_type,
-            record.occurred_at,
-            record.actor_kind,
-            record.actor_id,
-            record.source,
-            generation,
-            record.idempotency_key,
-            record.payload,
-            prev_hash.as_bytes(),
-            this_hash.as_bytes(),
-        ])?;
-        Ok(this_hash)
+    /// Gives an event its place. The chain ends there from now on, in this transaction; if it is not written after all, what
+    /// is known of the heads must be forgotten.
+    fn place<'e>(&mut self, event: &'e NewEvent) -> Result<Placed<'e>, BatchError> {
+        let head = self.head_of(&event.tenant)?;
+        let placed = Placed::behind(head, event, &mut self.hasher);
+        match self.heads.get_mut(&event.tenant) {
+            Some(head) => *head = placed.head(),
+            None => drop(self.heads.insert(event.tenant.clone(), placed.head())),
+        }
+        Ok(placed)
     }
 
     fn with_id(&mut self, event: &NewEvent) -> rusqlite::Result<Option<Existing>> {
@@ -253,6 +294,14 @@ impl<'c> Appender<'c> {
             }
             .into()
         })
+    }
+}
+
+/// The event of a batch that has one and nothing else.
+fn event_alone(batch: &Batch) -> Option<&NewEvent> {
+    match &*batch.events {
+        [event] if batch.changes.is_empty() && batch.expected_seq.is_none() => Some(event),
+        _ => None,
     }
 }
 

@@ -25,6 +25,9 @@ macro_rules! event_columns {
 }
 pub(super) use event_columns;
 
+/// How many they are.
+pub(super) const EVENT_COLUMNS: usize = NAMES.len();
+
 const TENANT: usize = 0;
 const SEQ: usize = 1;
 const EVENT_ID: usize = 2;
@@ -101,11 +104,11 @@ impl<'a> StoredRecord<'a> {
                 event_id: columns.bytes(EVENT_ID, "16 bytes")?,
                 event_type: columns.text(EVENT_TYPE)?,
                 occurred_at: columns.integer(OCCURRED_AT)?,
-                actor_kind: columns.optional(ACTOR_KIND, Columns::text)?,
-                actor_id: columns.optional(ACTOR_ID, Columns::text)?,
+                actor_kind: columns.optional(ACTOR_KIND, text)?,
+                actor_id: columns.optional(ACTOR_ID, text)?,
                 source: columns.text(SOURCE)?,
-                identity_generation: columns.optional(IDENTITY_GENERATION, Columns::unsigned)?,
-                idempotency_key: columns.optional(IDEMPOTENCY_KEY, Columns::text)?,
+                identity_generation: columns.optional(IDENTITY_GENERATION, unsigned_integer)?,
+                idempotency_key: columns.optional(IDEMPOTENCY_KEY, text)?,
                 payload: columns.text(PAYLOAD)?,
             },
             prev_hash: columns.bytes(PREV_HASH, "32 bytes")?,
@@ -139,23 +142,19 @@ impl<'a> Columns<'a, '_> {
     }
 
     fn text(&self, column: usize) -> Result<&'a str, Unreadable> {
-        match self.value(column) {
-            ValueRef::Text(bytes) => std::str::from_utf8(bytes)
-                .map_err(|_| Unreadable::new(column, "UTF-8 text", "other bytes".to_owned())),
-            other => Err(unreadable(column, "text", &other)),
-        }
+        text(column, self.value(column))
+    }
+
+    fn lossy(&self, column: usize) -> Result<String, Unreadable> {
+        lossy(column, self.value(column))
     }
 
     fn integer(&self, column: usize) -> Result<i64, Unreadable> {
-        match self.value(column) {
-            ValueRef::Integer(value) => Ok(value),
-            other => Err(unreadable(column, "an integer", &other)),
-        }
+        integer(column, self.value(column))
     }
 
     fn unsigned(&self, column: usize) -> Result<u64, Unreadable> {
-        let value = self.integer(column)?;
-        u64::try_from(value).map_err(|_| unreadable(column, "an integer from 0", &ValueRef::Integer(value)))
+        unsigned_integer(column, self.value(column))
     }
 
     fn bytes<const N: usize>(
@@ -171,16 +170,44 @@ impl<'a> Columns<'a, '_> {
         }
     }
 
+    /// What `read` makes of a column, unless there is nothing in it.
     fn optional<T>(
         &self,
         column: usize,
-        read: impl FnOnce(&Self, usize) -> Result<T, Unreadable>,
+        read: impl FnOnce(usize, ValueRef<'a>) -> Result<T, Unreadable>,
     ) -> Result<Option<T>, Unreadable> {
         match self.value(column) {
             ValueRef::Null => Ok(None),
-            _ => read(self, column).map(Some),
+            value => read(column, value).map(Some),
         }
     }
+}
+
+fn text(column: usize, value: ValueRef<'_>) -> Result<&str, Unreadable> {
+    match value {
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes)
+            .map_err(|_| Unreadable::new(column, "UTF-8 text", "other bytes".to_owned())),
+        other => Err(unreadable(column, "text", &other)),
+    }
+}
+
+fn lossy(column: usize, value: ValueRef<'_>) -> Result<String, Unreadable> {
+    match value {
+        ValueRef::Text(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        other => Err(unreadable(column, "text", &other)),
+    }
+}
+
+fn integer(column: usize, value: ValueRef<'_>) -> Result<i64, Unreadable> {
+    match value {
+        ValueRef::Integer(value) => Ok(value),
+        other => Err(unreadable(column, "an integer", &other)),
+    }
+}
+
+fn unsigned_integer(column: usize, value: ValueRef<'_>) -> Result<u64, Unreadable> {
+    let value = integer(column, value)?;
+    u64::try_from(value).map_err(|_| unreadable(column, "an integer from 0", &ValueRef::Integer(value)))
 }
 
 fn unreadable(column: usize, expected: &'static str, found: &ValueRef<'_>) -> Unreadable {
@@ -203,17 +230,17 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event, StoreError> {
     let columns = Columns { row };
     let read = || {
         Ok(Event {
-            tenant: tenant(&lossy(&columns, TENANT)?)?,
+            tenant: tenant(&columns.lossy(TENANT)?)?,
             seq: columns.unsigned(SEQ)?,
             event_id: EventId::from_bytes(*columns.bytes(EVENT_ID, "16 bytes")?),
-            event_type: lossy(&columns, EVENT_TYPE)?,
+            event_type: columns.lossy(EVENT_TYPE)?,
             occurred_at: Timestamp::from_micros(columns.integer(OCCURRED_AT)?),
             actor_kind: columns.optional(ACTOR_KIND, lossy)?,
             actor_id: columns.optional(ACTOR_ID, lossy)?,
-            source: lossy(&columns, SOURCE)?,
-            identity_generation: columns.optional(IDENTITY_GENERATION, Columns::unsigned)?,
+            source: columns.lossy(SOURCE)?,
+            identity_generation: columns.optional(IDENTITY_GENERATION, unsigned_integer)?,
             idempotency_key: columns.optional(IDEMPOTENCY_KEY, lossy)?,
-            payload: lossy(&columns, PAYLOAD)?,
+            payload: columns.lossy(PAYLOAD)?,
             prev_hash: Hash::from_bytes(*columns.bytes(PREV_HASH, "32 bytes")?),
             this_hash: Hash::from_bytes(*columns.bytes(THIS_HASH, "32 bytes")?),
         })
@@ -227,13 +254,6 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event, StoreError> {
             id.map_or_else(|| "?".to_owned(), |id| id.to_string()),
         ))
     })
-}
-
-fn lossy(columns: &Columns<'_, '_>, column: usize) -> Result<String, Unreadable> {
-    match columns.value(column) {
-        ValueRef::Text(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        other => Err(unreadable(column, "text", &other)),
-    }
 }
 
 /// The tenant of a stored id; unlike what comes from outside, it may be the host's own.

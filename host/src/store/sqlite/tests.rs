@@ -4,6 +4,7 @@
 mod conforms;
 mod exports;
 mod failures;
+mod groups;
 mod opening;
 mod refusals;
 mod tampering;

@@ -1,14 +1,16 @@
 //! The one thread that writes. It takes what has queued, writes it as one transaction and answers after the sync:
 //!
 //! ```text
-//!   commit() ──▶ queue ──▶ wait for one ─▶ take what else is there ─▶ write ─▶ sync ─▶ answer each
-//!                              │ idle: checkpoint        a failure │
-//!                              ▼                                   ▼
+//!                                          ┌─ while there is more ─┐
+//!   commit() ──▶ queue ──▶ wait for one ─▶ take what is there ─▶ write ─▶ sync ─▶ answer each
+//!                              │ idle: checkpoint               a failure │
+//!                              ▼                                          ▼
 //!                           closed                 answer all `Unavailable`, drop every connection,
 //!                                                  reopen, checkpoint, check the tails, go on
 //! ```
 //!
-//! It never waits by the clock for a group to grow: under load the groups form themselves while the last one is synced.
+//! It never waits by the clock for a group to grow: under load the groups form themselves, while the last one is synced and while
+//! this one is written.
 //!
 //! After a failure nothing is known of the group but that each of its batches is there whole or not at all. It is not
 //! written again: a sync that failed once may say "done" the next time without having done anything. Whoever still wants a
@@ -145,9 +147,8 @@ impl Writer {
                     Err(error) => return Stop::Failed(error.to_string()),
                 },
                 Work::Request(first) => {
-                    let closing = self.collect(first, &mut group);
-                    let outcomes = appender.commit_group(group.iter().map(|request| &request.batch));
-                    match outcomes {
+                    let mut closing = false;
+                    match self.write_group(&mut appender, first, &mut group, &mut closing) {
                         Ok(outcomes) => answer_each(&mut group, outcomes),
                         Err(error) => {
                             let cause = error.to_string();
@@ -182,14 +183,40 @@ impl Writer {
         }
     }
 
-    /// Takes what has queued behind `first`, as much as a group may hold. Answers whether it met the request to close.
-    fn collect(&self, first: Request, group: &mut Vec<Request>) -> bool {
+    /// Writes `first` and what has queued behind it as one transaction, and what queues meanwhile, as much as a group may hold:
+    /// whoever comes before the sync needs none of their own. Answers what became of each of the group.
+    fn write_group(
+        &self,
+        appender: &mut Appender<'_>,
+        first: Request,
+        group: &mut Vec<Request>,
+        closing: &mut bool,
+    ) -> rusqlite::Result<Vec<Outcome>> {
         let mut weight = first.weight();
         group.push(first);
-        while weight < self.options.group_limit {
+        appender.begin()?;
+        let mut outcomes = Vec::new();
+        loop {
+            if !*closing {
+                *closing = self.collect(group, &mut weight);
+            }
+            let unwritten = group.iter().skip(outcomes.len());
+            let batches: Vec<&Batch> = unwritten.map(|request| &request.batch).collect();
+            if batches.is_empty() {
+                break;
+            }
+            outcomes.extend(appender.write(&batches)?);
+        }
+        appender.commit()?;
+        Ok(outcomes)
+    }
+
+    /// Takes what has queued, as much as a group may hold. Answers whether it met the request to close.
+    fn collect(&self, group: &mut Vec<Request>, weight: &mut usize) -> bool {
+        while *weight < self.options.group_limit {
             match self.messages.try_recv() {
                 Ok(Message::Commit(request)) => {
-                    weight += request.weight();
+                    *weight += request.weight();
                     group.push(request);
                 }
                 Ok(Message::Close) => return true,
