@@ -70,7 +70,7 @@ fn tenants_that_a_plugin_does_not_serve_are_as_if_there_were_none() {
 
 #[test]
 fn a_service_without_permission_is_refused() {
-    insta::assert_snapshot!(observed("no_permission", |_| ()), @"secret: Denied: the host does not give `secrets/1`: is the permission in the manifest, and has `register` returned?");
+    insta::assert_snapshot!(observed("no_permission", |_| ()), @"secret: Denied: the host does not give `secrets/1`: is the permission in the manifest?");
 }
 
 #[test]
