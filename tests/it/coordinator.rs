@@ -377,7 +377,7 @@ fn a_home_that_cannot_be_used_ends_with_2_and_names_the_place() {
         let ended = home.kora(&["daemon"]);
         assert_eq!(ended.code, 2, "{place}: {ended:?}");
         let error = ended.stderr.split("error: ").nth(1).unwrap();
-        assert!(error.contains(&format!("/home/{place}`")), "{place}: {error}");
+        assert!(error.contains(&format!("/{place}`")), "{place}: {error}");
     }
 }
 
