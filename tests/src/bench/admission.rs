@@ -79,7 +79,7 @@ impl Directory {
     fn admit(&self, path: &Path) -> Result<()> {
         let admitted = self.gate.admit(path)?;
         let library = LoadedLibrary::open(&admitted.library_path)?;
-        let extensions = Extensions::query(&library).map_err(|mismatch| anyhow!("{mismatch}"))?;
+        let extensions = Extensions::query("marvin", &library).map_err(|mismatch| anyhow!("{mismatch}"))?;
         ensure!(!extensions.ids().is_empty(), "expected extensions, found none");
         Ok(())
     }
