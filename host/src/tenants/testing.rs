@@ -15,33 +15,46 @@ use crate::{
 pub(crate) struct PlainJournal(pub(crate) Arc<MemoryStore>);
 
 impl PlainJournal {
-    async fn append(&self, change: Option<Change>, telling: Telling) -> Result<Appended, CommitError> {
-        let event = NewEvent {
-            tenant: telling.tenant,
-            event_id: telling.event_id,
-            event_type: telling.event_type.event_type(),
-            occurred_at: Timestamp::from_micros(0),
-            actor: telling.actor,
-            source: "kora-host@test".to_owned(),
-            identity_generation: None,
-            idempotency_key: None,
-            payload: Payload::from_checked(telling.payload.to_string()),
+    async fn append(
+        &self,
+        changes: Vec<Change>,
+        tellings: Vec<Telling>,
+    ) -> Result<Vec<Appended>, CommitError> {
+        let batch = Batch {
+            events: tellings.into_iter().map(event).collect(),
+            changes,
+            expected_seq: None,
         };
-        let mut batch = Batch::of(event);
-        batch.changes.extend(change);
-        let mut appended = self.0.commit(batch).await?;
-        Ok(appended.remove(0))
+        self.0.commit(batch).await
+    }
+}
+
+fn event(telling: Telling) -> NewEvent {
+    NewEvent {
+        tenant: telling.tenant,
+        event_id: telling.event_id,
+        event_type: telling.event_type.event_type(),
+        occurred_at: Timestamp::from_micros(0),
+        actor: telling.actor,
+        source: "kora-host@test".to_owned(),
+        identity_generation: None,
+        idempotency_key: None,
+        payload: Payload::from_checked(telling.payload.to_string()),
     }
 }
 
 #[async_trait]
 impl Journal for PlainJournal {
-    async fn commit(&self, change: Change, telling: Telling) -> Result<Appended, CommitError> {
-        self.append(Some(change), telling).await
+    async fn commit_all(
+        &self,
+        changes: Vec<Change>,
+        tellings: Vec<Telling>,
+    ) -> Result<Vec<Appended>, CommitError> {
+        self.append(changes, tellings).await
     }
 
     async fn tell(&self, telling: Telling) -> Result<(), CommitError> {
-        self.append(None, telling).await.map(|_| ())
+        self.append(Vec::new(), vec![telling]).await.map(drop)
     }
 }
 
