@@ -232,13 +232,17 @@ def is_text(value):
     return type(value) is str
 
 
+def is_hex(text):
+    return all(c in "0123456789abcdef" for c in text)
+
+
 def is_hash(value):
-    return is_text(value) and len(value) == 64 and all(c in "0123456789abcdef" for c in value)
+    return is_text(value) and len(value) == 64 and is_hex(value)
 
 
 def is_id(value):
-    digits = value.split("-") if is_text(value) else []
-    return [len(part) for part in digits] == [8, 4, 4, 4, 12] and is_hash("".join(digits) * 2)
+    parts = value.split("-") if is_text(value) else []
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and is_hex("".join(parts))
 
 
 def or_null(check):
@@ -361,7 +365,7 @@ class Chain:
             if head == self.last:
                 self.signed_to = max(self.signed_to, place)
             else:
-                self.faults.append(f"`{self.tenant}`: record {place} is not the one that was signed: the chain was written anew")
+                self.fault(place, "rewritten", f"record {place} is not the one that was signed: the chain was written anew")
         return None
 
     def trailer(self, values):
@@ -376,10 +380,15 @@ class Chain:
         if values != expected:
             return "trailer", f"the trailer does not fit: {self.records} records stand before it"
         for seq in sorted(self.pending):
-            self.faults.append(
-                f"`{self.tenant}`: the chain ends with record {self.records}, but record {seq} was signed: its end was cut off"
-            )
+            detail = f"record {seq} was signed, and the chain ends with record {self.records}: its end was cut off"
+            self.fault(seq, "truncated", detail)
         return None
+
+    def fault(self, seq, fault, detail):
+        self.faults.append({"seq": seq, "fault": fault, "detail": detail})
+
+
+CUT = "the chain has no trailer: its end was cut off"
 
 
 def read_export(lines, checkpoints):
@@ -403,7 +412,7 @@ def read_export(lines, checkpoints):
         kind = values["kind"] if values else None
         if kind == "header":
             if current and not skipping:
-                current.bad = (number, current.records + 1, "cut", "the chain has no trailer: its end was cut off")
+                current.bad = (number, current.records + 1, "cut", CUT)
             current = begin(values, number)
             skipping = current.bad is not None
         elif skipping:
@@ -428,7 +437,7 @@ def read_export(lines, checkpoints):
             current.bad = (number, current.records + 1, "line", "the line is not as an export writes it")
             skipping = True
     if current and not skipping:
-        current.bad = (number + 1, current.records + 1, "cut", "the export ends before its trailer")
+        current.bad = (number + 1, current.records + 1, "cut", CUT)
     return chains
 
 
@@ -441,12 +450,10 @@ def verify(export, note_bytes, key_text):
             tenant, seq, head, _ = checkpoint_of(note, key)
             checkpoints.setdefault(tenant, []).append((seq, head))
     chains = read_export(export, checkpoints)
-    if not chains:
-        raise CannotCheck("the export is empty: expected a header")
     without_chain = sorted(set(checkpoints) - {chain.tenant for chain in chains})
     if any(chain.bad or chain.faults for chain in chains):
         status, code = "broken", BROKEN
-    elif without_chain:
+    elif without_chain or not chains:
         status, code = "unchecked", UNCHECKED
     elif any(chain.records for chain in chains):
         status, code = "sound", SOUND
@@ -472,6 +479,8 @@ def verify(export, note_bytes, key_text):
 
 
 def show(report):
+    if not report["chains"]:
+        print("unchecked: the export is empty: expected the header of a chain")
     for chain in report["chains"]:
         name = f"`{chain['tenant']}`" if chain["tenant"] else "a chain"
         bad = chain["first_bad"]
@@ -479,7 +488,7 @@ def show(report):
             record = f"record {bad['seq']}" if bad["seq"] else f"the {bad['check']}"
             print(f"broken: {name}, {record} (line {bad['line']}): {bad['detail']}")
         for fault in chain["checkpoint_faults"]:
-            print(f"broken: {fault}")
+            print(f"broken: {name}, checkpoint of record {fault['seq']}: {fault['detail']}")
         if chain["status"] != "broken":
             signed = f", signed up to record {chain['signed_to']}" if chain["signed_to"] else ", no checkpoint"
             print(f"{chain['status']}: {name}, {chain['records']} records{signed}")

@@ -209,7 +209,9 @@ impl SigningKey {
         if key.public.id.to_string() == id {
             Ok(key)
         } else {
-            Err(InvalidKey("the number in the key is not that of its name and bytes"))
+            Err(InvalidKey(
+                "the number in the key is not that of its name and bytes",
+            ))
         }
     }
 
@@ -283,7 +285,12 @@ mod tests {
         let hash = Sha256::digest([name.as_bytes(), b"\n", &identity].concat());
         let id: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         let text = format!("{name}+{id}+{}", STANDARD.encode(identity));
-        assert!(text.parse::<VerifierKey>().unwrap_err().to_string().contains("weak"));
+        assert!(
+            text.parse::<VerifierKey>()
+                .unwrap_err()
+                .to_string()
+                .contains("weak")
+        );
     }
 
     #[test]

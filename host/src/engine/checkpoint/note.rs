@@ -280,7 +280,10 @@ mod tests {
         );
         let key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
         let refused = note.checkpoint(&key.parse().unwrap());
-        assert!(matches!(refused, Err(NoteRefusal::NoCheckpoint(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(NoteRefusal::NoCheckpoint(_))),
+            "{refused:?}"
+        );
     }
 
     #[test]
@@ -305,7 +308,10 @@ mod tests {
                 bytes[at] ^= mask;
                 let notes = read_notes(&bytes);
                 let proved = notes.fault.is_none()
-                    && notes.notes.iter().any(|note| note.checkpoint(signer.public()).is_ok());
+                    && notes
+                        .notes
+                        .iter()
+                        .any(|note| note.checkpoint(signer.public()).is_ok());
                 assert!(!proved, "byte {at} ^ {mask:#x}");
             }
         }
@@ -336,7 +342,10 @@ mod tests {
         for between in ["", "\n", "\n\n"] {
             let text = format!("{first}{between}{second}");
             let all = read_notes(text.as_bytes());
-            assert_eq!((all.notes.len(), all.complete_bytes, all.fault), (2, text.len(), None));
+            assert_eq!(
+                (all.notes.len(), all.complete_bytes, all.fault),
+                (2, text.len(), None)
+            );
             for cut in first.len() + between.len() + 1..text.len() {
                 let notes = read_notes(&text.as_bytes()[..cut]);
                 assert_eq!(notes.notes.len(), 1, "{cut}");
@@ -350,7 +359,11 @@ mod tests {
     #[test]
     fn what_is_no_note_is_named_by_its_line() {
         let first = Note::sign(&checkpoint(1), &key("k", 1)).to_string();
-        for (after, line) in [("\nx\n\ny\n", 10), ("\u{1}\n", 7), ("text\n\n— k not base64\n", 9)] {
+        for (after, line) in [
+            ("\nx\n\ny\n", 10),
+            ("\u{1}\n", 7),
+            ("text\n\n— k not base64\n", 9),
+        ] {
             let notes = read_notes(format!("{first}{after}").as_bytes());
             assert_eq!(notes.notes.len(), 1, "{after:?}");
             assert_eq!(notes.fault, Some(NoteFault { line, is_cut: false }), "{after:?}");
