@@ -3,6 +3,7 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod chain_care;
 mod journal;
 mod listeners;
 mod observers;
@@ -159,6 +160,7 @@ async fn stop(running: Running, ending: &Ending) {
         reason: ending.reason.to_string(),
     });
     running.accounts.flush().await;
+    chain_care::sign_last(&service).await;
     running.stop_upkeep.cancel();
     service.tasks.close();
     if tokio::time::timeout(TASKS_GRACE, service.tasks.wait())

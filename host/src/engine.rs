@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod checkpoint;
+pub mod disk;
 pub mod payload;
 pub mod transition;
 pub mod trigger;

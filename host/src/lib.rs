@@ -5,6 +5,7 @@ pub mod engine;
 pub mod store;
 
 pub mod checkpoints;
+pub mod disk;
 pub mod events;
 pub mod state;
 pub mod tenants;

@@ -1,6 +1,7 @@
 //! The use cases: the one API that the rims call. What they take and answer is plain data; who asks is set by the rim.
 
 pub mod api;
+mod checkpoints;
 mod config;
 mod dispatch;
 mod entries;
@@ -18,8 +19,10 @@ use arc_swap::ArcSwap;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    checkpoints::Checkpoints,
     config::{Config, ConfigProblems},
     coordinator::{CoordinatorHandle, HostState},
+    disk::DiskWatch,
     domain::{Actor, ActorKind},
     engine::transition::GateReport,
     events::{EventLog, Writer},
@@ -109,6 +112,10 @@ pub struct Parts {
     pub logging: LoggingHandle,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Who signs the chains.
+    pub checkpoints: Arc<Checkpoints>,
+    /// The room that is left.
+    pub disk: Arc<DiskWatch>,
     /// The secrets.
     pub secrets: Arc<Secrets>,
     /// The host's own chain.

@@ -22,10 +22,13 @@ use super::{
     upkeep::{self, Upkeep},
 };
 use crate::{
+    checkpoints::{CheckpointFiles, CheckpointParts, Checkpoints, KeyFile},
     config::Config,
     coordinator::{Coordinator, Options, SplitMix64},
+    disk::{DiskWatch, Places},
     domain::{Clock, SystemClock, TenantId},
     engine::{
+        checkpoint::KeyName,
         transition::{GateClass, GateOutcome, GateReport},
         vocabulary::Vocabulary,
     },
@@ -138,7 +141,8 @@ pub async fn open(
         registry: plugins.clone(),
         config: config.clone(),
     });
-    let identities = Identities::new(store.clone(), journal, providers, clock);
+    let identities = Identities::new(store.clone(), journal, providers, clock.clone());
+    let (checkpoints, disk) = chain_keepers(&config.load(), &store, clock)?;
     wire(&port, &log, &tenants, &identities);
 
     let service = Arc::new(Service::new(Parts {
@@ -155,6 +159,8 @@ pub async fn open(
         coordinator: handle,
         logging,
         metrics,
+        checkpoints,
+        disk,
         secrets,
         accounts: Arc::new(accounts.clone()),
         tasks,
@@ -170,6 +176,34 @@ pub async fn open(
         stop_watching: CancellationToken::new(),
         stop_upkeep,
     })
+}
+
+/// Who signs the chains, and who watches the room that is left for them.
+fn chain_keepers(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Checkpoints>, Arc<DiskWatch>), Problem> {
+    let home = config.home();
+    let machine = rustix::system::uname();
+    let name = KeyName::near(&machine.nodename().to_string_lossy());
+    let key = KeyFile::at(home.checkpoint_key()).read_or_make(&name);
+    let key = key.map_err(|error| {
+        cannot_start("checkpoint.key", &error)
+            .hint("the host does not sign with a key that others may have: see `docs/event-log.md`")
+    })?;
+    let checkpoints = Checkpoints::new(CheckpointParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        key,
+        files: CheckpointFiles::at(home.checkpoints()),
+    });
+    let places = Places {
+        home: home.root().to_owned(),
+        store: Some(config.store_path()),
+    };
+    let disk = DiskWatch::new(places, store.clone(), clock);
+    Ok((Arc::new(checkpoints), Arc::new(disk)))
 }
 
 /// The parts that need each other.

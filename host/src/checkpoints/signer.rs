@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,6 +45,8 @@ pub struct Checkpoints {
     /// Locked while chains are signed: two would sign the same twice.
     signed: tokio::sync::Mutex<HashMap<TenantId, LastSigned>>,
     faults: Mutex<BTreeMap<TenantId, String>>,
+    /// Whether chains that are gone were looked for. What is gone while this runs is not gone by way of the store.
+    looked_for_lost: AtomicBool,
 }
 
 /// A checkpoint with its note.
@@ -105,6 +110,7 @@ impl Checkpoints {
             parts: Arc::new(parts),
             signed: tokio::sync::Mutex::default(),
             faults: Mutex::default(),
+            looked_for_lost: AtomicBool::new(false),
         }
     }
 
@@ -135,7 +141,7 @@ impl Checkpoints {
         let mut signed = Vec::new();
         for head in heads {
             if tenant.is_none_or(|tenant| *tenant == head.tenant) {
-                let last = self.last_of(&mut last_signed, &head.tenant).await?;
+                let last = self.last_of(&mut last_signed, &head).await?;
                 signed.push(self.sign(&mut last_signed, &head, &last).await?);
             }
         }
@@ -154,7 +160,11 @@ impl Checkpoints {
             time: Duration::ZERO,
         });
         let mut count = 0;
-        for head in self.parts.store.heads().await? {
+        let heads = self.parts.store.heads().await?;
+        if !self.looked_for_lost.swap(true, Ordering::Relaxed) {
+            self.look_for_lost(&heads).await;
+        }
+        for head in heads {
             match self.sign_if_due(&mut last_signed, &head, every).await {
                 Ok(was_due) => count += usize::from(was_due),
                 Err(CheckpointError::Store(error)) => return Err(error),
@@ -171,7 +181,7 @@ impl Checkpoints {
         head: &Head,
         every: Every,
     ) -> Result<bool, CheckpointError> {
-        let last = self.last_of(last_signed, &head.tenant).await?;
+        let last = self.last_of(last_signed, head).await?;
         let is_due = last.is_due(head, every, self.parts.clock.monotonic());
         if is_due {
             self.sign(last_signed, head, &last).await?;
@@ -179,12 +189,14 @@ impl Checkpoints {
         Ok(is_due)
     }
 
-    /// The last checkpoint of a chain: as it is known, or as it is kept.
+    /// The last checkpoint of a chain: as it is known, or as it is kept. One that is kept is held against the chain at once, so that
+    /// what was done while no host ran is told at the start.
     async fn last_of(
         &self,
         last_signed: &mut HashMap<TenantId, LastSigned>,
-        tenant: &TenantId,
+        head: &Head,
     ) -> Result<LastSigned, CheckpointError> {
+        let tenant = &head.tenant;
         if let Some(last) = last_signed.get(tenant) {
             return Ok(last.clone());
         }
@@ -195,6 +207,9 @@ impl Checkpoints {
             checkpoint: kept.last(self.parts.key.public()),
             at: self.parts.clock.monotonic(),
         };
+        if let Some(checkpoint) = &last.checkpoint {
+            self.refuse_contradiction(checkpoint, head).await?;
+        }
         last_signed.insert(tenant.clone(), last.clone());
         Ok(last)
     }
@@ -239,6 +254,35 @@ impl Checkpoints {
         };
         self.note_fault(&last.tenant, &error);
         Err(error)
+    }
+
+    /// Chains of which there are checkpoints and no record.
+    async fn look_for_lost(&self, heads: &[Head]) {
+        let parts = self.parts.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            let tenants = parts.files.tenants()?;
+            let last = |tenant: TenantId| Some((parts.files.read(&tenant).ok()?.last(parts.key.public())?, tenant));
+            io::Result::Ok(tenants.into_iter().filter_map(last).collect::<Vec<_>>())
+        })
+        .await;
+        let kept = match kept.map_err(io::Error::other).and_then(|kept| kept) {
+            Ok(kept) => kept,
+            Err(error) => {
+                tracing::warn!(%error, "[kora.checkpoint] the kept checkpoints cannot be looked through");
+                return;
+            }
+        };
+        for (checkpoint, tenant) in kept {
+            let is_there = heads.iter().any(|head| head.tenant == tenant);
+            if let (false, Some(fault)) = (is_there, checkpoint.contradicted_by(0, None)) {
+                let detail = fault.detail;
+                let error = CheckpointError::Contradiction {
+                    tenant: tenant.clone(),
+                    detail,
+                };
+                self.note_fault(&tenant, &error);
+            }
+        }
     }
 
     async fn hash_at(&self, tenant: &TenantId, seq: u64) -> Result<Option<Hash>, StoreError> {

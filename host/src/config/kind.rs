@@ -29,6 +29,13 @@ pub enum Kind {
         /// The most.
         max: u64,
     },
+    /// A whole number within bounds, both included.
+    Count {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
     /// A path, which begins at the home if it is relative.
     Path,
     /// A [`Tier`].
@@ -78,6 +85,7 @@ impl Kind {
             Self::Tier => one_of(&words(Tier::ALL, |tier| tier.as_str())),
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Seconds { min, max } => format!("a whole number of seconds from {min} to {max}"),
+            Self::Count { min, max } => format!("a whole number from {min} to {max}"),
             Self::Path => "a path as text".to_owned(),
             Self::Provider => "an identity provider as `plugin/provider`, or its name alone".to_owned(),
             Self::Plugin => "the name of a plugin".to_owned(),
@@ -100,11 +108,15 @@ impl Kind {
     pub(super) fn check(self, value: &Value) -> Result<(), Mismatch> {
         match (self, value) {
             (Self::Own, _) | (Self::Switch, Value::Boolean(_)) | (Self::List(_), Value::Array(_)) => Ok(()),
-            (Self::Seconds { min, max }, Value::Integer(number)) => match u64::try_from(*number) {
-                Ok(seconds) if (min..=max).contains(&seconds) => Ok(()),
-                _ => Err(self.expected_not(value)),
-            },
-            (Self::Switch | Self::Seconds { .. } | Self::List(_), _) => Err(self.expected_not(value)),
+            (Self::Seconds { min, max } | Self::Count { min, max }, Value::Integer(number)) => {
+                match u64::try_from(*number) {
+                    Ok(number) if (min..=max).contains(&number) => Ok(()),
+                    _ => Err(self.expected_not(value)),
+                }
+            }
+            (Self::Switch | Self::Seconds { .. } | Self::Count { .. } | Self::List(_), _) => {
+                Err(self.expected_not(value))
+            }
             (_, Value::String(text)) => self.check_text(text),
             (_, _) => Err(self.expected_not(value)),
         }
@@ -119,7 +131,7 @@ impl Kind {
                 "false" | "0" | "no" | "off" => Value::Boolean(false),
                 _ => return Err(self.expected_not(&as_text)),
             },
-            Self::Seconds { .. } => match text.trim().parse() {
+            Self::Seconds { .. } | Self::Count { .. } => match text.trim().parse() {
                 Ok(number) => Value::Integer(number),
                 Err(_) => return Err(self.expected_not(&as_text)),
             },
@@ -154,9 +166,13 @@ impl Kind {
                 fits.then_some(())
                     .ok_or_else(|| self.expected_not(&Value::from(text)))
             }
-            Self::Path | Self::Daemon | Self::Own | Self::Switch | Self::Seconds { .. } | Self::List(_) => {
-                Ok(())
-            }
+            Self::Path
+            | Self::Daemon
+            | Self::Own
+            | Self::Switch
+            | Self::Seconds { .. }
+            | Self::Count { .. }
+            | Self::List(_) => Ok(()),
         }
     }
 

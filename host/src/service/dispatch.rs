@@ -31,6 +31,7 @@ impl Service {
             Call::StateResume(input) => json(self.resume(operator, input).await?),
             Call::EventsAppend(input) => json(self.append_event(operator, input).await?),
             Call::EventsTail(input) => json(self.tail_events(&input).await?),
+            Call::EventsCheckpoint(input) => json(self.checkpoint(&input).await?),
             Call::ConfigShow(_) => json(self.show_config()),
             Call::ConfigReload(_) => json(self.reload_config(operator).await?),
         }

@@ -1,0 +1,58 @@
+//! What the chains need while the host runs: to be signed from time to time and at the end, and room to grow.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{checkpoints::Every, engine::disk::Limits, service::Service};
+
+/// How often it is looked whether a chain is due. Looking reads one row of each chain.
+const CHECKPOINT_LOOK: Duration = Duration::from_secs(5);
+/// How often the room is measured: it does not fill within a minute.
+const DISK_LOOK: Duration = Duration::from_secs(60);
+const MIB: u64 = 1024 * 1024;
+
+/// Signs chains as they become due, until it is dropped.
+pub async fn keep_signing(service: Arc<Service>) {
+    let mut look = interval(CHECKPOINT_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let every = {
+            let config = service.config.load();
+            Every {
+                events: config.checkpoints.every_events,
+                time: Duration::from_secs(config.checkpoints.every_seconds),
+            }
+        };
+        // A store that is away is told by whoever watches it.
+        if let Err(error) = service.checkpoints.sign_due(every).await {
+            tracing::debug!(%error, "chains are not signed while the store is away");
+        }
+    }
+}
+
+/// Signs what was appended since: the last thing before the store closes.
+pub async fn sign_last(service: &Service) {
+    match service.checkpoints.sign_moved().await {
+        Ok(chains) => tracing::debug!(chains, "[kora.checkpoint] signed before the stop"),
+        Err(error) => tracing::warn!(%error, "the ends of the chains are not signed: the next start does it"),
+    }
+}
+
+/// Measures the room that is left, until it is dropped.
+pub async fn watch_disk(service: Arc<Service>) {
+    let mut look = interval(DISK_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let limits = {
+            let config = service.config.load();
+            Limits {
+                free_bytes: config.disk.warn_free_mib.saturating_mul(MIB),
+                free_percent: config.disk.warn_free_percent,
+            }
+        };
+        service.disk.look(limits).await;
+    }
+}
