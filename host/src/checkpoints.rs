@@ -14,6 +14,6 @@ mod signer;
 
 pub use self::{
     files::{CheckpointFiles, Kept},
-    key_file::{KeyFile, KeyFileError},
+    key_file::{KeyFile, KeyFileError, name_of_machine},
     signer::{CheckpointError, CheckpointParts, Checkpoints, Every, Signed},
 };

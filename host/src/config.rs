@@ -40,8 +40,8 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS, PluginSection, PluginsSection, ProviderChoice,
-    Sections, StoreSection, TenantSection, Tier,
+    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS, PluginSection,
+    PluginsSection, ProviderChoice, Sections, StoreSection, TenantSection, Tier,
 };
 pub use settings::Origin;
 

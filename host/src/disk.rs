@@ -45,7 +45,12 @@ impl Places {
     ///
     /// # Errors
     /// If the system does not tell.
-    pub fn measure(&self, since: Option<Timestamp>, now: Timestamp, limits: Limits) -> io::Result<DiskReport> {
+    pub fn measure(
+        &self,
+        since: Option<Timestamp>,
+        now: Timestamp,
+        limits: Limits,
+    ) -> io::Result<DiskReport> {
         let mut space = space_at(&self.home)?;
         if let Some(beside) = self.store.as_deref().and_then(Path::parent) {
             let other = space_at(beside)?;
@@ -206,6 +211,9 @@ mod tests {
         }
         home.close().unwrap();
         watch.look(ROOMY).await;
-        assert!(watch.last().is_none(), "what cannot be measured is not shown as it was");
+        assert!(
+            watch.last().is_none(),
+            "what cannot be measured is not shown as it was"
+        );
     }
 }

@@ -22,13 +22,12 @@ use super::{
     upkeep::{self, Upkeep},
 };
 use crate::{
-    checkpoints::{CheckpointFiles, CheckpointParts, Checkpoints, KeyFile},
+    checkpoints::{CheckpointFiles, CheckpointParts, Checkpoints, KeyFile, name_of_machine},
     config::Config,
     coordinator::{Coordinator, Options, SplitMix64},
     disk::{DiskWatch, Places},
     domain::{Clock, SystemClock, TenantId},
     engine::{
-        checkpoint::KeyName,
         transition::{GateClass, GateOutcome, GateReport},
         vocabulary::Vocabulary,
     },
@@ -185,9 +184,7 @@ fn chain_keepers(
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Checkpoints>, Arc<DiskWatch>), Problem> {
     let home = config.home();
-    let machine = rustix::system::uname();
-    let name = KeyName::near(&machine.nodename().to_string_lossy());
-    let key = KeyFile::at(home.checkpoint_key()).read_or_make(&name);
+    let key = KeyFile::at(home.checkpoint_key()).read_or_make(&name_of_machine());
     let key = key.map_err(|error| {
         cannot_start("checkpoint.key", &error)
             .hint("the host does not sign with a key that others may have: see `docs/event-log.md`")

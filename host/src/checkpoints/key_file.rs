@@ -73,6 +73,11 @@ pub enum KeyFileError {
     },
 }
 
+/// The name of a key that is made without one: that of this machine.
+pub fn name_of_machine() -> KeyName {
+    KeyName::near(&rustix::system::uname().nodename().to_string_lossy())
+}
+
 impl KeyFile {
     /// The key in the file at `path`, which need not be there yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {

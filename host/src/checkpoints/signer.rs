@@ -261,7 +261,8 @@ impl Checkpoints {
         let parts = self.parts.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let tenants = parts.files.tenants()?;
-            let last = |tenant: TenantId| Some((parts.files.read(&tenant).ok()?.last(parts.key.public())?, tenant));
+            let last =
+                |tenant: TenantId| Some((parts.files.read(&tenant).ok()?.last(parts.key.public())?, tenant));
             io::Result::Ok(tenants.into_iter().filter_map(last).collect::<Vec<_>>())
         })
         .await;

@@ -51,7 +51,10 @@ const TIMEOUT: Kind = Kind::Seconds { min: 1, max: 86_400 };
 const SHUTDOWN_TIMEOUT: Kind = Kind::Seconds { min: 1, max: 30 };
 
 /// More events than this between two checkpoints would leave too much to a later change.
-const CHECKPOINT_EVENTS: Kind = Kind::Count { min: 1, max: 1_000_000 };
+const CHECKPOINT_EVENTS: Kind = Kind::Count {
+    min: 1,
+    max: 1_000_000,
+};
 
 use Applies::{Live, NeedsRestart};
 
@@ -267,7 +270,10 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "disk.warn_free_mib",
-        kind: Kind::Count { min: 0, max: 1_000_000_000 },
+        kind: Kind::Count {
+            min: 0,
+            max: 1_000_000_000,
+        },
         default: Some("1024"),
         example: "10240",
         applies: Live,

@@ -13,7 +13,11 @@ impl Service {
             Some(text) => Some(self.chain(Some(text))?),
             None => None,
         };
-        let signed = self.checkpoints.sign_now(tenant.as_ref()).await.map_err(problem)?;
+        let signed = self
+            .checkpoints
+            .sign_now(tenant.as_ref())
+            .await
+            .map_err(problem)?;
         if let (Some(tenant), true) = (&tenant, signed.is_empty()) {
             let message = format!("the chain of `{tenant}` has no record yet: there is nothing to sign");
             return Err(Problem::new(ProblemKind::NotFound, "checkpoint.empty", message));
@@ -36,11 +40,13 @@ fn view(signed: Signed) -> api::Checkpoint {
 fn problem(error: CheckpointError) -> Problem {
     let message = error.to_string();
     match error {
-        CheckpointError::Contradiction { .. } => {
-            Problem::new(ProblemKind::Conflict, "checkpoint.contradiction", message)
-                .hint("`kora events verify` holds every kept checkpoint against the chains")
-                .hint("if a backup was put back on purpose, move the chain's files in `audit/checkpoints/` away")
-        }
+        CheckpointError::Contradiction { .. } => Problem::new(
+            ProblemKind::Conflict,
+            "checkpoint.contradiction",
+            message,
+        )
+        .hint("`kora events verify` holds every kept checkpoint against the chains")
+        .hint("if a backup was put back on purpose, move the chain's files in `audit/checkpoints/` away"),
         CheckpointError::Files { .. } => Problem::new(ProblemKind::Unavailable, "checkpoint.files", message),
         CheckpointError::Store(_) => Problem::new(ProblemKind::Unavailable, "store.unavailable", message),
     }

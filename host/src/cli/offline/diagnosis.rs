@@ -1,6 +1,7 @@
 //! What is wrong with a home: one finding for each thing that was looked at. Looks only; nothing is run, made or changed.
 
 mod daemon;
+mod disk;
 mod home;
 mod machine;
 mod plugins;
@@ -74,6 +75,7 @@ pub(in crate::cli) fn diagnose(context: &Context<'_>) -> Vec<Finding> {
             tenants::look(&config, &admitted, &mut findings);
             secrets::look(&config, context.environment, &admitted, &mut findings);
             store::look(&config, &mut findings);
+            disk::look(&config, &mut findings);
         }
         Err(problems) => {
             let places = problems.iter().map(|problem| {
