@@ -1,6 +1,8 @@
 //! The configuration as typed values, section by section. Every key has its default here and its description in
 //! [`keys`](super::keys); a test holds the two together.
 
+mod care;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,6 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::care::{CheckpointsSection, DiskSection};
 use super::SecretSource;
 use crate::domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum};
 
@@ -193,44 +196,6 @@ impl Default for StoreSection {
     fn default() -> Self {
         Self {
             path: "data/kora.db".into(),
-        }
-    }
-}
-
-/// `[checkpoints]`: how often chains are signed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CheckpointsSection {
-    /// After so many events.
-    pub every_events: u64,
-    /// After so long, if there were any.
-    pub every_seconds: u64,
-}
-
-impl Default for CheckpointsSection {
-    fn default() -> Self {
-        Self {
-            every_events: 1000,
-            every_seconds: 300,
-        }
-    }
-}
-
-/// `[disk]`: when free room is low. Zero switches one off.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DiskSection {
-    /// Less than so many MiB.
-    pub warn_free_mib: u64,
-    /// A smaller share than so many hundredths.
-    pub warn_free_percent: u64,
-}
-
-impl Default for DiskSection {
-    fn default() -> Self {
-        Self {
-            warn_free_mib: 1024,
-            warn_free_percent: 5,
         }
     }
 }

@@ -1,3 +1,5 @@
+//! When chains are signed, and when they are not.
+
 use std::{
     fs,
     sync::atomic::{AtomicU64, Ordering},

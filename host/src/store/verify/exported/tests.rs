@@ -1,3 +1,5 @@
+//! What is found in exports that were changed, line by line and byte by byte.
+
 use super::{vectors, *};
 use crate::domain::Timestamp;
 

@@ -5,7 +5,10 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 use super::*;
 use crate::{
     domain::{Event, EventId, TenantId, Timestamp},
-    engine::checkpoint::{Note, SigningKey, tenant_of},
+    engine::{
+        chain::Record,
+        checkpoint::{Note, SigningKey, tenant_of},
+    },
     store::export::ChainExport,
 };
 
@@ -14,7 +17,7 @@ const TIME: Timestamp = Timestamp::from_micros(1_763_632_800_000_000);
 
 fn chain(tenant: &str, events: &[(&str, &str)]) -> Vec<Event> {
     let tenant = tenant_of(tenant).unwrap();
-    let mut prev_hash = chain::genesis(tenant.as_str());
+    let mut prev_hash = genesis_of(tenant.as_str());
     let mut chain = Vec::new();
     for (seq, (event_type, payload)) in (1_u64..).zip(events) {
         let mut id = [0x01, 0x99, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
@@ -88,7 +91,7 @@ fn hex(bytes: &[u8]) -> String {
 fn steps() -> String {
     let mut steps = String::from("```\n");
     let events = acme();
-    writeln!(steps, "genesis(\"acme\")     {}", chain::genesis("acme")).unwrap();
+    writeln!(steps, "genesis(\"acme\")     {}", genesis_of("acme")).unwrap();
     let first = &events[0];
     let mut hasher = RecordHasher::new();
     let encoded = hex(hasher.encoded(first.prev_hash.as_bytes(), &Record::of(first)));
