@@ -50,3 +50,4 @@ pub use registration::{
     Registration, RestartRegistration, TaskRegistration,
 };
 pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};
+pub use settings::{SettingFault, check as check_settings, setting_faults};

@@ -6,6 +6,7 @@ mod dispatch;
 mod entries;
 mod events;
 mod identity;
+mod plugin_settings;
 mod plugins;
 mod problem;
 mod state;
@@ -31,6 +32,7 @@ use crate::{
     telemetry::{LoggingHandle, Metrics},
 };
 
+pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;

@@ -397,6 +397,17 @@ fn a_configuration_that_the_plugin_does_not_take_refuses_the_plugin() {
     let cause = host.wait_for_cause("echo", "refused", "kora.toml");
     assert!(cause.contains("tick_seconds"), "{cause}");
     host.assert_that_others_go_on("globex");
+
+    // A reload says the same, until it is mended; then the plugin is let in.
+    let problem = host.problem(&["config", "reload"]);
+    let message = problem["message"].as_str().unwrap();
+    assert!(
+        message.contains("kora.toml:2: `plugins.echo.tick_seconds`: expected type"),
+        "{problem}"
+    );
+    home.configure("[plugins.echo]\ntick_seconds = 5\n[tenants.globex]\nidentity = \"marvin\"\n");
+    host.json(&["config", "reload"]);
+    host.wait_for_plugin("echo", "running");
 }
 
 #[test]

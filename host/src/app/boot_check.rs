@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     domain::TenantId,
     engine::transition::{GateClass, GateOutcome, GateReport},
-    plugin::{Examined, Limits, Platform, Strictness, examine, scan},
+    plugin::{Examined, Limits, Platform, Strictness, check_settings, examine, scan},
     service::{ConfigSource as _, Problem, TENANT_IDENTITY, api::Gate},
     store::sqlite::SqliteReader,
 };
@@ -99,7 +99,7 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         .iter()
         .map(|found| examine(&found.path, Strictness::AtLoad, &limits, &platform));
     let (sound, refused): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
-    let refused: Vec<String> = refused
+    let mut refused: Vec<String> = refused
         .into_iter()
         .filter_map(|r| r.err().map(|e| e.to_string()))
         .collect();
@@ -108,7 +108,8 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         .flatten()
         .filter(|examined| config.is_plugin_enabled(&examined.manifest.name))
         .collect();
-    let sound = highest_versions(sound);
+    let (sound, unconfigured) = configured(config, highest_versions(sound));
+    refused.extend(unconfigured);
     let mut detail = format!(
         "{} plugins would be loaded, {} files refused",
         sound.len(),
@@ -119,6 +120,18 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         detail.push_str(refusal);
     }
     (passed(GATE, began, detail), sound)
+}
+
+/// Those that take what is configured of them, and why the others do not.
+fn configured(config: &Config, sound: Vec<Examined>) -> (Vec<Examined>, Vec<String>) {
+    let mut refused = Vec::new();
+    let taken = sound.into_iter().filter(|examined| {
+        let configs = config.plugin_configs(&examined.manifest.name);
+        let judged = check_settings(&examined.manifest, &configs);
+        refused.extend(judged.as_ref().err().map(ToString::to_string));
+        judged.is_ok()
+    });
+    (taken.collect(), refused)
 }
 
 /// Of several files of one plugin the highest version is loaded, and of those the first path.
