@@ -169,7 +169,7 @@ fn a_home_that_is_none_yet_is_named_with_what_makes_one() {
     assert!(
         answer
             .stderr
-            .contains("is no home yet: make it one with `kora init`"),
+            .contains("is no home: it has no `kora.toml`; `kora init --home"),
         "{answer:?}"
     );
     assert_eq!(home.problem(&["status"])["code"], "daemon.not_running");

@@ -90,10 +90,30 @@ impl Context<'_> {
 
     fn with_home_hint(&self, problem: Problem) -> Problem {
         if problem.code == NOT_RUNNING && !self.home.config_file().exists() {
-            let root = self.home.root().display();
-            return problem.hint(format!("`{root}` is no home yet: make it one with `kora init`"));
+            return problem.hint(self.no_home());
         }
         problem
+    }
+
+    /// That there is a home where one is named: a slip in its name must not make another one.
+    ///
+    /// # Errors
+    /// If there is no `kora.toml` in it.
+    pub fn require_home(&self) -> Result<(), Failure> {
+        // One that cannot be looked at is there; reading it says why it cannot be read.
+        if self.home.config_file().try_exists().unwrap_or(true) {
+            return Ok(());
+        }
+        Err(Failure::unreachable(Problem::new(
+            ProblemKind::NotFound,
+            "home.none",
+            self.no_home(),
+        )))
+    }
+
+    fn no_home(&self) -> String {
+        let root = self.home.root().display();
+        format!("`{root}` is no home: it has no `kora.toml`; `kora init --home {root}` makes it one")
     }
 }
 

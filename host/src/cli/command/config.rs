@@ -24,7 +24,8 @@ pub(in crate::cli) enum ConfigCommand {
     /// Judge `kora.toml` as it stands on disk, without applying it
     ///
     /// The plugins' own keys are judged by the manifests of the plugins that lie in the plugin directory; none of their code runs.
-    /// A section for a plugin that is not there is a warning. Needs no daemon. Exit codes: 0 valid; 1 not valid, with every problem named by its place.
+    /// A section for a plugin that is not there is a warning. Needs no daemon. Exit codes: 0 valid; 1 not valid, with every problem named by its place;
+    /// 2 there is no home.
     Check,
     /// Show every effective value and where it came from
     ///
@@ -45,26 +46,22 @@ pub(in crate::cli) fn run(command: &ConfigCommand, context: &mut Context<'_>) ->
 }
 
 fn check(context: &mut Context<'_>) -> Outcome {
-    let judged = context.load_config().and_then(|config| {
-        let warnings = judge_plugins(&config, &context.temporary())?;
-        Ok((config, warnings))
-    });
+    context.require_home()?;
+    let judged = context
+        .load_config()
+        .and_then(|config| judge_plugins(&config, &context.temporary()));
     match judged {
-        Ok((_, warnings)) if context.ui.json => {
+        Ok(warnings) if context.ui.json => {
             context
                 .ui
                 .json(&json!({ "valid": true, "problems": [], "warnings": warnings }))?;
         }
-        Ok((config, warnings)) => {
+        Ok(warnings) => {
             for warning in warnings {
                 context.ui.note(&format!("warning: {warning}"))?;
             }
             let file = context.home.config_file();
-            let text = match config.is_from_file() {
-                true => format!("`{}` is valid", file.display()),
-                false => format!("`{}` is not there: the defaults apply", file.display()),
-            };
-            context.ui.data(&text)?;
+            context.ui.data(&format!("`{}` is valid", file.display()))?;
         }
         Err(problems) if context.ui.json => {
             let verdict = json!({ "valid": false, "problems": problems, "warnings": [] });
@@ -116,6 +113,7 @@ fn show(context: &mut Context<'_>) -> Outcome {
     if context.daemon_if_running()?.is_some() {
         return context.ask(&Call::ConfigShow(Nothing {}), view::config::values);
     }
+    context.require_home()?;
     let values = context.config()?.show();
     context
         .ui

@@ -123,7 +123,7 @@ fn without_a_daemon_it_is_said_where_one_was_looked_for_and_how_to_start_one() {
     let trial = Trial::new();
     let ran = trial.kora("tenants list");
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::UNREACHABLE, ""));
-    for part in ["run/kora.sock", "`kora daemon`", "`kora init`"] {
+    for part in ["run/kora.sock", "`kora daemon`", "`kora init"] {
         assert!(ran.err.contains(part), "{}", ran.err);
     }
     assert!(

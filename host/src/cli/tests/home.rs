@@ -170,3 +170,64 @@ fn the_keys_of_a_plugin_are_judged_before_it_is_refused_for_them() {
     let json = trial.kora("config check --json").json();
     assert_eq!(json["warnings"].as_array().unwrap().len(), 1, "{json}");
 }
+
+#[test]
+fn a_slip_in_the_name_of_a_home_makes_no_home() {
+    let trial = Trial::new();
+    fs::write(
+        trial.path("some.so"),
+        fixture::library(&fixture::manifest("some", "1.0.0", "")),
+    )
+    .unwrap();
+    let root = trial.home().root().display().to_string();
+    for line in [
+        "daemon",
+        "boot --check-only",
+        "config check",
+        "config show",
+        "plugins install some.so",
+        "plugins disable some",
+    ] {
+        let ran = trial.kora(line);
+        assert_eq!((ran.exit, ran.out.as_str()), (Exit::UNREACHABLE, ""), "{line}");
+        assert_eq!(
+            ran.err,
+            format!(
+                "error: `{root}` is no home: it has no `kora.toml`; `kora init --home {root}` makes it one\n"
+            ),
+            "{line}"
+        );
+        assert!(!trial.home().root().exists(), "{line}");
+    }
+    assert!(trial.app.asked.borrow().is_none());
+}
+
+#[test]
+fn a_home_in_which_a_host_could_not_write_is_named() {
+    let trial = Trial::initialised();
+    fs::remove_dir(trial.home().run()).unwrap();
+    fs::write(trial.home().run(), "no directory").unwrap();
+    let ran = trial.kora("doctor");
+    assert_eq!(ran.exit, Exit::FAILED);
+    let expected = format!("`{}` cannot be written: ", trial.home().run().display());
+    assert!(ran.out.contains(&expected), "{}", ran.out);
+}
+
+#[test]
+fn a_home_that_is_too_deep_for_its_socket_is_told_when_it_is_made() {
+    let trial = Trial::new();
+    let deep = trial.path(&"x".repeat(100)).display().to_string();
+    let ran = trial.run(&["init", "--home", &deep]);
+    assert_eq!(ran.exit, Exit::OK);
+    assert!(
+        ran.out.contains("warning: the control socket would be"),
+        "{}",
+        ran.out
+    );
+    let doctor = trial.run(&["doctor", "--home", &deep]);
+    assert!(
+        doctor.out.contains("no daemon can run in this home"),
+        "{}",
+        doctor.out
+    );
+}
