@@ -342,13 +342,31 @@ fn links_that_leave_the_directory_and_unfinished_files_are_ignored() {
     fs::write(home.plugins().join("README"), b"what lies here").unwrap();
     let host = home.start();
     let listed = host.json(&["plugins", "list"]);
-    let names: Vec<_> = listed
+    let shown: Vec<_> = listed
         .as_array()
         .unwrap()
         .iter()
-        .map(|plugin| &plugin["name"])
+        .map(|plugin| {
+            let path = plugin["path"].as_str().unwrap();
+            (
+                path.rsplit('/').next().unwrap(),
+                plugin["state"].as_str().unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(names, ["marvin"]);
+    // They are shown to whoever asks, and are no event.
+    let expected = [
+        ("libmarvin.so", "running"),
+        ("README", "ignored"),
+        ("libdangling.so", "ignored"),
+        ("libecho.so", "ignored"),
+    ];
+    assert_eq!(shown, expected);
+    let changes = host.payloads("host", "host.plugin.state_changed");
+    assert!(
+        changes.iter().all(|change| change["plugin"] == "marvin"),
+        "{changes:?}"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::Finding;
 use crate::{
     cli::offline::gate::Survey,
     config::Config,
-    plugin::{Admitted, Refusal},
+    plugin::{Admitted, Ignored, Refusal, ignored},
     service::plugin_setting_problems,
 };
 
@@ -38,8 +38,20 @@ pub(super) fn look(config: &Config, temporary: &Path, findings: &mut Vec<Finding
             .iter()
             .map(|(path, refusal)| refused(path, refusal)),
     );
+    findings.extend(strangers(&directory));
     findings.extend(settings(config, &survey.chosen));
     survey.chosen
+}
+
+/// What lies in the directory and is not even looked into.
+fn strangers(directory: &Path) -> Vec<Finding> {
+    // That it can be listed was seen just now.
+    let found = ignored(directory).unwrap_or_default().into_iter();
+    let finding = |found: Ignored| {
+        let message = format!("`{}` is ignored: {}", found.path.display(), found.reason);
+        Finding::warn(CHECK, message, "the host goes on without it")
+    };
+    found.map(finding).collect()
 }
 
 /// What the plugins' own keys are, which the gate does not look at.
