@@ -238,6 +238,12 @@ fn a_tenant_without_an_identity_does_not_start_names_the_providers_and_starts_on
         detail.contains("marvin") && detail.contains("kora/kora"),
         "{detail}"
     );
+    assert_eq!(
+        (&state["failed_gate"]["gate_id"], &state["failed_gate"]["detail"]),
+        (&failed["failed_gate_id"], &failed["failed_detail"])
+    );
+    let status = host.json(&["status"]);
+    assert_eq!(status["tenants"][0]["failed_gate"]["detail"], failed["failed_detail"]);
     assert_eq!(host.json(&["identity", "show", "acme"])["generation"], 0);
     assert_eq!(
         host.json(&["state", "show", "--tenant", "globex"])["primary_state"],
@@ -247,7 +253,7 @@ fn a_tenant_without_an_identity_does_not_start_names_the_providers_and_starts_on
     home.install(&["marvin"]);
     eventually("acme is ready", || {
         let state = host.json(&["state", "show", "--tenant", "acme"]);
-        (state["primary_state"] == "ready").then_some(())
+        (state["primary_state"] == "ready" && state["failed_gate"].is_null()).then_some(())
     });
     assert!(prompt(&host, "acme").starts_with("You are Marvin"));
 }

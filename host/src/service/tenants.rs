@@ -90,6 +90,7 @@ impl Service {
             .map_err(tenant_problem)?;
         self.identities.withdraw(&tenant).await;
         self.states.remove_tenant(&tenant);
+        self.note_failed_gate(&tenant, None);
         Ok(self.tenant_view(listed))
     }
 
@@ -218,6 +219,7 @@ impl Service {
             }
             Some(_) => (PrimaryState::Stopped, TriggerKind::BootInvariantFailed),
         };
+        self.note_failed_gate(tenant, failed);
         if let Some(gate) = failed {
             tracing::error!(%tenant, gate = gate.gate_id, "a boot gate failed: {}", gate.detail);
         }
@@ -251,6 +253,9 @@ impl Service {
                     tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
                 }
                 self.finish_boot(&tenant, vec![gate]).await;
+            } else {
+                // Why it still does not start is what counts now.
+                self.note_failed_gate(&tenant, Some(&gate));
             }
         }
     }
@@ -312,8 +317,18 @@ impl Service {
     pub(super) fn unknown_tenant(&self, text: &str) -> Problem {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
         let message = format!("there is no tenant `{shown}` that is served");
-        Problem::new(ProblemKind::NotFound, "tenant.unknown", message)
-            .hint("`kora tenants list` shows those there are")
+        let problem = Problem::new(ProblemKind::NotFound, "tenant.unknown", message)
+            .hint("`kora tenants list` shows those there are");
+        let known = text.parse().ok().and_then(|tenant| self.tenants.get(&tenant));
+        match known.filter(|listed| !listed.record.active) {
+            Some(listed) => {
+                let tenant = &listed.record.tenant;
+                problem.hint(format!(
+                    "it is disabled: `kora tenants enable {tenant}` serves it again"
+                ))
+            }
+            None => problem,
+        }
     }
 
     fn tenant_view(&self, listed: Listed) -> api::Tenant {
@@ -348,6 +363,7 @@ impl Service {
                 .and_then(|s| s.provider.as_ref())
                 .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
+            failed_gate: self.failed_gate(tenant),
         }
     }
 }

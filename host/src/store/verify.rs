@@ -143,7 +143,7 @@ pub enum VerifyError {
         tenant: TenantId,
     },
     /// There are no such records.
-    #[error("there are no records {from} to {to} of `{tenant}`: expected a range within 1 to {last}")]
+    #[error("there are no records {} of `{tenant}`: {}", asked(*.from, *.to), expected_range(*.last))]
     RangeInvalid {
         /// Whose.
         tenant: TenantId,
@@ -157,4 +157,19 @@ pub enum VerifyError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] super::StoreError),
+}
+
+fn asked(from: u64, to: u64) -> String {
+    match to {
+        // Nobody wrote that: it is the end of the chain, wherever that is.
+        u64::MAX => format!("from {from} on"),
+        _ => format!("{from} to {to}"),
+    }
+}
+
+fn expected_range(last: u64) -> String {
+    match last {
+        0 => "the chain has none".to_owned(),
+        _ => format!("expected a range within 1 to {last}"),
+    }
 }

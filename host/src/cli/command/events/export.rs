@@ -14,6 +14,7 @@ use crate::{
         context::Context,
         failure::{Exit, Failure, Outcome},
         offline::store,
+        view::text::counted,
     },
     domain::{Clock as _, SystemClock},
     service::{Problem, ProblemKind},
@@ -50,9 +51,9 @@ pub(super) fn run(arguments: &ExportArguments, context: &mut Context<'_>) -> Out
             let path = context.path(file);
             let exported = to_file(&reader, &scope, &path)?;
             context.ui.note(&format!(
-                "exported {} events of {} chains to `{}`",
-                exported.events,
-                exported.chains,
+                "exported {} of {} to `{}`",
+                counted(exported.events, "event"),
+                counted(exported.chains, "chain"),
                 path.display()
             ))?;
         }
