@@ -173,3 +173,34 @@ fn expected_range(last: u64) -> String {
         _ => format!("expected a range within 1 to {last}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_that_is_not_there_is_told_as_it_was_asked_for() {
+        let told = |from, to, last| {
+            let tenant = "acme".parse().unwrap();
+            VerifyError::RangeInvalid {
+                tenant,
+                from,
+                to,
+                last,
+            }
+            .to_string()
+        };
+        assert_eq!(
+            told(900, u64::MAX, 6),
+            "there are no records from 900 on of `acme`: expected a range within 1 to 6"
+        );
+        assert_eq!(
+            told(5, 2, 6),
+            "there are no records 5 to 2 of `acme`: expected a range within 1 to 6"
+        );
+        assert_eq!(
+            told(1, 2, 0),
+            "there are no records 1 to 2 of `acme`: the chain has none"
+        );
+    }
+}
