@@ -379,7 +379,7 @@ fn of_two_files_with_one_name_the_highest_version_runs_and_the_other_is_shown() 
     home.drop_file("libecho-next.so", &newer);
     let host = home.start();
     assert_eq!(host.wait_for_plugin("echo", "running")["version"], "0.2.0");
-    insta::assert_snapshot!(refusals(&home, &host, &["libecho.so"]), @"libecho.so: another file of the same name goes first: expected the highest version of `echo`, found 0.1.0 beside 0.2.0 in `<home>/plugins/libecho-next.so`; remove one of them");
+    insta::assert_snapshot!(refusals(&home, &host, &["libecho.so"]), @"libecho.so: another file of the same name goes first: expected the highest version of `echo`, and of equal ones the first path, found 0.1.0 beside 0.2.0 in `<home>/plugins/libecho-next.so`; remove one of them");
 }
 
 #[test]
