@@ -211,6 +211,12 @@ fn a_home_in_which_a_host_could_not_write_is_named() {
     assert_eq!(ran.exit, Exit::FAILED);
     let expected = format!("`{}` cannot be written: ", trial.home().run().display());
     assert!(ran.out.contains(&expected), "{}", ran.out);
+
+    let trial = Trial::initialised();
+    fs::write(trial.home().config_file(), "[store]\npath = '/proc/kora.db'\n").unwrap();
+    let ran = trial.kora("doctor");
+    assert_eq!(ran.exit, Exit::FAILED);
+    assert!(ran.out.contains("`/proc` cannot be written: "), "{}", ran.out);
 }
 
 #[test]

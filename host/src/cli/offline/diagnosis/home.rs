@@ -64,18 +64,20 @@ fn unwritable(home: &Home) -> Vec<Finding> {
         home.run(),
         home.audit(),
     ];
-    let finding = |directory: &PathBuf| {
-        let error = write_to(directory).err()?;
-        // What is not there is made.
-        (error.kind() != ErrorKind::NotFound || directory == home.root()).then(|| {
-            Finding::fail(
-                CHECK,
-                format!("`{}` cannot be written: {error}", directory.display()),
-                "run the command as the user that owns it, on a medium that is mounted for writing",
-            )
-        })
-    };
+    let finding = |directory: &PathBuf| not_writable(CHECK, directory);
     directories.iter().filter_map(finding).collect()
+}
+
+/// That a directory which is there cannot be written; one that is not is made by the host.
+pub(super) fn not_writable(check: &'static str, directory: &Path) -> Option<Finding> {
+    let error = write_to(directory).err()?;
+    (error.kind() != ErrorKind::NotFound || directory.exists()).then(|| {
+        Finding::fail(
+            check,
+            format!("`{}` cannot be written: {error}", directory.display()),
+            "run the command as the user that owns it, on a medium that is mounted for writing",
+        )
+    })
 }
 
 fn write_to(directory: &Path) -> io::Result<()> {
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_place_where_even_root_cannot_write_is_found_and_a_probe_leaves_nothing() {
-        assert!(write_to(Path::new("/proc")).is_err());
+        assert!(not_writable(CHECK, Path::new("/proc")).is_some());
         let directory = tempfile::TempDir::new().unwrap();
         write_to(directory.path()).unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
