@@ -11,7 +11,7 @@ mod waiting;
 mod writer;
 
 #[cfg(test)]
-pub(crate) mod test_store;
+pub(crate) mod test_clock;
 #[cfg(test)]
 mod tests;
 

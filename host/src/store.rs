@@ -1,9 +1,10 @@
-//! What the host keeps: chains, tenants, identity bindings, plugins' values. One trait over plain types; `sqlite` is the
+//! What the host keeps: chains, tenants, identity bindings, plugins' values, documents. One trait over plain types; `sqlite` is the
 //! embedded implementation.
 //!
 //! Everything that belongs together is committed together: a [`Batch`] is one transaction of events and changes, answered
 //! after the sync. Nothing else writes.
 
+mod documents;
 pub mod export;
 mod records;
 pub mod sqlite;
@@ -12,7 +13,10 @@ pub mod verify;
 
 #[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(test)]
+pub(crate) mod memory;
 
+pub use documents::{Collection, Document, DocumentFilter, DocumentKey, DocumentOrder, UnknownCollection};
 pub use records::{
     Appended, Batch, Change, CommitError, EventFilter, GenerationRecord, Head, KvScope, Order, StoreError,
     StoreHealth,
@@ -65,6 +69,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The keys of a plugin's values that begin with `prefix`, sorted, and the bytes that all of the scope takes.
     async fn kv_list(&self, scope: &KvScope, prefix: &str) -> Result<(Vec<String>, u64), StoreError>;
+
+    /// One document.
+    async fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError>;
+
+    /// Documents.
+    async fn documents(&self, filter: DocumentFilter) -> Result<Vec<Document>, StoreError>;
 
     /// How the store is.
     fn health(&self) -> StoreHealth;

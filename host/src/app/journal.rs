@@ -41,32 +41,37 @@ impl LogJournal {
 
 #[async_trait]
 impl Journal for LogJournal {
-    async fn commit(&self, change: Change, telling: Telling) -> Result<Appended, CommitError> {
-        let event = self.draft(&telling)?;
+    async fn commit_all(
+        &self,
+        changes: Vec<Change>,
+        tellings: Vec<Telling>,
+    ) -> Result<Vec<Appended>, CommitError> {
+        let events = tellings.iter().map(|telling| self.draft(telling));
         let batch = Batch {
-            events: vec![event],
-            changes: vec![change],
+            events: events.collect::<Result<_, _>>()?,
+            changes,
             expected_seq: None,
         };
         let receipts = self.log.commit(batch).await.map_err(into_commit_error)?;
-        match receipts.into_iter().next() {
-            Some(receipt) => match (receipt.seq, receipt.this_hash) {
-                (Some(seq), Some(this_hash)) => Ok(Appended {
-                    event_id: receipt.event_id,
-                    seq,
-                    this_hash,
-                    repeated: receipt.repeated,
-                }),
-                _ => Err(damaged(&"the store answered without a place in the chain")),
-            },
-            None => Err(damaged(&"the store answered without the event")),
-        }
+        receipts.into_iter().map(placed).collect()
     }
 
     async fn tell(&self, telling: Telling) -> Result<(), CommitError> {
         let event = self.draft(&telling)?;
         unless_kept(self.log.emit(vec![event]).await)
             .map_err(|lost| CommitError::Store(StoreError::Unavailable(lost.to_string())))
+    }
+}
+
+fn placed(receipt: Receipt) -> Result<Appended, CommitError> {
+    match (receipt.seq, receipt.this_hash) {
+        (Some(seq), Some(this_hash)) => Ok(Appended {
+            event_id: receipt.event_id,
+            seq,
+            this_hash,
+            repeated: receipt.repeated,
+        }),
+        _ => Err(damaged(&"the store answered without a place in the chain")),
     }
 }
 

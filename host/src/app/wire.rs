@@ -88,6 +88,7 @@ pub fn commit_error(error: CommitError) -> PortError {
         CommitError::SequenceConflict { .. }
         | CommitError::GenerationConflict { .. }
         | CommitError::IdempotencyConflict { .. }
+        | CommitError::RevisionConflict { .. }
         | CommitError::TenantExists { .. } => PortError::Conflict(message),
         CommitError::TenantUnknown { tenant } => PortError::TenantNotServed(tenant.to_string()),
         CommitError::Store(_) => PortError::Unavailable(message),

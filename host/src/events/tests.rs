@@ -9,28 +9,26 @@ use std::{path::PathBuf, sync::Arc};
 
 use tempfile::TempDir;
 
-use super::{
-    AppendRequest, EventLog, LogParts, Writer,
-    test_store::{TestClock, TestStore},
-};
+use super::{AppendRequest, EventLog, LogParts, Writer, test_clock::TestClock};
 use crate::{
     domain::{Digest, EventType, NewEvent, TenantId},
     engine::{
         payload::normalise,
         vocabulary::{OwnType, Owner, Vocabulary},
     },
+    store::memory::MemoryStore,
 };
 
 /// An event log over a store in memory, with tenants `acme` and `globex`, an operator's type and a plugin `marvin`.
 struct Rig {
-    store: Arc<TestStore>,
+    store: Arc<MemoryStore>,
     log: Arc<EventLog>,
     home: TempDir,
 }
 
 impl Rig {
     fn new() -> Self {
-        let store = Arc::new(TestStore::with_tenants(&["acme", "globex"]));
+        let store = Arc::new(MemoryStore::with_tenants(&["acme", "globex"]));
         let home = TempDir::new().unwrap();
         let log = open(&store, home.path().join("spool.jsonl"));
         Self { store, log, home }
@@ -69,7 +67,7 @@ impl Rig {
     }
 }
 
-fn open(store: &Arc<TestStore>, spool_path: PathBuf) -> Arc<EventLog> {
+fn open(store: &Arc<MemoryStore>, spool_path: PathBuf) -> Arc<EventLog> {
     let log = EventLog::open(LogParts {
         store: store.clone(),
         clock: Arc::new(TestClock::default()),

@@ -130,7 +130,7 @@ pub(super) struct World {
 impl World {
     /// Nobody is seated yet.
     pub(super) fn new() -> Self {
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(MemoryStore::with_tenants(&["acme", "globex", "hooli", "pied"]));
         let providers = Arc::new(FakeProviders::default());
         providers.set("kora/kora", Behaviour::Says("You are Kora."));
         providers.set("marvin/marvin", Behaviour::Says("You are Marvin."));

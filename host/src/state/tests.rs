@@ -22,15 +22,13 @@ use crate::{
         trigger::canonical_text,
         vocabulary::{Owner, Vocabulary},
     },
-    events::{
-        EventLog, LogParts, Writer,
-        test_store::{TestClock, TestStore},
-    },
+    events::{EventLog, LogParts, Writer, test_clock::TestClock},
+    store::memory::MemoryStore,
 };
 
 /// States over an event log with the tenants `acme` and `globex` in its store.
 struct Rig {
-    store: Arc<TestStore>,
+    store: Arc<MemoryStore>,
     log: Arc<EventLog>,
     states: Arc<States>,
     home: TempDir,
@@ -42,7 +40,7 @@ impl Rig {
     }
 
     fn guarded(guard: Arc<dyn ResumeGuard>) -> Self {
-        let store = Arc::new(TestStore::with_tenants(&["acme", "globex"]));
+        let store = Arc::new(MemoryStore::with_tenants(&["acme", "globex"]));
         let home = TempDir::new().unwrap();
         let (log, states) = start(&store, &home, guard);
         Self {
@@ -95,7 +93,7 @@ impl Rig {
 }
 
 fn start(
-    store: &Arc<TestStore>,
+    store: &Arc<MemoryStore>,
     home: &TempDir,
     guard: Arc<dyn ResumeGuard>,
 ) -> (Arc<EventLog>, Arc<States>) {

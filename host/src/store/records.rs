@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::documents::{Collection, Document};
 use crate::domain::{
     Digest, EventId, Generation, Hash, NewEvent, ProviderId, TenantId, TenantRecord, Timestamp,
 };
@@ -65,6 +66,8 @@ pub enum Change {
         /// Under which key.
         key: String,
     },
+    /// Keeps a document. Refused unless the one that is there has the revision before its own now (none, for a first one).
+    PutDocument(Document),
 }
 
 /// Whose value: a plugin's, for one tenant.
@@ -256,6 +259,18 @@ pub enum CommitError {
         quota: u64,
         /// What is taken.
         used: u64,
+    },
+    /// Somebody changed the document meanwhile.
+    #[error("`{id}` in `{collection}` is at revision {found}, not {expected}: it was changed meanwhile")]
+    RevisionConflict {
+        /// Among which.
+        collection: Collection,
+        /// Its id.
+        id: String,
+        /// As the caller believed; 0: not there yet.
+        expected: u64,
+        /// As it is; 0: not there.
+        found: u64,
     },
     /// The store could not answer.
     #[error(transparent)]

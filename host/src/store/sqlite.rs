@@ -10,6 +10,7 @@
 
 mod append;
 mod change;
+mod documents;
 mod export;
 mod lock;
 mod open;
@@ -43,8 +44,8 @@ use self::{
     writer::{Ending, Message, Request, Writer},
 };
 use super::{
-    Appended, Batch, CommitError, EventFilter, GenerationRecord, Head, KvScope, Store, StoreError,
-    StoreHealth,
+    Appended, Batch, CommitError, Document, DocumentFilter, DocumentKey, EventFilter, GenerationRecord, Head,
+    KvScope, Store, StoreError, StoreHealth,
 };
 use crate::domain::{Clock, Event, EventId, Generation, TenantId, TenantRecord};
 
@@ -250,6 +251,19 @@ impl Store for SqliteStore {
         let (scope, prefix) = (scope.clone(), prefix.to_owned());
         self.shared
             .read(move |connection| reads::kv_list(connection, &scope, &prefix))
+            .await
+    }
+
+    async fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError> {
+        let key = key.clone();
+        self.shared
+            .read(move |connection| documents::one(connection, &key))
+            .await
+    }
+
+    async fn documents(&self, filter: DocumentFilter) -> Result<Vec<Document>, StoreError> {
+        self.shared
+            .read(move |connection| documents::many(connection, &filter))
             .await
     }
 

@@ -5,7 +5,10 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::events::{AppendError, Drained, Kept, test_store::Mood};
+use crate::{
+    events::{AppendError, Drained, Kept},
+    store::memory::Mood,
+};
 
 #[tokio::test]
 async fn what_could_not_be_appended_is_appended_in_order_once_the_store_is_back() {

@@ -274,6 +274,9 @@ async fn a_provider_that_fails_at_boot_does_not_silence_its_tenants() {
 async fn a_provider_that_hangs_costs_a_boot_few_deadlines_however_many_tenants_it_has() {
     let world = World::new();
     let seeds: Vec<_> = (0..200).map(|n| seed(&format!("t{n}"), "kora")).collect();
+    for seed in &seeds {
+        world.store.add_tenant(seed.tenant.as_str());
+    }
     world.identities.restore(seeds.clone()).await.unwrap();
     world.providers.set("kora/kora", Behaviour::Hangs);
     let second = world.restarted();

@@ -1,7 +1,7 @@
 //! What a restart must not forget.
 
 use super::*;
-use crate::events::test_store::Mood;
+use crate::store::memory::Mood;
 
 #[tokio::test]
 async fn a_pause_outlives_a_restart_with_its_reasons_and_is_lifted_by_resuming_only() {

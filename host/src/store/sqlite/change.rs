@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     append::{BatchError, integer},
-    rows,
+    documents, rows,
 };
 use crate::{
     domain::{Digest, Generation, TenantId, TenantRecord},
@@ -25,6 +25,7 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<(), Batc
             quota,
         } => kv_put(connection, scope, key, value, *quota),
         Change::KvDelete { scope, key } => kv_delete(connection, scope, key),
+        Change::PutDocument(document) => documents::put(connection, document),
     }
 }
 
@@ -32,7 +33,7 @@ fn add_tenant(connection: &Connection, record: &TenantRecord) -> Result<(), Batc
     let tenant = &record.tenant;
     let taken = connection
         .prepare_cached("SELECT tenant FROM tenants WHERE lower(tenant) = ?1")?
-        .query_row([tenant.folded()], |row| rows::parsed(row, 0))
+        .query_row([tenant.folded()], |row| rows::tenant_of(row, 0))
         .optional()?;
     let taken = if tenant.is_host() {
         Some(TenantId::host())
@@ -180,7 +181,7 @@ fn kv_delete(connection: &Connection, scope: &KvScope, key: &str) -> Result<(), 
     set_used(connection, scope, used.saturating_sub(freed))
 }
 
-fn require_tenant(connection: &Connection, tenant: &TenantId) -> Result<(), BatchError> {
+pub(super) fn require_tenant(connection: &Connection, tenant: &TenantId) -> Result<(), BatchError> {
     let known = connection
         .prepare_cached("SELECT 1 FROM heads WHERE tenant = ?1")?
         .exists([tenant.as_str()])?;

@@ -38,7 +38,7 @@ fn chains(connection: &Connection, scope: &Scope) -> Result<Vec<(TenantId, u64, 
                 .prepare("SELECT tenant FROM heads ORDER BY tenant")
                 .map_err(failed)?;
             let tenants = statement
-                .query_map([], |row| rows::parsed(row, 0))
+                .query_map([], |row| rows::tenant_of(row, 0))
                 .map_err(failed)?;
             return tenants
                 .map(|tenant| Ok((tenant.map_err(failed)?, 1, u64::MAX)))

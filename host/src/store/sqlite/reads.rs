@@ -76,7 +76,7 @@ pub(super) fn event(connection: &Connection, id: EventId) -> Read<Option<Event>>
 pub(super) fn heads(connection: &Connection) -> Read<Vec<Head>> {
     let head = |row: &Row<'_>| {
         Ok(Head {
-            tenant: rows::parsed(row, 0)?,
+            tenant: rows::tenant_of(row, 0)?,
             seq: rows::unsigned(row, 1)?,
             hash: Hash::from_bytes(row.get(2)?),
         })
@@ -104,7 +104,7 @@ pub(super) fn tenants(connection: &Connection) -> Read<Vec<TenantRecord>> {
 fn bare_tenants(connection: &Connection) -> rusqlite::Result<BTreeMap<TenantId, TenantRecord>> {
     let mut statement = connection.prepare_cached("SELECT tenant, active, created_at FROM tenants")?;
     let tenants = statement.query_map([], |row| {
-        let tenant = rows::parsed(row, 0)?;
+        let tenant = rows::tenant_of(row, 0)?;
         let record = TenantRecord {
             tenant: tenant.clone(),
             active: row.get(1)?,
@@ -126,7 +126,7 @@ fn add_actors(
     )?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        if let Some(tenant) = tenants.get_mut(&rows::parsed(row, 0)?) {
+        if let Some(tenant) = tenants.get_mut(&rows::tenant_of(row, 0)?) {
             tenant.actors.push(rows::actor(row, 1)?);
         }
     }

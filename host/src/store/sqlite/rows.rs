@@ -4,6 +4,8 @@
 //! bytes are not UTF-8 is shown with U+FFFD in their place, so that a broken record can still be looked at: its hash does
 //! not hold, which verification says.
 
+use std::str::FromStr;
+
 use rusqlite::{
     Row,
     types::{Type, ValueRef},
@@ -319,9 +321,18 @@ pub(super) fn actor(row: &Row<'_>, first: usize) -> rusqlite::Result<TenantActor
 }
 
 /// A tenant's id.
-pub(super) fn parsed(row: &Row<'_>, column: usize) -> rusqlite::Result<TenantId> {
+pub(super) fn tenant_of(row: &Row<'_>, column: usize) -> rusqlite::Result<TenantId> {
     let text = row.get_ref(column)?.as_str().map_err(conversion(column))?;
     stored_tenant(text).map_err(boxed(column))
+}
+
+/// A text that is one of the forms of `T`.
+pub(super) fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str().map_err(conversion(column))?;
+    text.parse().map_err(boxed(column))
 }
 
 /// An integer that is never negative.

@@ -21,7 +21,7 @@ pub(super) fn first_fault(connection: &Connection, records: u64) -> Result<Optio
         let mut heads = transaction.prepare("SELECT tenant, seq, hash FROM heads ORDER BY tenant")?;
         let mut found = heads.query([])?;
         while let Some(row) = found.next()? {
-            let tenant = rows::parsed(row, 0)?;
+            let tenant = rows::tenant_of(row, 0)?;
             let (seq, hash) = (rows::unsigned(row, 1)?, Hash::from_bytes(row.get(2)?));
             if let Some(fault) = of_chain(&transaction, tenant.as_str(), (seq, hash), records)? {
                 return Ok(Some(fault));
