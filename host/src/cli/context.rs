@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{
     arguments::Globals,
     failure::{Exit, Failure, Outcome},
+    offline,
     port::App,
     ui::Ui,
 };
@@ -18,6 +19,7 @@ use crate::{
     config::{Config, ConfigProblems, Flag, Home, HomeInputs, Inputs},
     service::{Problem, ProblemKind, api::Call},
     socket::{BlockingClient, read_answer},
+    store::sqlite::SqliteReader,
 };
 
 /// The process's surroundings, so that tests can have others.
@@ -90,7 +92,9 @@ impl Context<'_> {
 
     fn with_home_hint(&self, problem: Problem) -> Problem {
         if problem.code == NOT_RUNNING && !self.home.config_file().exists() {
-            return problem.hint(self.no_home());
+            // Starting one, which the client hints at, would not help.
+            let hints = vec![self.no_home()];
+            return Problem { hints, ..problem };
         }
         problem
     }
@@ -109,6 +113,17 @@ impl Context<'_> {
             "home.none",
             self.no_home(),
         )))
+    }
+
+    /// The store of this home, for reading.
+    ///
+    /// # Errors
+    /// If there is none, because there is no home or no daemon ran yet, or it cannot be read.
+    pub fn store(&self, config: &Config) -> Result<SqliteReader, Failure> {
+        if !config.store_path().exists() {
+            self.require_home()?;
+        }
+        offline::store::open(config).map_err(Failure::unreachable)
     }
 
     fn no_home(&self) -> String {

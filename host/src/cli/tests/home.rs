@@ -187,6 +187,8 @@ fn a_slip_in_the_name_of_a_home_makes_no_home() {
         "config show",
         "plugins install some.so",
         "plugins disable some",
+        "events verify",
+        "events export",
     ] {
         let ran = trial.kora(line);
         assert_eq!((ran.exit, ran.out.as_str()), (Exit::UNREACHABLE, ""), "{line}");

@@ -45,7 +45,7 @@ pub(in crate::cli) struct ExportArguments {
 pub(super) fn run(arguments: &ExportArguments, context: &mut Context<'_>) -> Outcome {
     let scope = store::scope(arguments.tenant.as_deref(), None, None)?;
     let config = context.config()?;
-    let reader = store::open(&config).map_err(Failure::unreachable)?;
+    let reader = context.store(&config)?;
     match &arguments.output {
         Some(file) => {
             let path = context.path(file);
