@@ -121,16 +121,19 @@ impl CheckpointFiles {
         let is_foreign = complete
             .and_then(|read| read.fault)
             .is_some_and(|fault| !fault.is_cut);
-        let is_full = length + text.len() as u64 > MAX_BYTES;
+        let is_full = !is_new && length + text.len() as u64 > MAX_BYTES;
         if is_new {
             self.make_directory()?;
         } else if is_full || is_foreign {
             fs::rename(&path, self.path_before(tenant))?;
         }
-        let begin = if is_full || is_foreign { 0 } else { length };
-        write_at(&path, begin, text.as_bytes())?;
-        // The name of a new file is as durable as its bytes.
-        File::open(&self.directory)?.sync_all()
+        let begins_anew = is_new || is_full || is_foreign;
+        write_at(&path, if begins_anew { 0 } else { length }, text.as_bytes())?;
+        if begins_anew {
+            // Its name is to be as durable as its bytes.
+            File::open(&self.directory)?.sync_all()?;
+        }
+        Ok(())
     }
 
     fn make_directory(&self) -> io::Result<()> {

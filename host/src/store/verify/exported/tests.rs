@@ -82,62 +82,60 @@ fn any_byte_changed_is_found() {
     assert!(unprotected > 0);
 }
 
+type Change = fn(&mut Vec<String>);
+
 #[test]
 fn the_first_bad_record_is_named_by_its_line_and_place() {
-    let checks: [(&str, Box<dyn FnOnce(&mut Vec<String>)>, _); 11] = [
+    let checks: [(&str, Change, _); 11] = [
         (
             "a payload",
-            Box::new(|l| l[2] = l[2].replace("second", "zweite")),
+            |l| l[2] = l[2].replace("second", "zweite"),
             (3, Some(2), ExportCheck::Hash),
         ),
         (
             "a missing record",
-            Box::new(|l| drop(l.remove(2))),
+            |l| drop(l.remove(2)),
             (3, Some(2), ExportCheck::Gap),
         ),
         (
             "a record twice",
-            Box::new(|l| l.insert(2, l[1].clone())),
+            |l| l.insert(2, l[1].clone()),
             (3, Some(2), ExportCheck::Gap),
         ),
         (
             "two that changed places",
-            Box::new(|l| l.swap(1, 2)),
+            |l| l.swap(1, 2),
             (2, Some(1), ExportCheck::Gap),
         ),
         (
             "another chain's",
-            Box::new(|l| l[2] = l[6].clone()),
+            |l| l[2] = l[6].clone(),
             (3, Some(2), ExportCheck::Tenant),
         ),
         (
             "white space",
-            Box::new(|l| l[2] = l[2].replace(",\"seq\"", ", \"seq\"")),
+            |l| l[2] = l[2].replace(",\"seq\"", ", \"seq\""),
             (3, Some(2), ExportCheck::Line),
         ),
         (
             "the trailer",
-            Box::new(|l| l[4] = l[4].replace("\"count\":3", "\"count\":2")),
+            |l| l[4] = l[4].replace("\"count\":3", "\"count\":2"),
             (5, None, ExportCheck::Trailer),
         ),
         (
             "no trailer",
-            Box::new(|l| drop(l.remove(4))),
+            |l| drop(l.remove(4)),
             (5, Some(4), ExportCheck::Cut),
         ),
-        (
-            "the end",
-            Box::new(|l| l.truncate(6)),
-            (7, Some(1), ExportCheck::Cut),
-        ),
+        ("the end", |l| l.truncate(6), (7, Some(1), ExportCheck::Cut)),
         (
             "the header",
-            Box::new(|l| drop(l.remove(0))),
+            |l| drop(l.remove(0)),
             (1, None, ExportCheck::Header),
         ),
         (
             "the format",
-            Box::new(|l| l[0] = l[0].replace("v1", "v2")),
+            |l| l[0] = l[0].replace("v1", "v2"),
             (1, None, ExportCheck::Header),
         ),
     ];
