@@ -73,11 +73,16 @@ impl Command {
         self.record.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether it holds: nothing cleared it and its time is not over, however far it has come. A reset holds nothing, and an order
-    /// to exit holds until the exit: whoever starts a host after it wants one that runs.
+    /// Whether it holds nothing, whatever the time is: a reset, what was lifted, and an order to exit once it was obeyed. Whoever
+    /// starts a host after that wants one that runs.
+    pub fn holds_nothing(&self) -> bool {
+        let is_obeyed = self.ends_host() && self.lifecycle == Lifecycle::Enforced;
+        self.level() == Level::L0 || self.lifecycle.is_lifted() || is_obeyed
+    }
+
+    /// Whether it holds: nothing cleared it and its time is not over, however far it has come.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
-        let is_spent = self.ends_host() && self.lifecycle == Lifecycle::Enforced;
-        self.level().blocks_claims() && !self.lifecycle.is_lifted() && !self.is_over(now) && !is_spent
+        !self.holds_nothing() && !self.is_over(now)
     }
 
     /// The same one step on.
