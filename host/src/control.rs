@@ -26,7 +26,7 @@ mod watch;
 pub use book::CommandBook;
 pub use checks::Block;
 pub use controls::{ControlParts, Controls};
-pub use error::ControlError;
+pub use error::{ControlError, EXPIRY_MAX};
 pub use guard::StopGuard;
 pub use issue::{Foreseen, Issued, StopOrder};
 pub use listing::{Entry, HISTORY_SHOWN, Listing, RECENTLY_ENFORCED_SHOWN};

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod config;
+mod control;
 mod dispatch;
 mod entries;
 mod events;
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     config::{Config, ConfigProblems},
+    control::Controls,
     coordinator::{CoordinatorHandle, HostState},
     domain::{Actor, ActorKind},
     engine::transition::GateReport,
@@ -97,6 +99,8 @@ pub struct Parts {
     pub log: Arc<EventLog>,
     /// The operational states.
     pub states: Arc<States>,
+    /// The stop commands.
+    pub controls: Controls,
     /// The tenants.
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.

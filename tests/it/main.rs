@@ -2,6 +2,7 @@
 
 mod admission;
 mod command_line;
+mod control;
 mod coordinator;
 mod drop_in;
 mod events;

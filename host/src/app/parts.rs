@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
+    control::{CoordinatorExit, NoWork},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
@@ -23,9 +24,11 @@ use super::{
 };
 use crate::{
     config::Config,
+    control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
     domain::{Clock, SystemClock, TenantId},
     engine::{
+        control::Slas,
         transition::{GateClass, GateOutcome, GateReport},
         vocabulary::Vocabulary,
     },
@@ -34,7 +37,7 @@ use crate::{
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service},
-    state::{ReasonGuard, States},
+    state::{AllGuards, ReasonGuard, States},
     store::{
         Store, StoreError,
         sqlite::{SqliteOptions, SqliteStore},
@@ -104,7 +107,12 @@ pub async fn open(
 
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
-    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(ReasonGuard)));
+    let book = CommandBook::new(store.clone(), clock.clone());
+    let guards = AllGuards::new(vec![
+        Arc::new(ReasonGuard),
+        Arc::new(StopGuard::new(book.clone())),
+    ]);
+    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
     let options = Options {
         honour_fatal: config.coordinator.honour_fatal,
@@ -134,6 +142,16 @@ pub async fn open(
     let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
+    let controls = Controls::new(ControlParts {
+        book,
+        journal: journal.clone(),
+        clock: clock.clone(),
+        states: states.clone(),
+        work: Arc::new(NoWork),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
+    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
@@ -149,6 +167,7 @@ pub async fn open(
         store,
         log,
         states,
+        controls,
         tenants,
         identities,
         plugins,

@@ -1,11 +1,16 @@
 //! Why a command was not issued or changed.
 
+use std::time::Duration;
+
 use crate::{
     domain::TenantId,
     engine::control::{IllegalStep, REASON_MAX_CHARS},
     store::{CommitError, StoreError},
     tenants::Interrupted,
 };
+
+/// The longest that a command may last that ends by itself: a year.
+pub const EXPIRY_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Why nothing was issued or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,11 +21,14 @@ pub enum ControlError {
         /// Its characters, trimmed.
         found: usize,
     },
-    /// It would have ended before it began.
-    #[error("the command would expire at {at}, which is past: give it a time to come, or none")]
+    /// It would end at once, or hardly ever.
+    #[error(
+        "an expiry in 1 s to {} s was expected, {} s were found; a command that is not to end by itself is given without one",
+        EXPIRY_MAX.as_secs(), .found.as_secs()
+    )]
     Expiry {
-        /// When it would end.
-        at: crate::domain::Timestamp,
+        /// After which time it would end.
+        found: Duration,
     },
     /// There is no such command.
     #[error("there is no command {sequence} on `{tenant}`")]

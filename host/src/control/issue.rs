@@ -1,11 +1,14 @@
 //! Issuing a command: what it would do, writing it down, and a reset's clearing of what was before.
 
+use std::{sync::Arc, time::Duration};
+
 use uuid::Uuid;
 
 use super::{
     ControlError, Controls,
     book::{Found, cleared_unread, read, written},
     controls::{ATTEMPTS, Inner},
+    error::EXPIRY_MAX,
     telling::told,
 };
 use crate::{
@@ -30,8 +33,8 @@ pub struct StopOrder {
     pub level: Level,
     /// Why: 1 to [`REASON_MAX_CHARS`] characters once trimmed.
     pub reason: String,
-    /// When it ends by itself; not asked of a reset.
-    pub expires_at: Option<Timestamp>,
+    /// After which time it ends by itself, 1 s to [`EXPIRY_MAX`]; not asked of a reset.
+    pub expires_in: Option<Duration>,
     /// Who gives it.
     pub issuer: Actor,
     /// Only says what would be.
@@ -86,7 +89,7 @@ struct Clearing {
 }
 
 impl Inner {
-    async fn issue(self: std::sync::Arc<Self>, order: StopOrder) -> Result<Issued, ControlError> {
+    async fn issue(self: Arc<Self>, order: StopOrder) -> Result<Issued, ControlError> {
         let order = self.checked(order)?;
         let _turn = self.turn.lock().await;
         let foreseen = self.foreseen(&order);
@@ -117,8 +120,10 @@ impl Inner {
         if !(1..=REASON_MAX_CHARS).contains(&found) {
             return Err(ControlError::Reason { found });
         }
-        match order.expires_at {
-            Some(at) if at <= self.clock.now() => Err(ControlError::Expiry { at }),
+        match order.expires_in {
+            Some(found) if found < Duration::from_secs(1) || found > EXPIRY_MAX => {
+                Err(ControlError::Expiry { found })
+            }
             _ => Ok(StopOrder { reason, ..order }),
         }
     }
@@ -199,12 +204,16 @@ impl Inner {
 
     async fn drawn_up(&self, order: &StopOrder) -> Result<Command, ControlError> {
         let sequence = self.book.next_sequence(&order.tenant).await?;
+        let (now, expires_in) = (
+            self.clock.now(),
+            order.expires_in.filter(|_| order.level != Level::L0),
+        );
         Ok(self.new_command(&order.tenant, |record| CommandRecord {
             sequence,
             level: order.level,
             reason: order.reason.clone(),
             issuer: order.issuer.clone(),
-            expires_at: order.expires_at.filter(|_| order.level != Level::L0),
+            expires_at: expires_in.map(|lasts| now.after(lasts)),
             ..record
         }))
     }

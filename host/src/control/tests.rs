@@ -211,7 +211,7 @@ fn order(level: Level) -> StopOrder {
         tenant: acme(),
         level,
         reason: "the disk smells".to_owned(),
-        expires_at: None,
+        expires_in: None,
         issuer: Actor {
             kind: ActorKind::Operator,
             id: Some("uid:1000".to_owned()),

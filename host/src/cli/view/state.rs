@@ -14,6 +14,7 @@ pub(in crate::cli) fn state(state: &State) -> String {
         ("since", or_nothing(state.state_entered_at.as_deref())),
         ("may claim", state.claim_permission.clone()),
         ("degraded by", list(&state.degradation_reasons)),
+        ("stop command", or_nothing(in_force(state).as_deref())),
     ]);
     let past = Table::new(["AT", "FROM", "TO", "KIND", "TRIGGER"])
         .rows(&state.transition_history, |transition| {
@@ -32,6 +33,15 @@ pub(in crate::cli) fn state(state: &State) -> String {
         })
         .to_text("no other state may follow before the next boot");
     format!("{now}\n{past}\n{next}")
+}
+
+fn in_force(state: &State) -> Option<String> {
+    let command = state.command_in_force.as_ref()?;
+    let which = command.command_id.as_deref().unwrap_or("cannot be read");
+    Some(format!(
+        "L{} {} on {}: {which}",
+        command.level, command.kind, command.on
+    ))
 }
 
 /// What a pause or resume changed.
@@ -53,7 +63,7 @@ pub(in crate::cli) fn changed(changed: &StateChanged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::api::{NextState, Transition};
+    use crate::service::api::{CommandInForce, NextState, Transition};
 
     #[test]
     fn the_state_is_shown_with_its_past_and_future() {
@@ -75,13 +85,21 @@ mod tests {
                 to_state: "ready".to_owned(),
                 trigger: "operator clears".to_owned(),
             }],
+            command_in_force: Some(CommandInForce {
+                command_id: Some("id-1".to_owned()),
+                on: "host".to_owned(),
+                level: 2,
+                kind: "drain".to_owned(),
+                action: "drain_current_finish".to_owned(),
+            }),
         };
         insta::assert_snapshot!(state(&paused), @r"
-        tenant       acme
-        state        paused
-        since        2026-11-20T10:00:00Z
-        may claim    none
-        degraded by  operator
+        tenant        acme
+        state         paused
+        since         2026-11-20T10:00:00Z
+        may claim     none
+        degraded by   operator
+        stop command  L2 drain on host: id-1
 
         AT                    FROM   TO      KIND      TRIGGER
         2026-11-20T10:00:00Z  ready  paused  operator  lunch

@@ -94,7 +94,7 @@ async fn a_raised_command_expires_when_the_first_would_have() {
     let rig = Rig::new().await;
     rig.hold_work(&acme(), 1);
     rig.give(StopOrder {
-        expires_at: Some(Timestamp::from_micros(200_000_000)),
+        expires_in: Some(Duration::from_secs(200)),
         ..order(Level::L2)
     })
     .await;

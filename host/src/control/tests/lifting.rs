@@ -97,7 +97,7 @@ async fn a_reset_clears_more_than_fit_into_one_batch() {
 async fn a_command_that_has_expired_holds_nothing_whether_or_not_it_is_marked() {
     let rig = Rig::new().await;
     rig.give(StopOrder {
-        expires_at: Some(Timestamp::from_micros(60_000_000)),
+        expires_in: Some(Duration::from_secs(60)),
         ..order(Level::L2)
     })
     .await;

@@ -56,14 +56,9 @@ pub fn late(command: &Command, now: Timestamp, slas: &Slas) -> Option<Late> {
     let sla = slas.of(command.level())?;
     let is_in_time = command
         .created_at()
-        .is_some_and(|created| now < after(created, sla));
+        .is_some_and(|created| now < created.after(sla));
     if is_in_time || !command.lifecycle.is_open() {
         return None;
     }
     Some(command.level().raised().map_or(Late::Fail, Late::Raise))
-}
-
-fn after(at: Timestamp, by: Duration) -> Timestamp {
-    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(at.as_micros().saturating_add(micros))
 }
