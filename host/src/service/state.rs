@@ -58,6 +58,7 @@ impl Service {
             transition_history: transition_history.collect(),
             valid_next_states: next.collect(),
             command_in_force: self.command_in_force(&tenant).await,
+            failed_gate: self.failed_gate(&tenant),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The operational state of a tenant.
 
 use super::{
+    daemon::not_started,
     table::{Table, fields},
     text::{list, one_line, or_nothing},
 };
@@ -16,6 +17,7 @@ pub(in crate::cli) fn state(state: &State) -> String {
         ("degraded by", list(&state.degradation_reasons)),
         ("stop command", or_nothing(in_force(state).as_deref())),
     ]);
+    let why = not_started(&state.tenant, state.failed_gate.as_ref());
     let past = Table::new(["AT", "FROM", "TO", "KIND", "TRIGGER"])
         .rows(&state.transition_history, |transition| {
             [
@@ -32,7 +34,21 @@ pub(in crate::cli) fn state(state: &State) -> String {
             [next.to_state.clone(), next.trigger.clone()]
         })
         .to_text("no other state may follow before the next boot");
-    format!("{now}\n{past}\n{next}")
+    format!("{now}{why}\n{past}\n{next}{}", way_on(state))
+}
+
+/// What lets it take work again.
+fn way_on(state: &State) -> String {
+    let tenant = one_line(&state.tenant);
+    let reset = match state.command_in_force.as_ref().map(|command| command.on.as_str()) {
+        None => String::new(),
+        Some("host") => "`kora state reset --host` lifts the stop command, then ".to_owned(),
+        Some(_) => format!("`kora state reset --tenant {tenant}` lifts the stop command, then "),
+    };
+    match state.primary_state.as_str() {
+        "paused" => format!("\n{reset}`kora state resume --tenant {tenant}` lets it take work again\n"),
+        _ => String::new(),
+    }
 }
 
 fn in_force(state: &State) -> Option<String> {
@@ -63,7 +79,7 @@ pub(in crate::cli) fn changed(changed: &StateChanged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::api::{CommandInForce, NextState, Transition};
+    use crate::service::api::{CommandInForce, Gate, NextState, Transition};
 
     #[test]
     fn the_state_is_shown_with_its_past_and_future() {
@@ -92,6 +108,7 @@ mod tests {
                 kind: "drain".to_owned(),
                 action: "drain_current_finish".to_owned(),
             }),
+            failed_gate: None,
         };
         insta::assert_snapshot!(state(&paused), @r"
         tenant        acme
@@ -106,7 +123,37 @@ mod tests {
 
         MAY BECOME  BY
         ready       operator clears
+
+        `kora state reset --host` lifts the stop command, then `kora state resume --tenant acme` lets it take work again
         ");
+    }
+
+    #[test]
+    fn a_tenant_that_did_not_start_says_why() {
+        let stopped = State {
+            tenant: "acme".to_owned(),
+            primary_state: "stopped".to_owned(),
+            claim_permission: "none".to_owned(),
+            degradation_reasons: vec![],
+            is_degraded: false,
+            state_entered_at: None,
+            transition_history: vec![],
+            valid_next_states: vec![],
+            command_in_force: None,
+            failed_gate: Some(Gate {
+                gate_id: "tenant_identity".to_owned(),
+                gate_class: "invariant".to_owned(),
+                outcome: "fail".to_owned(),
+                attempts: 1,
+                elapsed_ms: 1,
+                detail: "tenant `acme` has no identity".to_owned(),
+            }),
+        };
+        let shown = state(&stopped);
+        assert!(
+            shown.contains("\nacme did not start: `tenant_identity`, tenant `acme` has no identity\n"),
+            "{shown}"
+        );
     }
 
     #[test]
