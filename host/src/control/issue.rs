@@ -267,17 +267,17 @@ impl Inner {
             ..Clearing::default()
         };
         for document in page {
-            match self.cleared(document, reset) {
-                Some(Cleared::Command(document, command)) => {
-                    clearing.superseded.push(command.record.command_id);
-                    clearing
-                        .tellings
-                        .push(told(&command, reset.record.issuer.clone()));
-                    clearing.changes.push(Change::PutDocument(document));
-                }
-                Some(Cleared::Unread(document)) => clearing.changes.push(Change::PutDocument(document)),
+            let Some(cleared) = self.cleared(document, reset) else {
                 // Those that hold nothing come last.
-                None => clearing.is_all = true,
+                clearing.is_all = true;
+                continue;
+            };
+            clearing.changes.push(Change::PutDocument(cleared.document));
+            if let Some(command) = cleared.command {
+                clearing.superseded.push(command.record.command_id);
+                clearing
+                    .tellings
+                    .push(told(&command, reset.record.issuer.clone()));
             }
         }
         Ok(clearing)
@@ -287,7 +287,10 @@ impl Inner {
         match read(document) {
             Found::Unreadable(document) => {
                 let is_lifted = document.status.parse().is_ok_and(Lifecycle::is_lifted);
-                (!is_lifted).then(|| Cleared::Unread(cleared_unread(document)))
+                (!is_lifted).then(|| Cleared {
+                    document: cleared_unread(document),
+                    command: None,
+                })
             }
             Found::Readable(stored) => {
                 let mut command = stored.command;
@@ -296,15 +299,19 @@ impl Inner {
                 }
                 command.record.superseded_by = Some(reset.record.command_id);
                 let command = command.advanced(Lifecycle::Superseded, self.clock.now()).ok()?;
-                Some(Cleared::Command(written(&command, stored.revision + 1), command))
+                Some(Cleared {
+                    document: written(&command, stored.revision + 1),
+                    command: Some(command),
+                })
             }
         }
     }
 }
 
-enum Cleared {
-    Command(Document, Command),
-    Unread(Document),
+/// What a reset makes of a document; the command, if it can be read.
+struct Cleared {
+    document: Document,
+    command: Option<Command>,
 }
 
 /// A reset is carried out by being written.
