@@ -14,6 +14,7 @@ mod rim;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod ticketing;
 mod upkeep;
 mod wire;
 
@@ -152,6 +153,7 @@ async fn stop(running: Running, ending: &Ending) {
     running.stop_watching.cancel();
     service.note_all_stopped();
     service.plugins.retire_all().await;
+    service.tickets.join().await;
     service.tenants.join().await;
     service.identities.join().await;
     service.states.close().await;

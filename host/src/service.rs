@@ -11,6 +11,7 @@ mod problem;
 mod state;
 mod status;
 mod tenants;
+mod tickets;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,6 +30,7 @@ use crate::{
     state::States,
     store::Store,
     telemetry::{LoggingHandle, Metrics},
+    tickets::Tickets,
 };
 
 pub use plugins::{PluginTurn, plugin_policy};
@@ -101,6 +103,8 @@ pub struct Parts {
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
     pub identities: Identities,
+    /// The tickets and the ledger.
+    pub tickets: Tickets,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

@@ -30,6 +30,7 @@ use crate::{
     store::{Batch, Change, EventFilter, KvScope, Order, Store},
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
+    tickets::Tickets,
 };
 
 /// What all keys and values of one plugin for one tenant may take: enough for counters and cursors, too little for a
@@ -51,6 +52,7 @@ pub struct Port {
     pub states: Arc<States>,
     pub tenants: OnceLock<Tenants>,
     pub identities: OnceLock<Identities>,
+    pub tickets: OnceLock<Tickets>,
     pub coordinator: CoordinatorHandle,
     pub announcements: Arc<Announcements>,
 }
