@@ -28,6 +28,7 @@ mod registration;
 mod registry;
 mod services;
 mod settings;
+mod ticket_call;
 
 pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine};
 pub use cache::Cache;
@@ -50,3 +51,6 @@ pub use registration::{
     Registration, RestartRegistration, TaskRegistration,
 };
 pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};
+pub use ticket_call::{
+    AllocateCall, ClaimCall, ListRequest, RefreshCall, ReleaseCall, ResolveCall, StepCall, TicketCall,
+};

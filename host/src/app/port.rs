@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     announcements::{Announcement, Announcements},
+    ticketing::answer_plugin,
     wire,
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     domain::{Clock, DegradationReason, PluginName, ProviderId, TenantId},
     events::{AppendRequest, EventLog, Writer},
     identity::Identities,
-    plugin::{HostPort, MetricKind, PluginIdentity, PortError},
+    plugin::{HostPort, MetricKind, PluginIdentity, PortError, TicketCall},
     secrets::{SecretError, Secrets},
     state::{HISTORY_LEN, States},
     store::{Batch, Change, EventFilter, KvScope, Order, Store},
@@ -371,5 +372,16 @@ impl HostPort for Port {
             Ok(Err(error)) => Err(PortError::Failed(error.to_string())),
             Err(_) => Err(PortError::Failed("reading the secret failed".to_owned())),
         }
+    }
+
+    async fn tickets(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        call: TicketCall,
+    ) -> Result<Value, PortError> {
+        let not_yet = || PortError::Unavailable("the host has no tickets yet".to_owned());
+        let tickets = self.tickets.get().ok_or_else(not_yet)?;
+        answer_plugin(tickets, from, tenant, call).await
     }
 }

@@ -169,12 +169,38 @@ mod tests {
 
     #[test]
     fn a_ticket_is_shown_with_its_last_attempt_and_its_body() {
-        insta::assert_snapshot!(ticket(&answered()), @"");
+        insta::assert_snapshot!(ticket(&answered()), @r"
+        ticket       00000000-0000-0000-0000-000000000000
+        tenant       acme
+        title        answer\u{1b} the letter
+        status       failed_retryable
+        priority     high
+        criticality  -
+        made by      operator uid:0
+        assigned to  -
+        claims       2
+        attempts     1
+        failures     1
+        not before   2026-11-20T10:05:00Z
+        made         2026-11-20T09:00:00Z
+        changed      2026-11-20T10:00:00Z
+
+        last ended  failed_retryable
+        at          2026-11-20T10:00:00Z
+        summary     no stamps
+        model tier  -
+
+        It lies
+        on the desk.
+        ");
     }
 
     #[test]
     fn tickets_are_one_on_a_line() {
-        insta::assert_snapshot!(tickets(&[answered()]), @"");
+        insta::assert_snapshot!(tickets(&[answered()]), @r"
+        TICKET                                STATUS            PRIORITY  CLAIMS  FENCE  NOT BEFORE            TITLE
+        00000000-0000-0000-0000-000000000000  failed_retryable  high      2       -      2026-11-20T10:05:00Z  answer\u{1b} the letter
+        ");
         assert_eq!(tickets(&[]), "no tickets\n");
     }
 
