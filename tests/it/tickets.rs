@@ -179,7 +179,15 @@ fn a_plugin_does_the_tickets_of_its_tenant_and_nothing_under_a_claim_that_is_ove
         let text = |field: &str| report[field].as_str().unwrap_or("-").to_owned();
         format!("{}: {}: {}\n", text("what"), text("kind"), text("error"))
     };
-    insta::assert_snapshot!(told.iter().map(line).collect::<String>(), @"");
+    insta::assert_snapshot!(told.iter().map(line).collect::<String>(), @r"
+    claim of a foreign ticket: TenantNotServed: the plugin does not act for the tenant `globex`
+    the same once more: -: -
+    refresh: -: -
+    operation: -: -
+    resolve: -: -
+    release what is resolved: Conflict: the claim with the fence token 1 is over: the ticket is `completed`
+    operation of what is resolved: Conflict: the claim with the fence token 1 is over: the ticket is `completed`
+    ");
     let shown = host.json(&["tickets", "show", &text(&made["ticket_id"]), "--tenant", "acme"]);
     assert_eq!(shown["sea_status"], "completed");
     assert_eq!(shown["last_resolution"]["model_tier_used"], "small");
