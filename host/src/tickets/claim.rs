@@ -1,5 +1,7 @@
 //! Claiming: a given ticket, or the next one by rank that is due.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::{
@@ -16,7 +18,7 @@ use crate::{
     },
     engine::{
         operation::Operation,
-        ticket::{CONTRACT_VERSION, ClaimResult, Grant, TicketStatus},
+        ticket::{CONTRACT_VERSION, ClaimResult, Criticality, Grant, TicketStatus},
     },
     store::{Collection, DocumentFilter, DocumentOrder},
 };
@@ -72,6 +74,9 @@ impl From<Refusal> for ClaimAnswer {
         }
     }
 }
+
+/// What the guards said in one look at the candidates: many tickets are of few sorts.
+type Asked = BTreeMap<Criticality, Option<Refusal>>;
 
 /// What one try at one ticket came to.
 enum Try {
@@ -154,7 +159,7 @@ impl Inner {
                 self.expire(&found, now).await?;
                 continue;
             }
-            match self.try_claim(&found, holder, now).await? {
+            match self.try_claim(&found, holder, now, &mut Asked::new()).await? {
                 Try::Claimed(claimed) => return Ok(ClaimAnswer::Claimed(claimed)),
                 Try::Refused(answer) => return Ok(answer),
                 Try::Lost => {}
@@ -169,8 +174,9 @@ impl Inner {
             let now = self.clock.now();
             let candidates = self.candidates(tenant, limit, now).await?;
             let (read, mut refused, mut lost) = (candidates.len(), None, false);
+            let mut asked = Asked::new();
             for candidate in candidates {
-                match self.try_claim(&candidate, holder, now).await? {
+                match self.try_claim(&candidate, holder, now, &mut asked).await? {
                     Try::Claimed(claimed) => return Ok(ClaimAnswer::Claimed(claimed)),
                     Try::Refused(answer) => refused = refused.or(Some(answer)),
                     Try::Lost => lost = true,
@@ -217,8 +223,9 @@ impl Inner {
         found: &StoredTicket,
         holder: &Actor,
         now: Timestamp,
+        asked: &mut Asked,
     ) -> Result<Try, TicketError> {
-        if let Some(answer) = self.refusal(found).await {
+        if let Some(answer) = self.refusal(found, asked).await {
             return Ok(Try::Refused(answer));
         }
         let grant = Grant {
@@ -248,7 +255,7 @@ impl Inner {
     }
 
     /// Why this ticket is not to be had, if it is not.
-    async fn refusal(&self, found: &StoredTicket) -> Option<ClaimAnswer> {
+    async fn refusal(&self, found: &StoredTicket, asked: &mut Asked) -> Option<ClaimAnswer> {
         let (tenant, ticket) = (&found.tenant, &found.ticket);
         if let Err(result) = ticket.may_be_claimed_by(self.agents.agent_of(tenant)) {
             let detail = why(result, ticket.status);
@@ -263,9 +270,20 @@ impl Inner {
             }
             Ok(_) => {}
         }
+        let criticality = ticket.criticality();
+        if !asked.contains_key(&criticality) {
+            let answer = self.guards_refuse(tenant, criticality).await;
+            asked.insert(criticality, answer);
+        }
+        let refusal = asked.get(&criticality).cloned().flatten();
+        refusal.map(ClaimAnswer::from)
+    }
+
+    async fn guards_refuse(&self, tenant: &TenantId, criticality: Criticality) -> Option<Refusal> {
         for guard in &self.guards {
-            if let Some(refusal) = guard.refuses(tenant, ticket.criticality()).await {
-                return Some(refusal.into());
+            let refusal = guard.refuses(tenant, criticality).await;
+            if refusal.is_some() {
+                return refusal;
             }
         }
         None

@@ -84,6 +84,16 @@ pub enum TicketError {
     Interrupted(#[from] Interrupted),
 }
 
+impl TicketError {
+    /// Whether the store could not answer, whatever was asked of it.
+    pub const fn is_of_the_store(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(_) | Self::Commit(CommitError::Store(_)) | Self::Interrupted(_)
+        )
+    }
+}
+
 impl From<RefreshError> for TicketError {
     fn from(error: RefreshError) -> Self {
         match error {

@@ -92,10 +92,10 @@ impl Inner {
     /// Listeners hear of a resume a moment after it; whoever claims just then must hear of it as well.
     fn hear_of_resumes(&self, tenant: &TenantId) {
         let history = self.states.history(tenant, usize::MAX).unwrap_or_default();
-        let resumes = history.iter().filter(|record| {
+        let newest = history.iter().rev().find(|record| {
             record.from_state == PrimaryState::Paused && record.to_state == PrimaryState::Ready
         });
-        if let Some(resume) = resumes.last() {
+        if let Some(resume) = newest {
             self.pace.resumed(tenant, resume.at);
         }
     }

@@ -42,14 +42,16 @@ impl Inner {
             let is_last = page.len() < PAGE as usize;
             let before = taken;
             for document in page {
-                let found = match StoredTicket::read(document) {
-                    Ok(found) => found,
-                    Err(error) => {
-                        tracing::error!(%error, "a ticket cannot be swept");
-                        continue;
-                    }
+                let swept = match StoredTicket::read(document) {
+                    Ok(found) => self.expire(&found, now).await,
+                    Err(error) => Err(error),
                 };
-                taken += usize::from(self.expire(&found, now).await?);
+                match swept {
+                    Ok(swept) => taken += usize::from(swept),
+                    Err(error) if error.is_of_the_store() => return Err(error),
+                    // One that is broken must not keep the others from being swept.
+                    Err(error) => tracing::error!(%error, "a ticket cannot be swept"),
+                }
             }
             if is_last || taken == before {
                 return Ok(taken);
