@@ -15,6 +15,7 @@ mod rim;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod ticketing;
 mod upkeep;
 mod wire;
 
@@ -153,6 +154,7 @@ async fn stop(running: Running, ending: &Ending) {
     running.stop_watching.cancel();
     service.note_all_stopped();
     service.plugins.retire_all().await;
+    service.tickets.join().await;
     service.tenants.join().await;
     service.identities.join().await;
     service.controls.join().await;

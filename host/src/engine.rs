@@ -2,7 +2,9 @@
 
 pub mod chain;
 pub mod control;
+pub mod operation;
 pub mod payload;
+pub mod ticket;
 pub mod transition;
 pub mod trigger;
 pub mod vocabulary;

@@ -7,6 +7,7 @@ pub mod store;
 pub mod events;
 pub mod state;
 pub mod tenants;
+pub mod tickets;
 
 pub mod control;
 

@@ -13,6 +13,7 @@ mod problem;
 mod state;
 mod status;
 mod tenants;
+mod tickets;
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,7 @@ use crate::{
     state::States,
     store::Store,
     telemetry::{LoggingHandle, Metrics},
+    tickets::Tickets,
 };
 
 pub use plugin_settings::plugin_setting_problems;
@@ -110,6 +112,8 @@ pub struct Parts {
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
     pub identities: Identities,
+    /// The tickets and the ledger.
+    pub tickets: Tickets,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

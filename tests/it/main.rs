@@ -14,4 +14,5 @@ mod pairs;
 mod panics;
 mod state;
 mod steering;
+mod tickets;
 mod trespass;

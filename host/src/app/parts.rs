@@ -20,6 +20,7 @@ use super::{
     observers::Observers,
     port::Port,
     providers::PluginProviders,
+    ticketing::{TenantAgents, ticket_rules},
     upkeep::{self, Upkeep},
 };
 use crate::{
@@ -44,6 +45,7 @@ use crate::{
     },
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
+    tickets::{Tickets, TicketsParts},
 };
 
 /// How many records at the end of each chain are checked before the host goes on: what a crash can have hurt.
@@ -135,6 +137,7 @@ pub async fn open(
         states: states.clone(),
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
+        tickets: OnceLock::new(),
         coordinator: handle.clone(),
         announcements: announced.clone(),
     });
@@ -156,8 +159,17 @@ pub async fn open(
         registry: plugins.clone(),
         config: config.clone(),
     });
-    let identities = Identities::new(store.clone(), journal, providers, clock);
-    wire(&port, &log, &tenants, &identities);
+    let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
+    let tickets = Tickets::new(TicketsParts {
+        store: store.clone(),
+        journal,
+        clock,
+        states: states.clone(),
+        agents: Arc::new(TenantAgents(tenants.clone())),
+        guards: Vec::new(),
+        rules: ticket_rules(&config.load()),
+    });
+    wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
         config,
@@ -170,6 +182,7 @@ pub async fn open(
         controls,
         tenants,
         identities,
+        tickets,
         plugins,
         coordinator: handle,
         logging,
@@ -192,9 +205,10 @@ pub async fn open(
 }
 
 /// The parts that need each other.
-fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities) {
-    let first_time =
-        port.tenants.set(tenants.clone()).is_ok() && port.identities.set(identities.clone()).is_ok();
+fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities, tickets: &Tickets) {
+    let first_time = port.tenants.set(tenants.clone()).is_ok()
+        && port.identities.set(identities.clone()).is_ok()
+        && port.tickets.set(tickets.clone()).is_ok();
     debug_assert!(first_time, "a port is wired once");
     let identities = identities.clone();
     log.set_generation_of(move |tenant: &TenantId| identities.slots().generation(tenant));

@@ -12,4 +12,5 @@ pub(super) mod status;
 mod table;
 pub(super) mod tenants;
 pub(super) mod text;
+pub(super) mod tickets;
 pub(super) mod verify;

@@ -3,6 +3,9 @@
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
 mod control;
+mod tickets;
+
+pub use tickets::*;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,6 +82,36 @@ pub enum Call {
     /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// Makes a ticket: [`Ticket`].
+    #[serde(rename = "tickets.create")]
+    TicketsCreate(CreateTicket),
+    /// Tickets, the newest first: an array of [`Ticket`] without their bodies.
+    #[serde(rename = "tickets.list")]
+    TicketsList(ListTickets),
+    /// One ticket, whole: [`Ticket`].
+    #[serde(rename = "tickets.show")]
+    TicketsShow(OneTicket),
+    /// Claims a ticket: [`ClaimAnswer`].
+    #[serde(rename = "tickets.claim")]
+    TicketsClaim(ClaimTicket),
+    /// Makes a claim last longer: [`Ticket`].
+    #[serde(rename = "tickets.refresh")]
+    TicketsRefresh(RefreshTicket),
+    /// Gives a ticket back: [`Ticket`].
+    #[serde(rename = "tickets.release")]
+    TicketsRelease(ReleaseTicket),
+    /// Says how an attempt ended: [`Ticket`].
+    #[serde(rename = "tickets.resolve")]
+    TicketsResolve(ResolveTicket),
+    /// Opens a ticket again: [`Ticket`].
+    #[serde(rename = "tickets.reopen")]
+    TicketsReopen(OneTicket),
+    /// Says whose a ticket is to do: [`Ticket`].
+    #[serde(rename = "tickets.assign")]
+    TicketsAssign(AssignTicket),
+    /// Rows of the operation ledger, the newest first: an array of [`Operation`].
+    #[serde(rename = "operations.list")]
+    OperationsList(ListOperations),
     /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),
