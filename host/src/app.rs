@@ -4,6 +4,7 @@ mod announcements;
 mod boot;
 mod boot_check;
 mod chain_care;
+mod control;
 mod journal;
 mod listeners;
 mod observers;
@@ -15,6 +16,7 @@ mod rim;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod ticketing;
 mod upkeep;
 mod wire;
 
@@ -153,8 +155,11 @@ async fn stop(running: Running, ending: &Ending) {
     running.stop_watching.cancel();
     service.note_all_stopped();
     service.plugins.retire_all().await;
+    service.tickets.join().await;
     service.tenants.join().await;
     service.identities.join().await;
+    service.controls.join().await;
+    service.controls.exited().await;
     service.states.close().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),

@@ -41,7 +41,7 @@ pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
     Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS, PluginSection,
-    PluginsSection, ProviderChoice, Sections, StoreSection, TenantSection, Tier,
+    PluginsSection, ProviderChoice, Sections, StoreSection, TenantSection, TicketsSection, Tier,
 };
 pub use settings::Origin;
 

@@ -9,6 +9,9 @@ pub mod disk;
 pub mod events;
 pub mod state;
 pub mod tenants;
+pub mod tickets;
+
+pub mod control;
 
 pub mod plugin;
 

@@ -28,6 +28,7 @@ mod registration;
 mod registry;
 mod services;
 mod settings;
+mod ticket_call;
 
 pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine};
 pub use cache::Cache;
@@ -53,3 +54,6 @@ pub use registration::{
 };
 pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};
 pub use settings::{SettingFault, check as check_settings, setting_faults};
+pub use ticket_call::{
+    AllocateCall, ClaimCall, ListRequest, RefreshCall, ReleaseCall, ResolveCall, StepCall, TicketCall,
+};

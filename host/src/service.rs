@@ -3,6 +3,7 @@
 pub mod api;
 mod checkpoints;
 mod config;
+mod control;
 mod dispatch;
 mod entries;
 mod events;
@@ -13,6 +14,7 @@ mod problem;
 mod state;
 mod status;
 mod tenants;
+mod tickets;
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     checkpoints::Checkpoints,
     config::{Config, ConfigProblems},
+    control::Controls,
     coordinator::{CoordinatorHandle, HostState},
     disk::DiskWatch,
     domain::{Actor, ActorKind, TenantId},
@@ -36,6 +39,7 @@ use crate::{
     state::States,
     store::Store,
     telemetry::{LoggingHandle, Metrics},
+    tickets::Tickets,
 };
 
 pub use plugin_settings::plugin_setting_problems;
@@ -105,10 +109,14 @@ pub struct Parts {
     pub log: Arc<EventLog>,
     /// The operational states.
     pub states: Arc<States>,
+    /// The stop commands.
+    pub controls: Controls,
     /// The tenants.
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
     pub identities: Identities,
+    /// The tickets and the ledger.
+    pub tickets: Tickets,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

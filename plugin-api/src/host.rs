@@ -171,6 +171,13 @@ macro_rules! table {
     };
 }
 
+mod tickets;
+
+pub use tickets::{
+    ClaimAnswer, Operation, RetryReason, Ticket, TicketClaim, TicketEnding, TicketProgress, TicketQuery,
+    TicketResolution,
+};
+
 impl Host {
     table!(clock_table, clock1, Clock);
     table!(config_table, config1, Config);

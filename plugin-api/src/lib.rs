@@ -68,8 +68,9 @@ pub use config::Config;
 pub use daemon::{BackgroundDaemon, Daemon, Overlap, RestartPolicy};
 pub use error::{ErrorKind, PluginError, Result};
 pub use host::{
-    Appended, DaemonHealth, DaemonStatus, DegradationReason, EventQuery, Host, HostInfo, OperationalState,
-    ServedTenant, Transition,
+    Appended, ClaimAnswer, DaemonHealth, DaemonStatus, DegradationReason, EventQuery, Host, HostInfo,
+    Operation, OperationalState, RetryReason, ServedTenant, Ticket, TicketClaim, TicketEnding,
+    TicketProgress, TicketQuery, TicketResolution, Transition,
 };
 pub use identity::{IdentityProvider, Snapshot};
 pub use listener::{Event, Listener, StateChange, Subscription};

@@ -3,6 +3,7 @@
 mod admission;
 mod checkpoints;
 mod command_line;
+mod control;
 mod coordinator;
 mod drop_in;
 mod events;
@@ -14,4 +15,5 @@ mod pairs;
 mod panics;
 mod state;
 mod steering;
+mod tickets;
 mod trespass;

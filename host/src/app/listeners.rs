@@ -10,9 +10,11 @@ use crate::{
     plugin::{Notice, Registry},
     service::Service,
     state::{Listener, Transition},
+    tickets::StateWatch,
 };
 
 const PLUGINS: &str = "plugins";
+const TICKETS: &str = "tickets";
 
 /// Tells plugins of everything from now on.
 pub fn wire(service: &Arc<Service>) {
@@ -20,6 +22,9 @@ pub fn wire(service: &Arc<Service>) {
         plugins: service.plugins.clone(),
     });
     service.states.listen(PLUGINS, told);
+    service
+        .states
+        .listen(TICKETS, Arc::new(StateWatch(service.tickets.clone())));
     let (plugins, metrics) = (service.plugins.clone(), service.metrics.clone());
     let mut subscription = service.log.subscribe();
     let forward = async move {

@@ -14,20 +14,24 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
+    control::{CoordinatorExit, NoWork},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
     port::Port,
     providers::PluginProviders,
+    ticketing::{TenantAgents, ticket_rules},
     upkeep::{self, Upkeep},
 };
 use crate::{
     checkpoints::{CheckpointFiles, CheckpointParts, Checkpoints, KeyFile, name_of_machine},
     config::Config,
+    control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
     disk::{DiskWatch, Places},
     domain::{Clock, SystemClock, TenantId},
     engine::{
+        control::Slas,
         transition::{GateClass, GateOutcome, GateReport},
         vocabulary::Vocabulary,
     },
@@ -36,13 +40,14 @@ use crate::{
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service},
-    state::{ReasonGuard, States},
+    state::{AllGuards, ReasonGuard, States},
     store::{
         Store, StoreError,
         sqlite::{SqliteOptions, SqliteStore},
     },
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
+    tickets::{Tickets, TicketsParts},
 };
 
 /// How many records at the end of each chain are checked before the host goes on: what a crash can have hurt.
@@ -106,7 +111,12 @@ pub async fn open(
 
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
-    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(ReasonGuard)));
+    let book = CommandBook::new(store.clone(), clock.clone());
+    let guards = AllGuards::new(vec![
+        Arc::new(ReasonGuard),
+        Arc::new(StopGuard::new(book.clone())),
+    ]);
+    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
     let options = Options {
         honour_fatal: config.coordinator.honour_fatal,
@@ -129,6 +139,7 @@ pub async fn open(
         states: states.clone(),
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
+        tickets: OnceLock::new(),
         coordinator: handle.clone(),
         announcements: announced.clone(),
     });
@@ -136,13 +147,32 @@ pub async fn open(
     let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
+    let controls = Controls::new(ControlParts {
+        book,
+        journal: journal.clone(),
+        clock: clock.clone(),
+        states: states.clone(),
+        work: Arc::new(NoWork),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
+    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
     });
-    let identities = Identities::new(store.clone(), journal, providers, clock.clone());
+    let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
+    let tickets = Tickets::new(TicketsParts {
+        store: store.clone(),
+        journal,
+        clock: clock.clone(),
+        states: states.clone(),
+        agents: Arc::new(TenantAgents(tenants.clone())),
+        guards: Vec::new(),
+        rules: ticket_rules(&config.load()),
+    });
     let (checkpoints, disk) = chain_keepers(&config.load(), &store, clock)?;
-    wire(&port, &log, &tenants, &identities);
+    wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
         config,
@@ -152,8 +182,10 @@ pub async fn open(
         store,
         log,
         states,
+        controls,
         tenants,
         identities,
+        tickets,
         plugins,
         coordinator: handle,
         logging,
@@ -204,9 +236,10 @@ fn chain_keepers(
 }
 
 /// The parts that need each other.
-fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities) {
-    let first_time =
-        port.tenants.set(tenants.clone()).is_ok() && port.identities.set(identities.clone()).is_ok();
+fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities, tickets: &Tickets) {
+    let first_time = port.tenants.set(tenants.clone()).is_ok()
+        && port.identities.set(identities.clone()).is_ok()
+        && port.tickets.set(tickets.clone()).is_ok();
     debug_assert!(first_time, "a port is wired once");
     let identities = identities.clone();
     log.set_generation_of(move |tenant: &TenantId| identities.slots().generation(tenant));

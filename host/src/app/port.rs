@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     announcements::{Announcement, Announcements},
+    ticketing::answer_plugin,
     wire,
 };
 use crate::{
@@ -24,12 +25,13 @@ use crate::{
     domain::{Clock, DegradationReason, PluginName, ProviderId, TenantId},
     events::{AppendRequest, EventLog, Writer},
     identity::Identities,
-    plugin::{HostPort, MetricKind, PluginIdentity, PortError},
+    plugin::{HostPort, MetricKind, PluginIdentity, PortError, TicketCall},
     secrets::{SecretError, Secrets},
     state::{HISTORY_LEN, States},
     store::{Batch, Change, EventFilter, KvScope, Order, Store},
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
+    tickets::Tickets,
 };
 
 /// What all keys and values of one plugin for one tenant may take: enough for counters and cursors, too little for a
@@ -51,6 +53,7 @@ pub struct Port {
     pub states: Arc<States>,
     pub tenants: OnceLock<Tenants>,
     pub identities: OnceLock<Identities>,
+    pub tickets: OnceLock<Tickets>,
     pub coordinator: CoordinatorHandle,
     pub announcements: Arc<Announcements>,
 }
@@ -362,5 +365,16 @@ impl HostPort for Port {
             Ok(Err(error)) => Err(PortError::Failed(error.to_string())),
             Err(_) => Err(PortError::Failed("reading the secret failed".to_owned())),
         }
+    }
+
+    async fn tickets(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        call: TicketCall,
+    ) -> Result<Value, PortError> {
+        let not_yet = || PortError::Unavailable("the host has no tickets yet".to_owned());
+        let tickets = self.tickets.get().ok_or_else(not_yet)?;
+        answer_plugin(tickets, from, tenant, call).await
     }
 }

@@ -9,8 +9,9 @@ use clap::{
 
 use super::command::{
     boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, daemon::DaemonArguments,
-    events::EventsCommand, identity::IdentityCommand, init::InitArguments, plugins::PluginsCommand,
-    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
+    events::EventsCommand, identity::IdentityCommand, init::InitArguments, operations::OperationsCommand,
+    plugins::PluginsCommand, reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
+    tickets::TicketsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -115,6 +116,12 @@ pub(super) enum Command {
     /// See and change the operational state of a tenant
     #[command(subcommand)]
     State(StateCommand),
+    /// Make, claim and resolve tickets
+    #[command(subcommand)]
+    Tickets(TicketsCommand),
+    /// See what was done for tickets, step by step
+    #[command(subcommand)]
+    Operations(OperationsCommand),
     /// Read, check, export and append events
     #[command(subcommand)]
     Events(EventsCommand),

@@ -40,6 +40,8 @@ pub struct Sections {
     pub checkpoints: CheckpointsSection,
     /// `[disk]`.
     pub disk: DiskSection,
+    /// `[tickets]`.
+    pub tickets: TicketsSection,
 }
 
 impl Sections {
@@ -196,6 +198,31 @@ impl Default for StoreSection {
     fn default() -> Self {
         Self {
             path: "data/kora.db".into(),
+        }
+    }
+}
+
+/// `[tickets]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TicketsSection {
+    /// How long a claim lasts.
+    pub lease_seconds: u64,
+    /// How often claims are looked for that ran out.
+    pub sweep_seconds: u64,
+    /// How long claims are spaced after a resume.
+    pub ramp_seconds: u64,
+    /// The least time between two of them.
+    pub ramp_spacing_seconds: u64,
+}
+
+impl Default for TicketsSection {
+    fn default() -> Self {
+        Self {
+            lease_seconds: 600,
+            sweep_seconds: 5,
+            ramp_seconds: 3600,
+            ramp_spacing_seconds: 30,
         }
     }
 }

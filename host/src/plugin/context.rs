@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::ticket_call::TicketCall;
 use crate::domain::{Clock, Digest, PluginName, TenantId};
 
 /// Which code it is, as it stands in the source of every event that the plugin appends.
@@ -40,6 +41,7 @@ pub enum Permission {
     State,
     Kv,
     Secrets,
+    Tickets,
 }
 
 /// What the manifest asked for and the host grants.
@@ -54,6 +56,8 @@ pub struct Grants {
     pub kv: bool,
     /// `secrets/1`.
     pub secrets: bool,
+    /// `tickets/1`.
+    pub tickets: bool,
     /// The secrets that the manifest names; no other can be asked for.
     pub secret_names: Vec<String>,
 }
@@ -65,6 +69,7 @@ impl Grants {
             Permission::State => self.state,
             Permission::Kv => self.kv,
             Permission::Secrets => self.secrets,
+            Permission::Tickets => self.tickets,
         }
     }
 }
@@ -83,6 +88,7 @@ pub enum Service {
     Secrets,
     Metrics,
     IdentityControl,
+    Tickets,
 }
 
 impl Service {
@@ -92,6 +98,7 @@ impl Service {
             Self::State => Some(Permission::State),
             Self::Kv => Some(Permission::Kv),
             Self::Secrets => Some(Permission::Secrets),
+            Self::Tickets => Some(Permission::Tickets),
             Self::Log
             | Self::Clock
             | Self::Config
@@ -234,6 +241,13 @@ pub trait HostPort: Send + Sync + 'static {
         tenant: Option<TenantId>,
         name: String,
     ) -> Result<Vec<u8>, PortError>;
+    /// Something with tickets or the ledger.
+    async fn tickets(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        call: TicketCall,
+    ) -> Result<Value, PortError>;
 }
 
 /// What kind of metric.

@@ -2,8 +2,15 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod control;
+mod tickets;
+
+pub use tickets::*;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,6 +67,15 @@ pub enum Call {
     /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// Gives a stop command: [`CommandIssued`].
+    #[serde(rename = "state.stop")]
+    StateStop(Stop),
+    /// Lifts the stop commands on a tenant or on the host: [`CommandIssued`].
+    #[serde(rename = "state.reset")]
+    StateReset(Reset),
+    /// The stop commands on a tenant or on the host: [`Commands`].
+    #[serde(rename = "state.commands")]
+    StateCommands(Whom),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
@@ -69,6 +85,36 @@ pub enum Call {
     /// Signs where a chain ends now, or where all do without a tenant: an array of [`Checkpoint`].
     #[serde(rename = "events.checkpoint")]
     EventsCheckpoint(MaybeTenant),
+    /// Makes a ticket: [`Ticket`].
+    #[serde(rename = "tickets.create")]
+    TicketsCreate(CreateTicket),
+    /// Tickets, the newest first: an array of [`Ticket`] without their bodies.
+    #[serde(rename = "tickets.list")]
+    TicketsList(ListTickets),
+    /// One ticket, whole: [`Ticket`].
+    #[serde(rename = "tickets.show")]
+    TicketsShow(OneTicket),
+    /// Claims a ticket: [`ClaimAnswer`].
+    #[serde(rename = "tickets.claim")]
+    TicketsClaim(ClaimTicket),
+    /// Makes a claim last longer: [`Ticket`].
+    #[serde(rename = "tickets.refresh")]
+    TicketsRefresh(RefreshTicket),
+    /// Gives a ticket back: [`Ticket`].
+    #[serde(rename = "tickets.release")]
+    TicketsRelease(ReleaseTicket),
+    /// Says how an attempt ended: [`Ticket`].
+    #[serde(rename = "tickets.resolve")]
+    TicketsResolve(ResolveTicket),
+    /// Opens a ticket again: [`Ticket`].
+    #[serde(rename = "tickets.reopen")]
+    TicketsReopen(OneTicket),
+    /// Says whose a ticket is to do: [`Ticket`].
+    #[serde(rename = "tickets.assign")]
+    TicketsAssign(AssignTicket),
+    /// Rows of the operation ledger, the newest first: an array of [`Operation`].
+    #[serde(rename = "operations.list")]
+    OperationsList(ListOperations),
     /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),
@@ -478,6 +524,9 @@ pub struct State {
     pub state_entered_at: Option<String>,
     pub transition_history: Vec<Transition>,
     pub valid_next_states: Vec<NextState>,
+    /// The stop command that counts, on the tenant or on the host.
+    #[serde(default)]
+    pub command_in_force: Option<CommandInForce>,
     /// If it did not come up: the boot gate that failed, and why.
     #[serde(default)]
     pub failed_gate: Option<Gate>,

@@ -177,10 +177,16 @@ impl Service {
     /// Holds the state of each tenant, `booting` or as it was before a restart.
     pub async fn take_up_states(&self, seeds: &[IdentitySeed]) {
         for seed in seeds {
-            if let Err(error) = self.states.wire_in(&seed.tenant).await {
-                tracing::warn!(tenant = %seed.tenant, %error, "[kora.operational_state.wire_in]");
-            }
+            self.take_up_state(&seed.tenant).await;
         }
+    }
+
+    /// A stop command in force holds a tenant before anything else is done with it.
+    async fn take_up_state(&self, tenant: &TenantId) {
+        if let Err(error) = self.states.wire_in(tenant).await {
+            tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
+        }
+        self.controls.hold(tenant).await;
     }
 
     /// Gives each tenant its identity and answers what its gate says.
@@ -279,9 +285,7 @@ impl Service {
     async fn boot_anew(&self, tenant: &TenantId, gate: GateReport) {
         self.note_failed_gate(tenant, None);
         self.states.remove_tenant(tenant);
-        if let Err(error) = self.states.wire_in(tenant).await {
-            tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
-        }
+        self.take_up_state(tenant).await;
         self.finish_boot(tenant, vec![gate]).await;
     }
 
