@@ -8,6 +8,8 @@ pub mod events;
 pub mod state;
 pub mod tenants;
 
+pub mod cost;
+
 pub mod plugin;
 
 pub mod coordinator;

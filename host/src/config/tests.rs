@@ -575,6 +575,48 @@ fn a_home_without_a_file_has_the_defaults_and_one_that_cannot_be_read_is_refused
 }
 
 #[test]
+fn what_a_tenant_may_spend_is_its_own_or_everybodys() {
+    let config = sound(
+        r#"
+        [cost]
+        credit_pool_usd = 100
+        [tenants.acme.cost]
+        credit_pool_usd = "12.50"
+        downshift_percent = 80
+        [tenants.globex]
+        "#,
+    );
+    let of = |id| {
+        let cost = config.cost_of(&tenant(id));
+        (
+            cost.credit_pool_usd.to_string(),
+            cost.warn_percent,
+            cost.downshift_percent,
+        )
+    };
+    assert_eq!(of("ACME"), ("12.50".to_owned(), 75, 80));
+    assert_eq!(of("globex"), ("100.00".to_owned(), 75, 90));
+    assert_eq!(of("nobody"), ("100.00".to_owned(), 75, 90));
+}
+
+#[test]
+fn money_that_cannot_be_counted_and_thresholds_that_cross_are_refused() {
+    let text = r#"
+[cost]
+credit_pool_usd = 0.1
+warn_percent = 100
+[tenants.acme.cost]
+credit_pool_usd = "-1"
+downshift_percent = 70
+[tenants.globex.cost]
+credit_pool_usd = "1,50"
+"#;
+    assert_snapshot!(problems(text), @"");
+    let both = problems("[cost]\nwarn_percent = 90\n[tenants.acme]\n");
+    assert_eq!(both.matches("expected the first to be less").count(), 1, "{both}");
+}
+
+#[test]
 fn configured_paths_begin_at_the_home() {
     let config = sound("[plugins]\ndirectory = \"/opt/plugins\"\n[tenants.acme]\nfallback_prompt = \"p.md\"");
     assert_eq!(config.plugins_directory(), Path::new("/opt/plugins"));
