@@ -3,12 +3,14 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod cost;
 mod journal;
 mod listeners;
 mod observers;
 mod parts;
 mod plugin_directory;
 mod port;
+mod port_cost;
 mod providers;
 mod rim;
 mod signals;
@@ -154,6 +156,7 @@ async fn stop(running: Running, ending: &Ending) {
     service.plugins.retire_all().await;
     service.tenants.join().await;
     service.identities.join().await;
+    service.costs.join().await;
     service.states.close().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),

@@ -97,6 +97,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Tenants(command) => command::tenants::run(command, context),
         Command::Identity(command) => command::identity::run(command, context),
         Command::State(command) => command::state::run(command, context),
+        Command::Cost(command) => command::cost::run(command, context),
         Command::Events(command) => command::events::run(command, context),
         Command::Config(command) => command::config::run(&command, context),
         Command::Completions(arguments) => command::completions::run(&arguments, context),

@@ -32,7 +32,9 @@ mod settings;
 pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine};
 pub use cache::Cache;
 pub use call::{CallError, CallErrorKind, off_runtime};
-pub use context::{Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, Service};
+pub use context::{
+    Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, ReportedUsage, Service,
+};
 pub use directory::{Candidate, DirectoryChange, Form, Settle, Stamp, Watcher, scan, scan_settled};
 pub use elf::{GlibcVersion, LibraryFacts, Platform};
 pub use extensions::Extensions;

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod config;
+mod cost;
 mod dispatch;
 mod entries;
 mod events;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::{Config, ConfigProblems},
     coordinator::{CoordinatorHandle, HostState},
+    cost::Costs,
     domain::{Actor, ActorKind},
     engine::transition::GateReport,
     events::{EventLog, Writer},
@@ -101,6 +103,8 @@ pub struct Parts {
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
     pub identities: Identities,
+    /// What they spent.
+    pub costs: Costs,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
+    cost::{ConfiguredPolicies, CostGuard, StateBrake},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     config::Config,
     coordinator::{Coordinator, Options, SplitMix64},
+    cost::{Costs, CostsParts},
     domain::{Clock, SystemClock, TenantId},
     engine::{
         transition::{GateClass, GateOutcome, GateReport},
@@ -34,7 +36,7 @@ use crate::{
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service},
-    state::{ReasonGuard, States},
+    state::{AllGuards, ReasonGuard, States},
     store::{
         Store, StoreError,
         sqlite::{SqliteOptions, SqliteStore},
@@ -104,7 +106,9 @@ pub async fn open(
 
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
-    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(ReasonGuard)));
+    let cost_guard = Arc::new(CostGuard::default());
+    let guards = AllGuards::new([Arc::new(ReasonGuard) as _, cost_guard.clone() as _]);
+    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
     let options = Options {
         honour_fatal: config.coordinator.honour_fatal,
@@ -115,6 +119,15 @@ pub async fn open(
     tokio::spawn(coordinator.run());
 
     let config = Arc::new(ArcSwap::from_pointee(config));
+    let journal = Arc::new(LogJournal::new(log.clone()));
+    let costs = Costs::new(CostsParts {
+        store: store.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        policies: Arc::new(ConfiguredPolicies(config.clone())),
+        brake: Arc::new(StateBrake(states.clone())),
+    });
+    cost_guard.wire(&costs);
     let announced = Arc::new(Announcements::default());
     let port = Arc::new(Port {
         clock: clock.clone(),
@@ -125,13 +138,13 @@ pub async fn open(
         store: store.clone(),
         log: log.clone(),
         states: states.clone(),
+        costs: costs.clone(),
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
         coordinator: handle.clone(),
         announcements: announced.clone(),
     });
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
-    let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
     let providers = Arc::new(PluginProviders {
@@ -151,6 +164,7 @@ pub async fn open(
         states,
         tenants,
         identities,
+        costs,
         plugins,
         coordinator: handle,
         logging,

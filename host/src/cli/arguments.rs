@@ -8,9 +8,9 @@ use clap::{
 };
 
 use super::command::{
-    boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, daemon::DaemonArguments,
-    events::EventsCommand, identity::IdentityCommand, init::InitArguments, plugins::PluginsCommand,
-    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
+    boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, cost::CostCommand,
+    daemon::DaemonArguments, events::EventsCommand, identity::IdentityCommand, init::InitArguments,
+    plugins::PluginsCommand, reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -115,6 +115,9 @@ pub(super) enum Command {
     /// See and change the operational state of a tenant
     #[command(subcommand)]
     State(StateCommand),
+    /// See and change what a tenant spent and may spend
+    #[command(subcommand)]
+    Cost(CostCommand),
     /// Read, check, export and append events
     #[command(subcommand)]
     Events(EventsCommand),

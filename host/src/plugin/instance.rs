@@ -260,6 +260,7 @@ fn grants(manifest: &Manifest) -> Grants {
         state: manifest.permissions.state,
         kv: manifest.permissions.kv,
         secrets: manifest.permissions.secrets,
+        cost: manifest.permissions.cost,
         secret_names: manifest.secrets.iter().map(ToString::to_string).collect(),
     }
 }

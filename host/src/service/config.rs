@@ -26,6 +26,7 @@ impl Service {
         let reloaded = self.take_over_configuration(&turn, operator).await?;
         self.reconcile_plugins(&turn).await;
         self.serve_configured_tenants(operator.actor()).await;
+        self.settle_costs(&reloaded.applied).await;
         Ok(reloaded)
     }
 

@@ -34,6 +34,7 @@ fn released() -> Vec<(&'static str, &'static TypeLayout)> {
             abi::identity_control1::ID,
             abi::identity_control1::IdentityControl::LAYOUT,
         ),
+        (abi::cost1::ID, abi::cost1::Cost::LAYOUT),
     ]
 }
 
