@@ -68,8 +68,8 @@ pub use config::Config;
 pub use daemon::{BackgroundDaemon, Daemon, Overlap, RestartPolicy};
 pub use error::{ErrorKind, PluginError, Result};
 pub use host::{
-    Appended, DaemonHealth, DaemonStatus, DegradationReason, EventQuery, Host, HostInfo, OperationalState,
-    ServedTenant, Transition,
+    Appended, CostState, Criticality, DaemonHealth, DaemonStatus, DegradationReason, EventQuery, Host,
+    HostInfo, OperationalState, ServedTenant, SpendingDecision, Transition, Usage, UsageRecorded,
 };
 pub use identity::{IdentityProvider, Snapshot};
 pub use listener::{Event, Listener, StateChange, Subscription};
