@@ -3,6 +3,7 @@
 mod admission;
 mod command_line;
 mod coordinator;
+mod cost;
 mod drop_in;
 mod events;
 mod hangs;

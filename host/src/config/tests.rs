@@ -224,7 +224,7 @@ path = "x"
      14 | temperature = nan
         |               ^^^
 
-    /srv/kora/kora.toml:17:1: unknown key `tenants.acme.fallback-prompt`: expected `identity`, `fallback_prompt`, `agent_name`, `plugins`, `config`, `secrets`
+    /srv/kora/kora.toml:17:1: unknown key `tenants.acme.fallback-prompt`: expected `identity`, `fallback_prompt`, `agent_name`, `plugins`, `config`, `secrets`, `cost`
      17 | fallback-prompt = "acme.md"
         | ^^^^^^^^^^^^^^^
     hint: did you mean `fallback_prompt`?
@@ -250,7 +250,7 @@ path = "x"
      25 | honour_fatal = "yes"
         |                ^^^^^
 
-    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `coordinator`, `store`
+    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `cost`, `coordinator`, `store`
      27 | [stor]
         |  ^^^^
     hint: did you mean `store`?
@@ -611,7 +611,29 @@ downshift_percent = 70
 [tenants.globex.cost]
 credit_pool_usd = "1,50"
 "#;
-    assert_snapshot!(problems(text), @"");
+    assert_snapshot!(problems(text), @r#"
+    /srv/kora/kora.toml:3:19: `cost.credit_pool_usd`: expected dollars as text such as `"12.50"`, or as a whole number; found the number 0.1
+     3 | credit_pool_usd = 0.1
+       |                   ^^^
+
+    /srv/kora/kora.toml:4:16: `cost.warn_percent`: expected a whole number from 1 to 99; found the number 100
+     4 | warn_percent = 100
+       |                ^^^
+
+    /srv/kora/kora.toml:6:19: `tenants.acme.cost.credit_pool_usd`: expected dollars as text such as `"12.50"`, or as a whole number; found the text `-1`
+     6 | credit_pool_usd = "-1"
+       |                   ^^^^
+
+    /srv/kora/kora.toml:7:1: `tenants.acme.cost`: `warn_percent` is 75 and `downshift_percent` 70: expected the first to be less
+     7 | downshift_percent = 70
+       | ^^^^^^^^^^^^^^^^^
+
+    /srv/kora/kora.toml:9:19: `tenants.globex.cost.credit_pool_usd`: `1,50` is no amount: expected decimal dollars with at most 6 decimals, such as `12.50`
+     9 | credit_pool_usd = "1,50"
+       |                   ^^^^^^
+
+    5 problems in the configuration; nothing of it was applied
+    "#);
     let both = problems("[cost]\nwarn_percent = 90\n[tenants.acme]\n");
     assert_eq!(both.matches("expected the first to be less").count(), 1, "{both}");
 }

@@ -114,6 +114,20 @@ mod tests {
                 cost_usd: usd("150.25"),
             }],
         };
-        insta::assert_snapshot!(state(&shown), @"");
+        insta::assert_snapshot!(state(&shown), @r#"
+        tenant         acme
+        rung           warn_75
+        unknown        -
+        spent          160.00 of 200.00 USD
+        recorded       150.25 USD
+        period         2026-11-01T00:00:00Z to 2026-12-01T00:00:00Z
+        last 24 h      4.50 USD
+        projected      205.00 USD at the end of the period
+        provider says  160.00 USD, 2026-11-20T10:00:00Z
+        slow start     -
+
+        ROUTE     MODEL            USAGES  INPUT TOKENS  OUTPUT TOKENS  USD
+        slack_dm  claude-opus-4-7  3       1200          300            150.25
+        "#);
     }
 }
