@@ -147,3 +147,75 @@ fn what_makes_no_sense_is_refused_and_a_usage_told_of_twice_counts_once() {
     );
     assert_eq!(host.json(&["cost", "show"])["spent_to_date_usd"], "1.00");
 }
+
+#[test]
+fn what_a_plugin_tells_of_is_in_the_account_once_and_stops_the_tenant_as_well() {
+    let home = TestHome::with_config(
+        r#"
+        [cost]
+        credit_pool_usd = 10
+        [events]
+        types = ["ops.model_called"]
+        [tenants.acme]
+        identity = "kora"
+        [plugins.kora]
+        cost_event_prefix = "ops.model_called"
+        snapshot_interval_seconds = 0.1
+        "#,
+    );
+    home.install(&["kora"]);
+    let host = home.start();
+    let call = |key: &str, payload: &str| {
+        host.json(&[
+            "events",
+            "append",
+            "ops.model_called",
+            payload,
+            "--idempotency-key",
+            key,
+        ]);
+    };
+    let spent = |amount: &str| {
+        eventually(&format!("{amount} USD are spent"), || {
+            let shown = host.json(&["cost", "show"]);
+            (shown["spent_to_date_usd"] == amount).then_some(shown)
+        })
+    };
+    call(
+        "a",
+        r#"{"route":"slack_dm","model":"claude-opus-4-7","cost_usd":0.0000011}"#,
+    );
+    call(
+        "a",
+        r#"{"route":"slack_dm","model":"claude-opus-4-7","cost_usd":0.0000011}"#,
+    );
+    let shown = spent("0.000002");
+    assert_eq!(shown["usages"][0]["route"], "slack_dm", "{shown}");
+    call("b", r#"{"model":"claude-opus-4-7","cost_usd":10}"#);
+    assert_eq!(spent("10.000002")["usages"].as_array().unwrap().len(), 2);
+    eventually("the tenant is paused", || {
+        (state(&host).0 == "paused").then_some(())
+    });
+    let changed = host.events("acme");
+    let stop = changed
+        .iter()
+        .rfind(|event| event["event_type"] == "kora.cost.rung_changed")
+        .unwrap();
+    assert_eq!(
+        (&stop["actor_kind"], &stop["actor_id"]),
+        (&json!("plugin"), &json!("kora")),
+        "{stop}"
+    );
+    let snapshot = home.path().join("cache/daemon_snapshot.json");
+    eventually("the snapshot shows the rung", || {
+        let snapshot: Value = serde_json::from_slice(&fs::read(&snapshot).ok()?).ok()?;
+        let rung = &snapshot["tenants"]["acme"]["cost_ladder"]["rung"];
+        (*rung == "hard_stop_100").then_some(())
+    });
+    // After a restart without its counters the plugin reads the whole chain again.
+    assert_eq!(host.stop(), 0);
+    fs::remove_file(home.path().join("cache/cost_telemetry.json")).unwrap();
+    let host = home.start();
+    host.wait_for_daemon("kora/cost_telemetry", "running");
+    assert_eq!(host.json(&["cost", "show"])["spent_to_date_usd"], "10.000002");
+}

@@ -114,7 +114,7 @@ mod tests {
                 cost_usd: usd("150.25"),
             }],
         };
-        insta::assert_snapshot!(state(&shown), @r#"
+        insta::assert_snapshot!(state(&shown), @r"
         tenant         acme
         rung           warn_75
         unknown        -
@@ -128,6 +128,6 @@ mod tests {
 
         ROUTE     MODEL            USAGES  INPUT TOKENS  OUTPUT TOKENS  USD
         slack_dm  claude-opus-4-7  3       1200          300            150.25
-        "#);
+        ");
     }
 }
