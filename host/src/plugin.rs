@@ -35,7 +35,9 @@ pub use call::{CallError, CallErrorKind, off_runtime};
 pub use context::{
     Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, ReportedUsage, Service,
 };
-pub use directory::{Candidate, DirectoryChange, Form, Settle, Stamp, Watcher, scan, scan_settled};
+pub use directory::{
+    Candidate, DirectoryChange, Form, Ignored, Settle, Stamp, Watcher, ignored, scan, scan_settled,
+};
 pub use elf::{GlibcVersion, LibraryFacts, Platform};
 pub use extensions::Extensions;
 pub use gate::{Gate, is_host_event_type};
@@ -52,3 +54,4 @@ pub use registration::{
     Registration, RestartRegistration, TaskRegistration,
 };
 pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};
+pub use settings::{SettingFault, check as check_settings, setting_faults};

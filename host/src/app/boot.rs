@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::{
-    parts::{Running, passed},
+    parts::{Running, counted, passed},
     plugin_directory,
 };
 use crate::{
@@ -72,7 +72,8 @@ async fn admit_plugins(service: &Service) -> (Vec<PluginName>, Vec<Candidate>) {
         .iter()
         .filter(|r| r.state == PluginState::Refused)
         .count();
-    let detail = format!("{} plugins admitted, {refused} files refused", names.len());
+    let (admitted, refused) = (counted(names.len(), "plugin"), counted(refused, "file"));
+    let detail = format!("{admitted} admitted, {refused} refused");
     service.note_gate(passed("plugins_admitted", began, detail));
     (names, found)
 }
@@ -99,7 +100,7 @@ fn outcome(booted: Result<BootOutcome, OperationError>) -> BootOutcome {
 fn entries_gate(outcome: &BootOutcome, began: Instant) -> GateReport {
     let gate = |detail: String| passed("fatal_daemons_up", began, detail);
     match outcome {
-        BootOutcome::Running(entries) => gate(format!("{} daemons were started", entries.len())),
+        BootOutcome::Running(entries) => gate(format!("started {}", counted(entries.len(), "daemon"))),
         BootOutcome::Stopped(ending) => GateReport {
             outcome: GateOutcome::Fail,
             gate_class: match ending.reason {

@@ -224,7 +224,10 @@ async fn open_store(
             let tail = passed(
                 "chain_tail",
                 began,
-                format!("the ends of {chains} chains are sound"),
+                match chains {
+                    1 => "the end of the one chain is sound".to_owned(),
+                    _ => format!("the ends of {chains} chains are sound"),
+                },
             );
             Ok((store, vec![opened, schema, tail]))
         }
@@ -247,6 +250,12 @@ pub fn passed(gate_id: &str, began: Instant, detail: String) -> GateReport {
         elapsed_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         detail,
     }
+}
+
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{ending}")
 }
 
 fn open_log(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Result<EventLog, Problem> {

@@ -266,6 +266,9 @@ pub struct TenantStatus {
     pub agent_name: Option<String>,
     pub provider: Option<String>,
     pub generation: Option<u64>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// A plugin at a glance.
@@ -351,6 +354,9 @@ pub struct Tenant {
     pub agent_name: Option<String>,
     pub provider: Option<String>,
     pub generation: Option<u64>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// Somebody who acts in a tenant.
@@ -455,6 +461,9 @@ pub struct State {
     pub state_entered_at: Option<String>,
     pub transition_history: Vec<Transition>,
     pub valid_next_states: Vec<NextState>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// A past transition.

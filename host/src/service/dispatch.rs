@@ -13,7 +13,7 @@ impl Service {
     pub async fn call(&self, operator: Operator, call: Call) -> Result<Value, Problem> {
         match call {
             Call::Status(_) => json(self.status()),
-            Call::PluginsList(_) => json(self.plugins()),
+            Call::PluginsList(_) => json(self.plugins().await),
             Call::PluginsEnable(input) => json(self.enable_plugin(operator, &input).await?),
             Call::PluginsDisable(input) => json(self.disable_plugin(operator, &input).await?),
             Call::PluginsRestart(input) => json(self.restart_plugin(operator, &input).await?),

@@ -57,6 +57,7 @@ impl Service {
             state_entered_at: Some(now.entered_at.to_rfc3339_seconds()),
             transition_history: transition_history.collect(),
             valid_next_states: next.collect(),
+            failed_gate: self.failed_gate(&tenant),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The operational state of a tenant.
 
 use super::{
+    daemon::not_started,
     table::{Table, fields},
     text::{list, one_line, or_nothing},
 };
@@ -15,6 +16,7 @@ pub(in crate::cli) fn state(state: &State) -> String {
         ("may claim", state.claim_permission.clone()),
         ("degraded by", list(&state.degradation_reasons)),
     ]);
+    let why = not_started(&state.tenant, state.failed_gate.as_ref());
     let past = Table::new(["AT", "FROM", "TO", "KIND", "TRIGGER"])
         .rows(&state.transition_history, |transition| {
             [
@@ -31,7 +33,14 @@ pub(in crate::cli) fn state(state: &State) -> String {
             [next.to_state.clone(), next.trigger.clone()]
         })
         .to_text("no other state may follow before the next boot");
-    format!("{now}\n{past}\n{next}")
+    let how = match state.primary_state.as_str() {
+        "paused" => format!(
+            "\n`kora state resume --tenant {}` lets it take work again\n",
+            one_line(&state.tenant)
+        ),
+        _ => String::new(),
+    };
+    format!("{now}{why}\n{past}\n{next}{how}")
 }
 
 /// What a pause or resume changed.
@@ -53,7 +62,7 @@ pub(in crate::cli) fn changed(changed: &StateChanged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::api::{NextState, Transition};
+    use crate::service::api::{Gate, NextState, Transition};
 
     #[test]
     fn the_state_is_shown_with_its_past_and_future() {
@@ -75,6 +84,7 @@ mod tests {
                 to_state: "ready".to_owned(),
                 trigger: "operator clears".to_owned(),
             }],
+            failed_gate: None,
         };
         insta::assert_snapshot!(state(&paused), @r"
         tenant       acme
@@ -88,7 +98,36 @@ mod tests {
 
         MAY BECOME  BY
         ready       operator clears
+
+        `kora state resume --tenant acme` lets it take work again
         ");
+    }
+
+    #[test]
+    fn a_tenant_that_did_not_start_says_why() {
+        let stopped = State {
+            tenant: "acme".to_owned(),
+            primary_state: "stopped".to_owned(),
+            claim_permission: "none".to_owned(),
+            degradation_reasons: vec![],
+            is_degraded: false,
+            state_entered_at: None,
+            transition_history: vec![],
+            valid_next_states: vec![],
+            failed_gate: Some(Gate {
+                gate_id: "tenant_identity".to_owned(),
+                gate_class: "invariant".to_owned(),
+                outcome: "fail".to_owned(),
+                attempts: 1,
+                elapsed_ms: 1,
+                detail: "tenant `acme` has no identity".to_owned(),
+            }),
+        };
+        let shown = state(&stopped);
+        assert!(
+            shown.contains("\nacme did not start: `tenant_identity`, tenant `acme` has no identity\n"),
+            "{shown}"
+        );
     }
 
     #[test]
