@@ -166,14 +166,7 @@ fn what_a_plugin_tells_of_is_in_the_account_once_and_stops_the_tenant_as_well() 
     home.install(&["kora"]);
     let host = home.start();
     let call = |key: &str, payload: &str| {
-        host.json(&[
-            "events",
-            "append",
-            "ops.model_called",
-            payload,
-            "--idempotency-key",
-            key,
-        ]);
+        host.json(&["events", "append", "ops.model_called", payload, "--key", key]);
     };
     let spent = |amount: &str| {
         eventually(&format!("{amount} USD are spent"), || {
