@@ -4,12 +4,14 @@ mod announcements;
 mod boot;
 mod boot_check;
 mod control;
+mod cost;
 mod journal;
 mod listeners;
 mod observers;
 mod parts;
 mod plugin_directory;
 mod port;
+mod port_cost;
 mod providers;
 mod rim;
 mod signals;
@@ -159,6 +161,7 @@ async fn stop(running: Running, ending: &Ending) {
     service.identities.join().await;
     service.controls.join().await;
     service.controls.exited().await;
+    service.costs.join().await;
     service.states.close().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),

@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod control;
+pub mod cost;
 pub mod operation;
 pub mod payload;
 pub mod ticket;

@@ -11,6 +11,8 @@ pub mod tickets;
 
 pub mod control;
 
+pub mod cost;
+
 pub mod plugin;
 
 pub mod coordinator;

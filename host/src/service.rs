@@ -3,6 +3,7 @@
 pub mod api;
 mod config;
 mod control;
+mod cost;
 mod dispatch;
 mod entries;
 mod events;
@@ -27,6 +28,7 @@ use crate::{
     config::{Config, ConfigProblems},
     control::Controls,
     coordinator::{CoordinatorHandle, HostState},
+    cost::Costs,
     domain::{Actor, ActorKind, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
@@ -114,6 +116,8 @@ pub struct Parts {
     pub identities: Identities,
     /// The tickets and the ledger.
     pub tickets: Tickets,
+    /// What they spent.
+    pub costs: Costs,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

@@ -4,6 +4,7 @@ mod admission;
 mod command_line;
 mod control;
 mod coordinator;
+mod cost;
 mod drop_in;
 mod events;
 mod hangs;

@@ -15,6 +15,7 @@ use super::{
     announcements::Announcements,
     cannot_start,
     control::{CoordinatorExit, NoWork},
+    cost::{ConfiguredPolicies, CostGuard, StateBrake},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
@@ -27,6 +28,7 @@ use crate::{
     config::Config,
     control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
+    cost::{Costs, CostsParts},
     domain::{Clock, SystemClock, TenantId},
     engine::{
         control::Slas,
@@ -110,9 +112,11 @@ pub async fn open(
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
     let book = CommandBook::new(store.clone(), clock.clone());
-    let guards = AllGuards::new(vec![
-        Arc::new(ReasonGuard),
-        Arc::new(StopGuard::new(book.clone())),
+    let cost_guard = Arc::new(CostGuard::default());
+    let guards = AllGuards::new([
+        Arc::new(ReasonGuard) as _,
+        Arc::new(StopGuard::new(book.clone())) as _,
+        cost_guard.clone() as _,
     ]);
     let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
@@ -125,6 +129,15 @@ pub async fn open(
     tokio::spawn(coordinator.run());
 
     let config = Arc::new(ArcSwap::from_pointee(config));
+    let journal = Arc::new(LogJournal::new(log.clone()));
+    let costs = Costs::new(CostsParts {
+        store: store.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        policies: Arc::new(ConfiguredPolicies(config.clone())),
+        brake: Arc::new(StateBrake(states.clone())),
+    });
+    cost_guard.wire(&costs);
     let announced = Arc::new(Announcements::default());
     let port = Arc::new(Port {
         clock: clock.clone(),
@@ -135,6 +148,7 @@ pub async fn open(
         store: store.clone(),
         log: log.clone(),
         states: states.clone(),
+        costs: costs.clone(),
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
         tickets: OnceLock::new(),
@@ -142,7 +156,6 @@ pub async fn open(
         announcements: announced.clone(),
     });
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
-    let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
     let controls = Controls::new(ControlParts {
@@ -183,6 +196,7 @@ pub async fn open(
         tenants,
         identities,
         tickets,
+        costs,
         plugins,
         coordinator: handle,
         logging,

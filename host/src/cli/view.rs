@@ -2,6 +2,7 @@
 
 pub(super) mod config;
 pub(super) mod control;
+pub(super) mod cost;
 pub(super) mod daemon;
 pub(super) mod doctor;
 pub(super) mod events;

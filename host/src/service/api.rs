@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
+mod cost;
+
+pub use cost::{
+    CostReconciled, CostState, ReconcileCost, RecordUsage, RefreshCost, UsageLine, UsageRecorded,
+};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +81,18 @@ pub enum Call {
     /// The stop commands on a tenant or on the host: [`Commands`].
     #[serde(rename = "state.commands")]
     StateCommands(Whom),
+    /// How a tenant's money stands: [`CostState`].
+    #[serde(rename = "cost.show")]
+    CostShow(MaybeTenant),
+    /// Counts what a call of a model cost: [`UsageRecorded`].
+    #[serde(rename = "cost.record")]
+    CostRecord(RecordUsage),
+    /// Compares what was counted with the provider's figure: [`CostReconciled`].
+    #[serde(rename = "cost.reconcile")]
+    CostReconcile(ReconcileCost),
+    /// Notes that credit was granted for a new billing period: [`CostState`].
+    #[serde(rename = "cost.refresh")]
+    CostRefresh(RefreshCost),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),

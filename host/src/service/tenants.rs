@@ -215,7 +215,8 @@ impl Service {
             .current(tenant)
             .is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
         if !booting {
-            return self.store_is_here(tenant).await;
+            self.store_is_here(tenant).await;
+            return self.settle_cost(tenant).await;
         }
         let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
         let (to, kind) = match failed {
@@ -241,6 +242,7 @@ impl Service {
             Ok(_) | Err(StateChangeError::TenantUnknown { .. }) => {}
             Err(error) => tracing::error!(%tenant, %error, "the boot of a tenant could not be finished"),
         }
+        self.settle_cost(tenant).await;
     }
 
     /// Tenants that had no identity get another chance, now that there is another provider.
