@@ -250,7 +250,7 @@ path = "x"
      25 | honour_fatal = "yes"
         |                ^^^^^
 
-    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `coordinator`, `store`
+    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `coordinator`, `store`, `tickets`
      27 | [stor]
         |  ^^^^
     hint: did you mean `store`?
