@@ -3,6 +3,7 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod claims;
 mod control;
 mod cost;
 mod journal;

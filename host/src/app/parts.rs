@@ -14,7 +14,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
-    control::{CoordinatorExit, NoWork},
+    claims::{CostlyClaims, StoppedClaims, TicketWork},
+    control::CoordinatorExit,
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
@@ -158,12 +159,13 @@ pub async fn open(
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
+    let work = Arc::new(TicketWork::default());
     let controls = Controls::new(ControlParts {
-        book,
+        book: book.clone(),
         journal: journal.clone(),
         clock: clock.clone(),
         states: states.clone(),
-        work: Arc::new(NoWork),
+        work: work.clone(),
         exit: Arc::new(CoordinatorExit(handle.clone())),
         session: handle.daemon_session_id().to_owned(),
         slas: Slas::default(),
@@ -179,9 +181,13 @@ pub async fn open(
         clock,
         states: states.clone(),
         agents: Arc::new(TenantAgents(tenants.clone())),
-        guards: Vec::new(),
+        guards: vec![
+            Arc::new(StoppedClaims(book)),
+            Arc::new(CostlyClaims(costs.clone())),
+        ],
         rules: ticket_rules(&config.load()),
     });
+    work.wire(&tickets);
     wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
