@@ -3,12 +3,15 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod control;
+mod cost;
 mod journal;
 mod listeners;
 mod observers;
 mod parts;
 mod plugin_directory;
 mod port;
+mod port_cost;
 mod providers;
 mod rim;
 mod signals;
@@ -156,6 +159,9 @@ async fn stop(running: Running, ending: &Ending) {
     service.tickets.join().await;
     service.tenants.join().await;
     service.identities.join().await;
+    service.controls.join().await;
+    service.controls.exited().await;
+    service.costs.join().await;
     service.states.close().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),

@@ -9,6 +9,10 @@ pub mod state;
 pub mod tenants;
 pub mod tickets;
 
+pub mod control;
+
+pub mod cost;
+
 pub mod plugin;
 
 pub mod coordinator;

@@ -2,6 +2,8 @@
 
 pub mod api;
 mod config;
+mod control;
+mod cost;
 mod dispatch;
 mod entries;
 mod events;
@@ -24,7 +26,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     config::{Config, ConfigProblems},
+    control::Controls,
     coordinator::{CoordinatorHandle, HostState},
+    cost::Costs,
     domain::{Actor, ActorKind, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
@@ -104,12 +108,16 @@ pub struct Parts {
     pub log: Arc<EventLog>,
     /// The operational states.
     pub states: Arc<States>,
+    /// The stop commands.
+    pub controls: Controls,
     /// The tenants.
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
     pub identities: Identities,
     /// The tickets and the ledger.
     pub tickets: Tickets,
+    /// What they spent.
+    pub costs: Costs,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

@@ -2,7 +2,9 @@
 
 mod admission;
 mod command_line;
+mod control;
 mod coordinator;
+mod cost;
 mod drop_in;
 mod events;
 mod hangs;

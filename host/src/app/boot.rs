@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{
     parts::{Running, counted, passed},
-    plugin_directory,
+    plugin_directory, upkeep,
 };
 use crate::{
     coordinator::{BootOutcome, Ending, OperationError, ShutdownReason},
@@ -38,9 +38,11 @@ pub async fn boot(running: &Running, turn: PluginTurn<'_>) -> BootOutcome {
         return BootOutcome::Stopped(service.coordinator.stopped().await);
     }
     watch(running, known);
+    service.controls.begin().await;
     service.ensure_configured_tenants(Actor::host()).await;
     let seeds = service.served_seeds();
     service.take_up_states(&seeds).await;
+    upkeep::watch_commands(service, &running.stop_upkeep);
     let identities = service.restore_identities(seeds).await;
     let began = Instant::now();
     let entries = service.boot_entries(&turn, &names);

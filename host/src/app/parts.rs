@@ -14,6 +14,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
+    control::{CoordinatorExit, NoWork},
+    cost::{ConfiguredPolicies, CostGuard, StateBrake},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
@@ -24,9 +26,12 @@ use super::{
 };
 use crate::{
     config::Config,
+    control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
+    cost::{Costs, CostsParts},
     domain::{Clock, SystemClock, TenantId},
     engine::{
+        control::Slas,
         transition::{GateClass, GateOutcome, GateReport},
         vocabulary::Vocabulary,
     },
@@ -35,7 +40,7 @@ use crate::{
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service},
-    state::{ReasonGuard, States},
+    state::{AllGuards, ReasonGuard, States},
     store::{
         Store, StoreError,
         sqlite::{SqliteOptions, SqliteStore},
@@ -106,7 +111,14 @@ pub async fn open(
 
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
-    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(ReasonGuard)));
+    let book = CommandBook::new(store.clone(), clock.clone());
+    let cost_guard = Arc::new(CostGuard::default());
+    let guards = AllGuards::new([
+        Arc::new(ReasonGuard) as _,
+        Arc::new(StopGuard::new(book.clone())) as _,
+        cost_guard.clone() as _,
+    ]);
+    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
     let options = Options {
         honour_fatal: config.coordinator.honour_fatal,
@@ -117,6 +129,15 @@ pub async fn open(
     tokio::spawn(coordinator.run());
 
     let config = Arc::new(ArcSwap::from_pointee(config));
+    let journal = Arc::new(LogJournal::new(log.clone()));
+    let costs = Costs::new(CostsParts {
+        store: store.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        policies: Arc::new(ConfiguredPolicies(config.clone())),
+        brake: Arc::new(StateBrake(states.clone())),
+    });
+    cost_guard.wire(&costs);
     let announced = Arc::new(Announcements::default());
     let port = Arc::new(Port {
         clock: clock.clone(),
@@ -127,6 +148,7 @@ pub async fn open(
         store: store.clone(),
         log: log.clone(),
         states: states.clone(),
+        costs: costs.clone(),
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
         tickets: OnceLock::new(),
@@ -134,9 +156,18 @@ pub async fn open(
         announcements: announced.clone(),
     });
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
-    let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
+    let controls = Controls::new(ControlParts {
+        book,
+        journal: journal.clone(),
+        clock: clock.clone(),
+        states: states.clone(),
+        work: Arc::new(NoWork),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
+    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
@@ -161,9 +192,11 @@ pub async fn open(
         store,
         log,
         states,
+        controls,
         tenants,
         identities,
         tickets,
+        costs,
         plugins,
         coordinator: handle,
         logging,

@@ -2,12 +2,20 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod control;
 mod tickets;
 
 pub use tickets::*;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
+mod cost;
+
+pub use cost::{
+    CostReconciled, CostState, ReconcileCost, RecordUsage, RefreshCost, UsageLine, UsageRecorded,
+};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,6 +72,27 @@ pub enum Call {
     /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// Gives a stop command: [`CommandIssued`].
+    #[serde(rename = "state.stop")]
+    StateStop(Stop),
+    /// Lifts the stop commands on a tenant or on the host: [`CommandIssued`].
+    #[serde(rename = "state.reset")]
+    StateReset(Reset),
+    /// The stop commands on a tenant or on the host: [`Commands`].
+    #[serde(rename = "state.commands")]
+    StateCommands(Whom),
+    /// How a tenant's money stands: [`CostState`].
+    #[serde(rename = "cost.show")]
+    CostShow(MaybeTenant),
+    /// Counts what a call of a model cost: [`UsageRecorded`].
+    #[serde(rename = "cost.record")]
+    CostRecord(RecordUsage),
+    /// Compares what was counted with the provider's figure: [`CostReconciled`].
+    #[serde(rename = "cost.reconcile")]
+    CostReconcile(ReconcileCost),
+    /// Notes that credit was granted for a new billing period: [`CostState`].
+    #[serde(rename = "cost.refresh")]
+    CostRefresh(RefreshCost),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
@@ -477,6 +506,9 @@ pub struct State {
     pub state_entered_at: Option<String>,
     pub transition_history: Vec<Transition>,
     pub valid_next_states: Vec<NextState>,
+    /// The stop command that counts, on the tenant or on the host.
+    #[serde(default)]
+    pub command_in_force: Option<CommandInForce>,
     /// If it did not come up: the boot gate that failed, and why.
     #[serde(default)]
     pub failed_gate: Option<Gate>,

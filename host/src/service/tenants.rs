@@ -177,10 +177,16 @@ impl Service {
     /// Holds the state of each tenant, `booting` or as it was before a restart.
     pub async fn take_up_states(&self, seeds: &[IdentitySeed]) {
         for seed in seeds {
-            if let Err(error) = self.states.wire_in(&seed.tenant).await {
-                tracing::warn!(tenant = %seed.tenant, %error, "[kora.operational_state.wire_in]");
-            }
+            self.take_up_state(&seed.tenant).await;
         }
+    }
+
+    /// A stop command in force holds a tenant before anything else is done with it.
+    async fn take_up_state(&self, tenant: &TenantId) {
+        if let Err(error) = self.states.wire_in(tenant).await {
+            tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
+        }
+        self.controls.hold(tenant).await;
     }
 
     /// Gives each tenant its identity and answers what its gate says.
@@ -209,7 +215,8 @@ impl Service {
             .current(tenant)
             .is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
         if !booting {
-            return self.store_is_here(tenant).await;
+            self.store_is_here(tenant).await;
+            return self.settle_cost(tenant).await;
         }
         let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
         let (to, kind) = match failed {
@@ -235,6 +242,7 @@ impl Service {
             Ok(_) | Err(StateChangeError::TenantUnknown { .. }) => {}
             Err(error) => tracing::error!(%tenant, %error, "the boot of a tenant could not be finished"),
         }
+        self.settle_cost(tenant).await;
     }
 
     /// Tenants that had no identity get another chance, now that there is another provider.
@@ -279,9 +287,7 @@ impl Service {
     async fn boot_anew(&self, tenant: &TenantId, gate: GateReport) {
         self.note_failed_gate(tenant, None);
         self.states.remove_tenant(tenant);
-        if let Err(error) = self.states.wire_in(tenant).await {
-            tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
-        }
+        self.take_up_state(tenant).await;
         self.finish_boot(tenant, vec![gate]).await;
     }
 

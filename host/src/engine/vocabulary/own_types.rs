@@ -15,6 +15,12 @@ wire_enum! {
         BootFailed = "kora.boot.failed",
         /// A tenant was paused because the money is spent.
         PausedCostLimit = "kora.paused.cost_limit",
+        /// A tenant has spent so much that it stands on another rung of the cost ladder.
+        CostRungChanged = "kora.cost.rung_changed",
+        /// What was counted was compared with the provider's figure.
+        CostReconciled = "kora.cost.reconciled",
+        /// Credit was granted for another billing period.
+        CostRefreshed = "kora.cost.refreshed",
         /// The store's epoch is not the one that was known.
         DrObserved = "kora.dr.observed",
         /// How healthy a tenant is.
@@ -64,6 +70,14 @@ wire_enum! {
         ControlFailed = "kora_control.failed",
         /// A stop command was seen by the one that it is for.
         ControlAcknowledged = "kora_control.acknowledged",
+        /// A stop command was given.
+        ControlIssued = "kora_control.issued",
+        /// A stop command took too long, and one that goes further was given in its place.
+        ControlEscalated = "kora_control.escalated",
+        /// A reset lifted a stop command.
+        ControlSuperseded = "kora_control.superseded",
+        /// The time of a stop command is over.
+        ControlExpired = "kora_control.expired",
 
         /// The host has started.
         HostStarted = "host.started",
@@ -99,6 +113,9 @@ impl OwnType {
             | Self::BootReady
             | Self::BootFailed
             | Self::PausedCostLimit
+            | Self::CostRungChanged
+            | Self::CostReconciled
+            | Self::CostRefreshed
             | Self::DrObserved
             | Self::HealthProbe
             | Self::TicketResolved
@@ -117,7 +134,13 @@ impl OwnType {
             | Self::NodeSuperseded
             | Self::RelationLinkCreated
             | Self::ScratchpadCreated => Owner::Session,
-            Self::ControlEnforced | Self::ControlFailed | Self::ControlAcknowledged => Owner::Control,
+            Self::ControlEnforced
+            | Self::ControlFailed
+            | Self::ControlAcknowledged
+            | Self::ControlIssued
+            | Self::ControlEscalated
+            | Self::ControlSuperseded
+            | Self::ControlExpired => Owner::Control,
             Self::HostStarted
             | Self::HostStopping
             | Self::HostPluginStateChanged
