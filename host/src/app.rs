@@ -18,6 +18,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 mod ticketing;
+mod ticketing_guards;
 mod upkeep;
 mod wire;
 

@@ -216,3 +216,28 @@ fn a_plugin_does_the_tickets_of_its_tenant_and_nothing_under_a_claim_that_is_ove
         ]
     );
 }
+
+#[test]
+fn an_abort_takes_the_claim_away_and_while_it_is_in_force_nothing_is_claimed() {
+    let home = home("");
+    let host = home.start();
+    let id = create(&host, "broken off");
+    let claimed = host.json(&["tickets", "claim"]);
+    host.json(&[
+        "state", "stop", "--level", "3", "--tenant", "acme", "--reason", "enough",
+    ]);
+    let shown = eventually("the ticket is open again", || {
+        let shown = host.json(&["tickets", "show", &id]);
+        (shown["sea_status"] == "open").then_some(shown)
+    });
+    assert_eq!(shown["last_resolution"]["resolution"], "released");
+    assert_eq!(shown["failure_count"], 0);
+    let fence = claimed["claim_fence_token"].to_string();
+    let late = host.problem(&["tickets", "release", &id, "--fence", &fence]);
+    assert_eq!(late["code"], "tickets.claim_over", "{late}");
+    let blocked = host.kora(&["tickets", "claim", "--json"]);
+    assert_eq!(
+        (blocked.code, &blocked.parsed()["result"]),
+        (1, &json!("blocked_by_control"))
+    );
+}

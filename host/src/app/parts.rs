@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
-    control::{CoordinatorExit, NoWork},
+    control::CoordinatorExit,
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
@@ -22,6 +22,7 @@ use super::{
     port::Port,
     providers::PluginProviders,
     ticketing::{TenantAgents, ticket_rules},
+    ticketing_guards::{ClaimedWork, Money, StopCommands},
     upkeep::{self, Upkeep},
 };
 use crate::{
@@ -158,16 +159,6 @@ pub async fn open(
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
-    let controls = Controls::new(ControlParts {
-        book,
-        journal: journal.clone(),
-        clock: clock.clone(),
-        states: states.clone(),
-        work: Arc::new(NoWork),
-        exit: Arc::new(CoordinatorExit(handle.clone())),
-        session: handle.daemon_session_id().to_owned(),
-        slas: Slas::default(),
-    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
@@ -175,12 +166,25 @@ pub async fn open(
     let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
     let tickets = Tickets::new(TicketsParts {
         store: store.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        states: states.clone(),
+        agents: Arc::new(TenantAgents(tenants.clone())),
+        guards: vec![
+            Arc::new(StopCommands(book.clone())),
+            Arc::new(Money(costs.clone())),
+        ],
+        rules: ticket_rules(&config.load()),
+    });
+    let controls = Controls::new(ControlParts {
+        book,
         journal,
         clock,
         states: states.clone(),
-        agents: Arc::new(TenantAgents(tenants.clone())),
-        guards: Vec::new(),
-        rules: ticket_rules(&config.load()),
+        work: Arc::new(ClaimedWork(tickets.clone())),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
     });
     wire(&port, &log, &tenants, &identities, &tickets);
 
