@@ -3,7 +3,6 @@
 mod announcements;
 mod boot;
 mod boot_check;
-mod claims;
 mod control;
 mod cost;
 mod journal;
@@ -19,6 +18,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 mod ticketing;
+mod ticketing_guards;
 mod upkeep;
 mod wire;
 

@@ -11,7 +11,6 @@
 //!   sweep ─▶ leases that ran out ─▶ commit ────────────────────────────────┴─▶ active → ready
 //! ```
 
-mod break_off;
 mod claim;
 mod commit;
 mod drive;

@@ -14,7 +14,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
-    claims::{CostlyClaims, StoppedClaims, TicketWork},
     control::CoordinatorExit,
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
     journal::{Accounts, LogJournal, keep_accounts},
@@ -23,6 +22,7 @@ use super::{
     port::Port,
     providers::PluginProviders,
     ticketing::{TenantAgents, ticket_rules},
+    ticketing_guards::{ClaimedWork, Money, StopCommands},
     upkeep::{self, Upkeep},
 };
 use crate::{
@@ -159,17 +159,6 @@ pub async fn open(
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
-    let work = Arc::new(TicketWork::default());
-    let controls = Controls::new(ControlParts {
-        book: book.clone(),
-        journal: journal.clone(),
-        clock: clock.clone(),
-        states: states.clone(),
-        work: work.clone(),
-        exit: Arc::new(CoordinatorExit(handle.clone())),
-        session: handle.daemon_session_id().to_owned(),
-        slas: Slas::default(),
-    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
@@ -177,17 +166,26 @@ pub async fn open(
     let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
     let tickets = Tickets::new(TicketsParts {
         store: store.clone(),
-        journal,
-        clock,
+        journal: journal.clone(),
+        clock: clock.clone(),
         states: states.clone(),
         agents: Arc::new(TenantAgents(tenants.clone())),
         guards: vec![
-            Arc::new(StoppedClaims(book)),
-            Arc::new(CostlyClaims(costs.clone())),
+            Arc::new(StopCommands(book.clone())),
+            Arc::new(Money(costs.clone())),
         ],
         rules: ticket_rules(&config.load()),
     });
-    work.wire(&tickets);
+    let controls = Controls::new(ControlParts {
+        book,
+        journal,
+        clock,
+        states: states.clone(),
+        work: Arc::new(ClaimedWork(tickets.clone())),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
+    });
     wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
