@@ -8,6 +8,8 @@ pub mod events;
 pub mod state;
 pub mod tenants;
 
+pub mod gates;
+
 pub mod plugin;
 
 pub mod coordinator;
