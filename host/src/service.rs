@@ -1,6 +1,7 @@
 //! The use cases: the one API that the rims call. What they take and answer is plain data; who asks is set by the rim.
 
 pub mod api;
+mod boot;
 mod config;
 mod dispatch;
 mod entries;
@@ -10,7 +11,9 @@ mod plugins;
 mod problem;
 mod state;
 mod status;
+mod tenant_boots;
 mod tenants;
+mod waiting;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,9 +23,10 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::{Config, ConfigProblems},
     coordinator::{CoordinatorHandle, HostState},
-    domain::{Actor, ActorKind},
+    domain::{Actor, ActorKind, Clock},
     engine::transition::GateReport,
     events::{EventLog, Writer},
+    gates::{EpochHold, History, KnownEpoch},
     identity::Identities,
     plugin::{Platform, Registry},
     secrets::Secrets,
@@ -34,7 +38,12 @@ use crate::{
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
-pub use tenants::{TENANT_IDENTITY, agent_name, identity_seed};
+pub use tenant_boots::show as show_waiting;
+pub use tenants::{agent_name, identity_seed};
+pub use waiting::TENANTS_AT_ONCE;
+
+use tenant_boots::TenantBoots;
+use waiting::Waiting;
 
 /// The operator of this machine, known by the uid at the other end of the control socket. Only a rim makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +126,14 @@ pub struct Parts {
     pub tasks: TaskTracker,
     /// Names this boot in boot events: `boot_` and 8 hexadecimal digits.
     pub boot_id: String,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The boots so far.
+    pub history: History,
+    /// Whether an epoch that was not accepted holds the tenants.
+    pub epoch_hold: EpochHold,
+    /// Where this home remembers the epoch that it knows.
+    pub known_epoch: KnownEpoch,
 }
 
 /// The use cases.
@@ -127,6 +144,8 @@ pub struct Service {
     plugin_changes: tokio::sync::Mutex<()>,
     tenant_changes: tokio::sync::Mutex<()>,
     waits_for_restart: Mutex<Vec<String>>,
+    /// Tenants that boot once the host has.
+    pub waiting: Waiting,
 }
 
 impl std::ops::Deref for Service {
@@ -147,6 +166,7 @@ impl Service {
             plugin_changes: tokio::sync::Mutex::default(),
             tenant_changes: tokio::sync::Mutex::default(),
             waits_for_restart: Mutex::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -163,7 +183,7 @@ impl Service {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says that every tenant has left `booting`: the host is `running` from here on.
+    /// Says that the first tenants have left `booting`: the host is `running` from here on.
     pub fn note_booted(&self) {
         self.booted.store(true, std::sync::atomic::Ordering::Release);
     }

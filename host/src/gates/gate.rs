@@ -11,6 +11,8 @@ pub struct Fault {
     pub detail: String,
     /// Waiting will not help.
     pub lasts: bool,
+    /// Somebody ended the boot; nothing is wrong.
+    pub interrupted: bool,
 }
 
 impl Fault {
@@ -19,6 +21,15 @@ impl Fault {
         Self {
             detail: one_line(&detail),
             lasts: false,
+            interrupted: false,
+        }
+    }
+
+    /// Somebody ended the boot meanwhile: the next one may pass, whatever the class of the gate.
+    pub fn interrupted(detail: impl fmt::Display) -> Self {
+        Self {
+            interrupted: true,
+            ..Self::lasting(detail)
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::{
 use super::gate::{Fault, Gate};
 use crate::engine::{
     gates::{Failed, GateSpec, Mode, Next, Verdict, WhyFailed, after_failure, ends_boot, verdict},
-    transition::{GateOutcome, GateReport},
+    transition::{GateClass, GateOutcome, GateReport},
 };
 
 /// How long somebody who is told of a retry may take. What tenants show is a courtesy; the boot goes on.
@@ -61,14 +61,15 @@ impl Run {
         if gate.spec.limits.is_some() {
             self.left = self.left.saturating_sub(began.elapsed());
         }
-        let (outcome, detail) = match outcome {
-            Ok(detail) => (GateOutcome::Pass, detail),
-            Err(detail) => (GateOutcome::Fail, detail),
+        let (outcome, gate_class, detail) = match outcome {
+            Ok(detail) => (GateOutcome::Pass, gate.spec.class, detail),
+            Err(fault) if fault.interrupted => (GateOutcome::Fail, GateClass::Transient, fault.detail),
+            Err(fault) => (GateOutcome::Fail, gate.spec.class, fault.detail),
         };
-        self.is_over = self.mode == Mode::Boot && outcome == GateOutcome::Fail && ends_boot(gate.spec.class);
+        self.is_over = self.mode == Mode::Boot && outcome == GateOutcome::Fail && ends_boot(gate_class);
         self.reports.push(GateReport {
             gate_id: gate.id.to_string(),
-            gate_class: gate.spec.class,
+            gate_class,
             outcome,
             attempts,
             elapsed_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -92,7 +93,7 @@ impl Run {
         verdict(&self.reports).0
     }
 
-    async fn tried(&self, gate: &Gate, began: Instant) -> (u32, Result<String, String>) {
+    async fn tried(&self, gate: &Gate, began: Instant) -> (u32, Result<String, Fault>) {
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -112,7 +113,7 @@ impl Run {
                 left_of_run: self.left.saturating_sub(began.elapsed()),
             };
             match after_failure(gate.spec.class, self.mode, failed) {
-                Next::Failed(why) => return (attempts, Err(failed_detail(fault, why))),
+                Next::Failed(why) => return (attempts, Err(noted(fault, why))),
                 Next::Again(after) => {
                     let seconds = after.as_secs();
                     tracing::warn!(gate = %gate.id, attempts, seconds, "a boot gate failed and is tried again: {}", fault.detail);
@@ -186,9 +187,12 @@ fn unexpected(error: JoinError) -> Result<String, Fault> {
     Err(Fault::lasting(format!("{UNEXPECTED}: {said}")))
 }
 
-fn failed_detail(fault: Fault, why: WhyFailed) -> String {
+fn noted(fault: Fault, why: WhyFailed) -> Fault {
     match why.note() {
-        "" => fault.detail,
-        note => format!("{} ({note})", fault.detail),
+        "" => fault,
+        note => Fault {
+            detail: format!("{} ({note})", fault.detail),
+            ..fault
+        },
     }
 }

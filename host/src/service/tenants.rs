@@ -1,24 +1,13 @@
 //! Tenants: which there are, adding one, serving it or no longer. Bringing one up is what a boot does for each.
 
-use std::time::{Duration, Instant};
-
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Operator, Problem, ProblemKind, Service, TENANTS_AT_ONCE, TenantBoots, api};
 use crate::{
     config::Config,
-    domain::{Actor, PrimaryState, TenantId, TriggerKind},
-    engine::{
-        transition::{BootReport, GateClass, GateOutcome, GateReport, Request},
-        trigger::canonical_text,
-        vocabulary::Owner,
-    },
-    events::Writer,
-    identity::{Fallback, IdentitySeed, resolve},
-    state::StateChangeError,
+    domain::{Actor, PrimaryState, TenantId},
+    engine::transition::GateReport,
+    identity::{Fallback, IdentitySeed, Round, resolve},
     tenants::{Listed, Origin, TenantError, TenantSeed},
 };
-
-/// The gate of a tenant that somebody speaks for it.
-pub const TENANT_IDENTITY: &str = "tenant_identity";
 
 impl Service {
     /// Every tenant, served or not.
@@ -121,22 +110,24 @@ impl Service {
         self.tenant_changes.lock().await
     }
 
-    /// Sees to it that every tenant of the configuration is there. One that cannot be added is told of and left out.
-    pub async fn ensure_configured_tenants(&self, actor: Actor) {
+    /// Takes note of the tenants of the configuration, and answers those that are not there yet.
+    pub fn missing_tenants(&self) -> Vec<TenantSeed> {
         let config = self.config.load_full();
         let configured = config.tenants.keys().map(|id| TenantSeed {
             id: id.clone(),
             agent_name: agent_name(&config, id),
         });
-        match self.tenants.ensure(configured.collect(), actor).await {
-            Ok(outcomes) => {
-                for (tenant, outcome) in outcomes {
-                    if let Err(error) = outcome {
-                        tracing::error!(%tenant, %error, "a tenant of the configuration is not served");
-                    }
-                }
+        self.tenants.configured(configured.collect())
+    }
+
+    /// Adds tenants of the configuration, and answers those that were added. One that cannot be added is told of and left out.
+    pub async fn add_missing(&self, missing: Vec<TenantSeed>, actor: Actor) -> Vec<TenantId> {
+        match self.tenants.add_configured(missing, actor).await {
+            Ok(outcomes) => outcomes.into_iter().filter_map(added).collect(),
+            Err(error) => {
+                tracing::error!(%error, "the tenants of the configuration were not added");
+                Vec::new()
             }
-            Err(error) => tracing::error!(%error, "the tenants of the configuration were not added"),
         }
     }
 
@@ -155,103 +146,58 @@ impl Service {
     pub(super) async fn serve_configured_tenants(&self, actor: Actor) {
         {
             let _turn = self.tenant_turn().await;
-            self.ensure_configured_tenants(actor).await;
-            let mut new = self.served_seeds();
-            new.retain(|seed| self.states.current(&seed.tenant).is_none());
+            let new = self.add_missing(self.missing_tenants(), actor).await;
+            let config = self.config.load_full();
+            let new: Vec<_> = new.iter().map(|tenant| identity_seed(&config, tenant)).collect();
             self.bring_up(new).await;
         }
         self.retry_unspoken().await;
     }
 
-    /// Takes up the states of tenants and gives each its identity; those that have one become `ready`, unless they were paused
-    /// when the host ended, and the others end `stopped`.
+    /// Boots tenants while the host runs; those that have an identity become `ready`, unless they were paused when the host ended, and the
+    /// others end `stopped`.
     async fn bring_up(&self, seeds: Vec<IdentitySeed>) {
-        self.take_up_states(&seeds).await;
-        let gates = self.restore_identities(seeds).await;
-        for (tenant, gate) in gates {
-            self.finish_boot(&tenant, vec![gate]).await;
+        let round = self.identities.round();
+        for group in seeds.chunks(TENANTS_AT_ONCE) {
+            self.boot_tenants(group.to_vec(), &self.standing_gates(), &round)
+                .await;
         }
     }
 
-    /// Holds the state of each tenant, `booting` or as it was before a restart.
-    pub async fn take_up_states(&self, seeds: &[IdentitySeed]) {
-        for seed in seeds {
-            if let Err(error) = self.states.wire_in(&seed.tenant).await {
-                tracing::warn!(tenant = %seed.tenant, %error, "[kora.operational_state.wire_in]");
-            }
-        }
+    /// Boots tenants beside each other, after gates of the host that said `host`.
+    pub async fn boot_tenants(&self, seeds: Vec<IdentitySeed>, host: &[GateReport], round: &Round) {
+        self.identities.seat(seeds.clone());
+        self.tenant_boots().boot(seeds, host, round).await;
     }
 
-    /// Gives each tenant its identity and answers what its gate says.
-    pub async fn restore_identities(&self, seeds: Vec<IdentitySeed>) -> Vec<(TenantId, GateReport)> {
-        let began = Instant::now();
-        let tenants: Vec<_> = seeds.iter().map(|seed| seed.tenant.clone()).collect();
-        let restored = self.identities.restore(seeds).await;
-        let elapsed = began.elapsed();
-        match restored {
-            Ok(restored) => restored
-                .into_iter()
-                .map(|(tenant, outcome)| (tenant, identity_gate(outcome.map(|it| described(&it)), elapsed)))
-                .collect(),
-            // Nobody is left `booting` for it.
-            Err(interrupted) => tenants
-                .into_iter()
-                .map(|tenant| (tenant, identity_gate(Err(&interrupted), elapsed)))
-                .collect(),
-        }
-    }
-
-    /// Moves a tenant out of `booting` as its gates say. One that was paused when the host ended stays so.
-    pub async fn finish_boot(&self, tenant: &TenantId, gates: Vec<GateReport>) {
-        let booting = self
-            .states
-            .current(tenant)
-            .is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
-        if !booting {
-            return self.store_is_here(tenant).await;
-        }
-        let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
-        let (to, kind) = match failed {
-            None => (PrimaryState::Ready, TriggerKind::BootPassed),
-            Some(gate) if gate.gate_class == GateClass::Transient => {
-                (PrimaryState::Stopped, TriggerKind::BootBudgetExhausted)
-            }
-            Some(_) => (PrimaryState::Stopped, TriggerKind::BootInvariantFailed),
-        };
-        if let Some(gate) = failed {
-            tracing::error!(%tenant, gate = gate.gate_id, "a boot gate failed: {}", gate.detail);
-        }
-        let report = BootReport {
+    fn tenant_boots(&self) -> TenantBoots {
+        TenantBoots {
+            store: self.store.clone(),
+            states: self.states.clone(),
+            tenants: self.tenants.clone(),
+            history: self.history.clone(),
+            clock: self.clock.clone(),
             boot_id: self.boot_id.clone(),
-            failed_gate_id: failed.map(|gate| gate.gate_id.clone()),
-            failed_detail: failed.map(|gate| gate.detail.clone()),
-            gates,
-        };
-        let request = Request::to(to, kind, canonical_text(kind)).with_boot(report);
-        let writer = Writer::host(Owner::Engine);
-        match self.states.transition(tenant, request, &writer).await {
-            Ok(_) | Err(StateChangeError::TenantUnknown { .. }) => {}
-            Err(error) => tracing::error!(%tenant, %error, "the boot of a tenant could not be finished"),
         }
     }
 
     /// Tenants that had no identity get another chance, now that there is another provider.
     pub(super) async fn retry_unspoken(&self) {
         let _turn = self.tenant_turn().await;
+        let stopped = |tenant: &TenantId| {
+            let now = self.states.current(tenant);
+            now.is_some_and(|now| now.state.primary_state == PrimaryState::Stopped)
+        };
         let mut seeds = self.served_seeds();
-        seeds.retain(|seed| self.identities.slots().speaking(&seed.tenant).is_none());
-        if seeds.is_empty() {
-            return;
-        }
-        for (tenant, gate) in self.restore_identities(seeds).await {
-            if gate.outcome == GateOutcome::Pass {
-                // `stopped` has no way out but another boot: the tenant's state begins anew.
-                self.states.remove_tenant(&tenant);
-                if let Err(error) = self.states.wire_in(&tenant).await {
-                    tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
-                }
-                self.finish_boot(&tenant, vec![gate]).await;
-            }
+        // One that waits to boot has its chance before it.
+        seeds
+            .retain(|seed| stopped(&seed.tenant) && self.identities.slots().speaking(&seed.tenant).is_none());
+        let round = self.identities.round();
+        for group in seeds.chunks(TENANTS_AT_ONCE) {
+            let standing = self.standing_gates();
+            self.tenant_boots()
+                .boot_again(group.to_vec(), &standing, &round)
+                .await;
         }
     }
 
@@ -372,36 +318,14 @@ pub fn agent_name(config: &Config, tenant: &TenantId) -> Option<String> {
         .and_then(|section| section.agent_name.clone())
 }
 
-fn identity_gate(outcome: Result<String, impl std::fmt::Display>, elapsed: Duration) -> GateReport {
-    let (outcome, detail) = match outcome {
-        Ok(detail) => (GateOutcome::Pass, detail),
-        Err(error) => (GateOutcome::Fail, error_line(&error)),
-    };
-    GateReport {
-        gate_id: TENANT_IDENTITY.to_owned(),
-        gate_class: GateClass::Invariant,
-        outcome,
-        attempts: 1,
-        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        detail,
+fn added((tenant, outcome): (TenantId, Result<Listed, TenantError>)) -> Option<TenantId> {
+    match outcome {
+        Ok(_) => Some(tenant),
+        Err(error) => {
+            tracing::error!(%tenant, %error, "a tenant of the configuration is not served");
+            None
+        }
     }
-}
-
-fn described(restored: &crate::identity::Restored) -> String {
-    let speaking = &restored.speaking;
-    let provider = speaking
-        .provider
-        .as_ref()
-        .map_or("the fallback prompt", |provider| provider.as_str());
-    let spoken = format!("{provider} speaks, generation {}", speaking.generation);
-    match &restored.fault {
-        Some(fault) => format!("{spoken}; {fault}"),
-        None => spoken,
-    }
-}
-
-fn error_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().replace('\n', " ")
 }
 
 fn tenant_problem(error: TenantError) -> Problem {

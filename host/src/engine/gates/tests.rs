@@ -1,3 +1,5 @@
+//! What follows from what gates say.
+
 use super::*;
 
 fn failed(attempts: u32) -> Failed {

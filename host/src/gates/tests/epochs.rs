@@ -1,3 +1,5 @@
+//! The epoch that a store carries and the one that a home knows.
+
 use std::sync::Arc;
 
 use tempfile::TempDir;

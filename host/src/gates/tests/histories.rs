@@ -1,3 +1,5 @@
+//! The history of boots.
+
 use std::sync::Arc;
 
 use crate::{

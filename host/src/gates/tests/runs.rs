@@ -1,3 +1,5 @@
+//! Runs of gates: retries, deadlines, panics, and the looks at the store.
+
 use std::{
     future::pending,
     sync::{

@@ -9,6 +9,26 @@ use crate::{
     store::{Batch, CommitError, StoreError},
 };
 
+/// The triggers that keep events as they were written.
+const GUARDS: [&str; 3] = [
+    "events_are_never_changed",
+    "events_are_never_deleted",
+    "events_continue_their_chain",
+];
+
+/// The first of the triggers that keep events as they were written that is not there, in words. Looks, and tries nothing.
+pub(super) fn first_missing_guard(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut look = connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?1")?;
+    for guard in GUARDS {
+        if !look.exists([guard])? {
+            return Ok(Some(format!(
+                "the trigger `{guard}` is not in the file: events can be changed"
+            )));
+        }
+    }
+    Ok(None)
+}
+
 /// The first thing that is not as it must be, in words. Leaves nothing behind.
 ///
 /// # Errors
