@@ -85,8 +85,8 @@ fn a_fresh_home_without_credentials_boots_to_ready_and_its_boots_are_remembered(
     });
     assert_eq!(boots[0]["result"], "ready", "{boots}");
     let own = [
-        "canonical_actor: pass",
         "chain_tail: pass",
+        "canonical_actor: pass",
         "tenant_identity: pass",
     ];
     assert!(
@@ -203,6 +203,15 @@ fn a_broken_chain_of_one_tenant_stops_that_tenant_alone() {
              END;",
         )
         .unwrap();
+    let count = || -> u32 {
+        rusqlite::Connection::open(home.database())
+            .unwrap()
+            .query_row("SELECT count(*) FROM events WHERE tenant = 'acme'", [], |row| {
+                row.get(0)
+            })
+            .unwrap()
+    };
+    let before = count();
     let host = home.start();
     let state = |tenant: &str| host.json(&["state", "show", "--tenant", tenant])["primary_state"].clone();
     assert_eq!(
@@ -214,6 +223,12 @@ fn a_broken_chain_of_one_tenant_stops_that_tenant_alone() {
         (boots.as_array()?.len() == 2).then_some(boots)
     });
     assert_eq!(boots[0]["failed_gate_id"], "chain_tail", "{boots}");
+    assert_eq!(host.stop(), 0);
+    assert_eq!(
+        count(),
+        before,
+        "nothing is written behind a record that nobody can vouch for"
+    );
 }
 
 #[test]

@@ -8,9 +8,11 @@ use tokio::task::JoinSet;
 use super::parts::Running;
 use crate::{
     engine::gates::{GateSpec, SECRETS},
+    events::EventLog,
     gates::{Fault, Gate, Run, Watcher},
     service::{Service, TENANTS_AT_ONCE, show_waiting},
     state::States,
+    store::Store,
     tenants::Tenants,
 };
 
@@ -63,26 +65,54 @@ pub fn secrets(service: &Arc<Service>) -> Gate {
 /// Shows in the states of tenants why the host is still booting: in those that are held, or in the first, since however many there are
 /// nobody should wait for all of them to say the same.
 #[derive(Default)]
-pub struct HostWatcher(OnceLock<(Arc<States>, Tenants)>);
+pub struct HostWatcher(OnceLock<Showing>);
+
+/// What the watcher needs once it is there.
+pub struct Showing {
+    pub log: Arc<EventLog>,
+    pub store: Arc<dyn Store>,
+    pub states: Arc<States>,
+    pub tenants: Tenants,
+}
+
+/// How many records at the end of a chain are looked at before anything is written behind them.
+const TAIL_RECORDS: u64 = 100;
+
+impl Showing {
+    /// The first tenants, none of whose chains is written before its end was looked at.
+    async fn hold_the_first(&self) {
+        let served = self
+            .tenants
+            .list()
+            .into_iter()
+            .filter(|listed| listed.record.active);
+        let first: Vec<_> = served
+            .take(TENANTS_AT_ONCE)
+            .map(|listed| listed.record.tenant)
+            .collect();
+        for tenant in &first {
+            match self.store.check_tail(tenant, TAIL_RECORDS).await {
+                Ok(None) => {}
+                Ok(Some(fault)) => self.log.seal(tenant, &fault),
+                Err(error) => self.log.seal(tenant, &error.to_string()),
+            }
+        }
+        self.states.add_tenants(&first);
+    }
+}
 
 impl HostWatcher {
     /// From here on there are tenants that can show it.
-    pub fn wire(&self, states: &Arc<States>, tenants: &Tenants) {
-        let first_time = self.0.set((states.clone(), tenants.clone())).is_ok();
+    pub fn wire(&self, showing: Showing) {
+        let first_time = self.0.set(showing).is_ok();
         debug_assert!(first_time, "a watcher is wired once");
     }
 
     async fn show(&self, gate: &GateSpec, waits: bool) {
-        let Some((states, tenants)) = self.0.get() else {
-            return;
-        };
+        let Some(wired) = self.0.get() else { return };
+        let states = &wired.states;
         if waits && states.tenants().is_empty() {
-            let served = tenants.list().into_iter().filter(|listed| listed.record.active);
-            let first: Vec<_> = served
-                .take(TENANTS_AT_ONCE)
-                .map(|listed| listed.record.tenant)
-                .collect();
-            states.add_tenants(&first);
+            wired.hold_the_first().await;
         }
         let mut showing = JoinSet::new();
         for tenant in states.tenants() {

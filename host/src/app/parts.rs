@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
-    host_gates::HostWatcher,
+    host_gates::{HostWatcher, Showing},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
@@ -110,6 +110,7 @@ pub async fn open(
     tokio::spawn(writer.run());
     let known_epoch = KnownEpoch::at(config.home().known_epoch());
     let log = Arc::new(open_log(&config, &store, &clock)?);
+    log.seal_waiting();
     let tasks = TaskTracker::new();
     let (accounts, told) = Accounts::new();
     // It ends with the process: accounts are told until the very end.
@@ -152,7 +153,12 @@ pub async fn open(
         config: config.clone(),
     });
     let identities = Identities::new(store.clone(), journal, providers, clock.clone());
-    watcher.wire(&states, &tenants);
+    watcher.wire(Showing {
+        log: log.clone(),
+        store: store.clone(),
+        states: states.clone(),
+        tenants: tenants.clone(),
+    });
     wire(&port, &log, &tenants, &identities);
 
     let service = Arc::new(Service::new(Parts {

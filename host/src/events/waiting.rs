@@ -105,6 +105,7 @@ impl EventLog {
     }
 
     async fn try_commit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AppendError> {
+        self.refuse_sealed(&events)?;
         let batch = Batch {
             events,
             ..Batch::default()
@@ -126,7 +127,8 @@ impl EventLog {
             let (count, stuck) = self.drain_one(&tenant).await;
             appended += count;
             match stuck {
-                Ok(()) => {}
+                // Told when it was sealed.
+                Ok(()) | Err(Stuck::Refused(AppendError::Sealed { .. })) => {}
                 Err(Stuck::Refused(cause)) => {
                     tracing::error!(%tenant, "[kora.chain.emit.failed] what waits for the store is refused: {cause}");
                 }
@@ -222,6 +224,7 @@ impl EventLog {
 
     fn stuck(&self, cause: AppendError) -> Stuck {
         match &cause {
+            AppendError::Sealed { .. } => Stuck::Refused(cause),
             AppendError::Commit(refusal) if !matches!(refusal, CommitError::Store(_)) => {
                 Stuck::Refused(cause)
             }

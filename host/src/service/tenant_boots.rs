@@ -9,11 +9,11 @@ use crate::{
     domain::{Clock, DegradationReason, PrimaryState, TenantId, Timestamp, TriggerKind},
     engine::{
         gates::{CANONICAL_ACTOR, GateSpec, Mode, TENANT_BUDGET, TENANT_IDENTITY, Verdict, verdict},
-        transition::{BootReport, GateClass, GateReport, Request},
+        transition::{BootReport, GateClass, GateOutcome, GateReport, Request},
         trigger::canonical_text,
         vocabulary::Owner,
     },
-    events::Writer,
+    events::{EventLog, Writer},
     gates::{BootRecord, Fault, Gate, History, Run, Watcher, chain_tail},
     identity::{IdentitySeed, Restored, Round},
     state::{StateChangeError, States},
@@ -30,6 +30,7 @@ const PASSED_AT_LAST: &str = "boot gate passed";
 #[derive(Clone)]
 pub struct TenantBoots {
     pub(super) store: Arc<dyn Store>,
+    pub(super) log: Arc<EventLog>,
     pub(super) states: Arc<States>,
     pub(super) tenants: Tenants,
     pub(super) history: History,
@@ -114,7 +115,11 @@ impl TenantBoots {
     ) -> (TenantId, Vec<GateReport>) {
         let (tenant, started_at) = (seed.tenant.clone(), self.clock.now());
         let mut gates = host.to_vec();
-        if verdict(host).0 != Verdict::Stopped {
+        if verdict(host).0 == Verdict::Stopped {
+            // That it stops is told in its chain, if that can be vouched for.
+            let mut look = Run::new(Mode::CheckOnly, TENANT_BUDGET, Arc::new(self.showing(&tenant)));
+            self.pass_tail(&mut look, &tenant).await;
+        } else {
             gates.extend(self.pass_gates(seed, round).await);
         }
         self.finish(&tenant, gates.clone(), started_at).await;
@@ -123,21 +128,32 @@ impl TenantBoots {
 
     async fn pass_gates(&self, seed: IdentitySeed, round: &Round) -> Vec<GateReport> {
         let tenant = seed.tenant.clone();
-        let watcher = Showing {
-            states: self.states.clone(),
-            tenant: tenant.clone(),
-        };
-        let mut run = Run::new(Mode::Boot, TENANT_BUDGET, Arc::new(watcher));
-        // What is before a restart is told anew: nothing is written behind a record that nobody can vouch for.
-        let sound = run.pass(&canonical_actor(&self.tenants, &tenant)).await
-            && run.pass(&chain_tail(&self.store, &tenant)).await;
-        if sound {
+        let mut run = Run::new(Mode::Boot, TENANT_BUDGET, Arc::new(self.showing(&tenant)));
+        self.pass_tail(&mut run, &tenant).await;
+        if run.pass(&canonical_actor(&self.tenants, &tenant)).await {
             if let Err(error) = self.states.take_up(&tenant).await {
                 tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
             }
             run.pass(&tenant_identity(round, seed)).await;
         }
         run.into_reports()
+    }
+
+    fn showing(&self, tenant: &TenantId) -> Showing {
+        Showing {
+            states: self.states.clone(),
+            tenant: tenant.clone(),
+        }
+    }
+
+    /// First of all, and before anything is told: nothing is written behind a record that nobody can vouch for.
+    async fn pass_tail(&self, run: &mut Run, tenant: &TenantId) {
+        run.pass(&chain_tail(&self.store, tenant)).await;
+        let last = run.reports().last();
+        match last.filter(|report| report.outcome == GateOutcome::Fail) {
+            Some(broken) => self.log.seal(tenant, &broken.detail),
+            None => self.log.unseal(tenant),
+        }
     }
 
     /// Moves a tenant out of `booting` as its gates say, and notes the boot. One that was paused when the host ended stays so, unless

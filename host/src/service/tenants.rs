@@ -173,6 +173,7 @@ impl Service {
     fn tenant_boots(&self) -> TenantBoots {
         TenantBoots {
             store: self.store.clone(),
+            log: self.log.clone(),
             states: self.states.clone(),
             tenants: self.tenants.clone(),
             history: self.history.clone(),
