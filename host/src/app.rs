@@ -3,6 +3,7 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod control;
 mod host_gates;
 mod journal;
 mod listeners;
@@ -155,6 +156,8 @@ async fn stop(running: Running, ending: &Ending) {
     service.plugins.retire_all().await;
     service.tenants.join().await;
     service.identities.join().await;
+    service.controls.join().await;
+    service.controls.exited().await;
     service.states.close().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),

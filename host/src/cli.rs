@@ -43,6 +43,7 @@ pub fn main(app: &dyn App) -> ExitCode {
         // Without one, relative paths are left to the system to refuse.
         current_directory: std::env::current_dir().unwrap_or_default(),
         input: &mut io::stdin(),
+        input_is_terminal: io::stdin().is_terminal(),
         err_is_terminal: err.is_terminal(),
     };
     let arguments = std::env::args_os();
@@ -81,6 +82,7 @@ fn run(
         environment: surroundings.environment,
         current_directory: &surroundings.current_directory,
         input: surroundings.input,
+        input_is_terminal: surroundings.input_is_terminal,
     };
     let outcome = dispatch(cli.command, &mut context);
     end(&mut context.ui, outcome)

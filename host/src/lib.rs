@@ -8,6 +8,7 @@ pub mod events;
 pub mod state;
 pub mod tenants;
 
+pub mod control;
 pub mod gates;
 
 pub mod plugin;

@@ -33,7 +33,9 @@ pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine
 pub use cache::Cache;
 pub use call::{CallError, CallErrorKind, off_runtime};
 pub use context::{Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, Service};
-pub use directory::{Candidate, DirectoryChange, Form, Settle, Stamp, Watcher, scan, scan_settled};
+pub use directory::{
+    Candidate, DirectoryChange, Form, Ignored, Settle, Stamp, Watcher, ignored, scan, scan_settled,
+};
 pub use elf::{GlibcVersion, LibraryFacts, Platform};
 pub use extensions::Extensions;
 pub use gate::{Gate, is_host_event_type};
@@ -50,3 +52,4 @@ pub use registration::{
     Registration, RestartRegistration, TaskRegistration,
 };
 pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};
+pub use settings::{SettingFault, check as check_settings, setting_faults};

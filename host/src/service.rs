@@ -3,10 +3,12 @@
 pub mod api;
 mod boot;
 mod config;
+mod control;
 mod dispatch;
 mod entries;
 mod events;
 mod identity;
+mod plugin_settings;
 mod plugins;
 mod problem;
 mod state;
@@ -15,15 +17,19 @@ mod tenant_boots;
 mod tenants;
 mod waiting;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     config::{Config, ConfigProblems},
+    control::Controls,
     coordinator::{CoordinatorHandle, HostState},
-    domain::{Actor, ActorKind, Clock},
+    domain::{Actor, ActorKind, Clock, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
     gates::{EpochHold, History, KnownEpoch},
@@ -35,10 +41,11 @@ use crate::{
     telemetry::{LoggingHandle, Metrics},
 };
 
+pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
-pub use tenant_boots::show as show_waiting;
+pub use tenant_boots::{Begun, show as show_waiting};
 pub use tenants::{agent_name, identity_seed};
 pub use waiting::TENANTS_AT_ONCE;
 
@@ -106,6 +113,8 @@ pub struct Parts {
     pub log: Arc<EventLog>,
     /// The operational states.
     pub states: Arc<States>,
+    /// The stop commands.
+    pub controls: Controls,
     /// The tenants.
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
@@ -146,6 +155,8 @@ pub struct Service {
     waits_for_restart: Mutex<Vec<String>>,
     /// Tenants that boot once the host has.
     pub waiting: Waiting,
+    /// Of each tenant that did not come up, the gate that kept it down, as it went last.
+    failed_gates: Mutex<BTreeMap<TenantId, GateReport>>,
 }
 
 impl std::ops::Deref for Service {
@@ -167,6 +178,7 @@ impl Service {
             tenant_changes: tokio::sync::Mutex::default(),
             waits_for_restart: Mutex::default(),
             waiting: Waiting::default(),
+            failed_gates: Mutex::default(),
         }
     }
 
@@ -181,6 +193,21 @@ impl Service {
     /// The boot gates of the host so far.
     pub fn gate_reports(&self) -> Vec<GateReport> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes which gate keeps a tenant down, or that none does.
+    fn note_failed_gate(&self, tenant: &TenantId, failed: Option<&GateReport>) {
+        let mut gates = self.failed_gates.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed {
+            Some(gate) => gates.insert(tenant.clone(), gate.clone()),
+            None => gates.remove(tenant),
+        };
+    }
+
+    /// The gate that keeps a tenant down, if one does.
+    fn failed_gate(&self, tenant: &TenantId) -> Option<api::Gate> {
+        let gates = self.failed_gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.get(tenant).cloned().map(api::Gate::from)
     }
 
     /// Says that the first tenants have left `booting`: the host is `running` from here on.

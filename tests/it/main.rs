@@ -3,6 +3,7 @@
 mod admission;
 mod boot;
 mod command_line;
+mod control;
 mod coordinator;
 mod drop_in;
 mod events;

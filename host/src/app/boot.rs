@@ -9,13 +9,13 @@ use tokio::sync::mpsc;
 
 use super::{
     host_gates::{HostGates, secrets},
-    parts::Running,
-    plugin_directory,
+    parts::{Running, counted},
+    plugin_directory, upkeep,
 };
 use crate::{
     coordinator::{BootOutcome, CoordinatorHandle, Ending, NewEntry, OperationError, ShutdownReason},
     domain::{Actor, PluginName, TenantId},
-    engine::gates::{FATAL_DAEMONS_UP, PLUGINS_ADMITTED, Verdict},
+    engine::gates::{FATAL_DAEMONS_UP, PLUGINS_ADMITTED, verdict},
     gates::{Fault, Gate, epoch, store_rights},
     identity::IdentitySeed,
     plugin::{Candidate, PluginState, scan_settled},
@@ -42,16 +42,27 @@ pub async fn boot(running: &Running, turn: PluginTurn<'_>) -> BootOutcome {
         // A plugin may take its time to load, and a gate to be tried again: whoever stops the host waits for neither.
         ending = service.coordinator.stopped() => return BootOutcome::Stopped(ending),
     };
+    if let Err(NotBooted::Configuration(unknown)) = names {
+        return failed(service, unknown).await;
+    }
+    let names = names.ok();
+    service.controls.begin().await;
+    let tenants = Tenants::seated(service).await;
+    let round = service.identities.round();
+    // Before the entries: they ask whom they serve, which is who speaks for whom. Without entries nobody is to speak.
+    let begun = service
+        .begin_boots(tenants.first.clone(), names.as_ref().map(|_| &round))
+        .await;
+    upkeep::watch_commands(service, &running.stop_upkeep);
     let outcome = match names {
-        Ok(names) => start_entries(&mut gates, service, &turn, &names).await,
-        Err(NotBooted::Gate) => stop_for_gate(service).await,
-        Err(NotBooted::Configuration(unknown)) => return failed(service, unknown).await,
+        Some(names) => start_entries(&mut gates, service, &turn, &names).await,
+        None => stop_for_gate(service).await,
     };
-    let rest = boot_the_first(service).await;
+    service.finish_boots(begun, &service.gate_reports()).await;
     service.note_booted();
     service.note_host_boot();
     if matches!(outcome, BootOutcome::Running(_)) {
-        boot_the_others(running, rest);
+        boot_the_others(running, tenants);
     }
     outcome
 }
@@ -109,7 +120,8 @@ fn plugins_admitted(service: &Arc<Service>, admitted: &Arc<Mutex<Admitted>>) -> 
                 .iter()
                 .filter(|r| r.state == PluginState::Refused)
                 .count();
-            let detail = format!("{} plugins admitted, {refused} files refused", found.names.len());
+            let (names, files) = (counted(found.names.len(), "plugin"), counted(refused, "file"));
+            let detail = format!("{names} admitted, {files} refused");
             *admitted.lock().unwrap_or_else(PoisonError::into_inner) = found;
             Ok(detail)
         }
@@ -168,7 +180,7 @@ fn fatal_daemons_up(
         async move {
             let outcome = outcome(coordinator.boot(entries).await);
             let checked = match &outcome {
-                BootOutcome::Running(entries) => Ok(format!("{} daemons were started", entries.len())),
+                BootOutcome::Running(entries) => Ok(format!("started {}", counted(entries.len(), "daemon"))),
                 BootOutcome::Stopped(ending) => Err(match ending.reason {
                     ShutdownReason::StartupFailure { .. } => Fault::lasting(&ending.reason),
                     _ => Fault::interrupted(&ending.reason),
@@ -195,7 +207,7 @@ fn outcome(booted: Result<BootOutcome, OperationError>) -> BootOutcome {
 
 async fn stop_for_gate(service: &Service) -> BootOutcome {
     let gates = service.gate_reports();
-    let (_, decisive) = crate::engine::gates::verdict(&gates);
+    let (_, decisive) = verdict(&gates);
     let (gate, cause) = decisive.map_or_else(
         || ("boot".to_owned(), "it ended without a reason".to_owned()),
         |gate| (gate.gate_id.clone(), gate.detail.clone()),
@@ -211,38 +223,44 @@ async fn failed(service: &Service, cause: String) -> BootOutcome {
     BootOutcome::Stopped(service.coordinator.stopped().await)
 }
 
-/// Boots as many tenants as boot beside each other; the others wait, and are answered if they still have to be added. A host that did not
-/// boot lets the first say so, and those that showed what it waited for; it has no use for the others.
-async fn boot_the_first(service: &Service) -> Vec<TenantSeed> {
-    let mut missing = service.missing_tenants();
-    let rest = missing.split_off(missing.len().min(TENANTS_AT_ONCE));
-    service.add_missing(missing, Actor::host()).await;
-    let seeds = service.served_seeds();
-    let held = service.states.tenants();
-    let is_held = |seed: &IdentitySeed| held.contains(&seed.tenant);
-    let (mut first, mut others): (Vec<_>, Vec<_>) = seeds.into_iter().partition(is_held);
-    let more = others.len().min(TENANTS_AT_ONCE.saturating_sub(first.len()));
-    first.extend(others.drain(..more));
-    let gates = service.gate_reports();
-    let round = service.identities.round();
-    service.boot_tenants(first, &gates, &round).await;
-    if service.host_verdict() == Verdict::Stopped {
-        return Vec::new();
+/// The tenants of a boot.
+struct Tenants {
+    /// Those that boot with the host: as many as boot beside each other, those first that showed what it waited for.
+    first: Vec<IdentitySeed>,
+    /// Those that boot while it runs.
+    others: Vec<TenantId>,
+    /// Those of the configuration that still have to be added.
+    missing: Vec<TenantSeed>,
+}
+
+impl Tenants {
+    async fn seated(service: &Service) -> Self {
+        let mut missing = service.missing_tenants();
+        let now: Vec<_> = missing.drain(..missing.len().min(TENANTS_AT_ONCE)).collect();
+        service.add_missing(now, Actor::host()).await;
+        let held = service.states.tenants();
+        let is_held = |seed: &IdentitySeed| held.contains(&seed.tenant);
+        let (mut first, mut others): (Vec<_>, Vec<_>) = service.served_seeds().into_iter().partition(is_held);
+        let more = others.len().min(TENANTS_AT_ONCE.saturating_sub(first.len()));
+        first.extend(others.drain(..more));
+        Self {
+            first,
+            others: others.into_iter().map(|seed| seed.tenant).collect(),
+            missing,
+        }
     }
-    let waiting = others.into_iter().map(|seed| seed.tenant);
-    service.waiting.put(waiting.collect::<Vec<TenantId>>());
-    rest
 }
 
 /// While the host runs, a group at a time.
-fn boot_the_others(running: &Running, rest: Vec<TenantSeed>) {
+fn boot_the_others(running: &Running, tenants: Tenants) {
     let (service, stop) = (running.service.clone(), running.stop_watching.clone());
-    if rest.is_empty() && service.waiting.len() == 0 {
+    if tenants.others.is_empty() && tenants.missing.is_empty() {
         return;
     }
+    service.waiting.put(tenants.others);
     running.service.tasks.spawn(async move {
         let booting = async {
-            service.add_the_rest(rest).await;
+            service.add_the_rest(tenants.missing).await;
             service.boot_waiting().await;
             tracing::info!(
                 tenants = service.tenants.list().len(),

@@ -7,18 +7,18 @@ use async_trait::async_trait;
 
 use super::{
     HomeConfig, cannot_start, config_problem,
-    parts::{store_problem, surroundings},
+    parts::{counted, store_problem, surroundings},
 };
 use crate::{
     cli::{BootOptions, BootOutcome, BootReport},
     config::Config,
-    domain::TenantId,
+    domain::{ProviderId, TenantId},
     engine::gates::{
         CANONICAL_ACTOR, CHAIN_TAIL, EPOCH, GateSpec, HOST_BUDGET, Mode, PLUGINS_ADMITTED, SCHEMA, SECRETS,
         STORE, STORE_RIGHTS, TENANT_IDENTITY,
     },
     gates::{Epoch, Fault, Gate, KnownEpoch, Mismatch, Run, Watcher, judge},
-    plugin::{Examined, Limits, Platform, Strictness, examine, scan},
+    plugin::{Examined, Limits, Platform, Strictness, check_settings, examine, scan},
     secrets::{SecretTable, Secrets},
     service::{ConfigSource as _, Problem, api},
     store::{StoreError, sqlite::SqliteReader},
@@ -256,7 +256,7 @@ fn judged_plugins(config: &Config) -> Result<(String, Vec<Examined>), Fault> {
         .iter()
         .map(|found| examine(&found.path, Strictness::AtLoad, &limits, &platform));
     let (sound, refused): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
-    let refused: Vec<String> = refused
+    let mut refused: Vec<String> = refused
         .into_iter()
         .filter_map(|r| r.err().map(|e| e.to_string()))
         .collect();
@@ -265,17 +265,30 @@ fn judged_plugins(config: &Config) -> Result<(String, Vec<Examined>), Fault> {
         .flatten()
         .filter(|examined| config.is_plugin_enabled(&examined.manifest.name))
         .collect();
-    let sound = highest_versions(sound);
+    let (sound, unconfigured) = configured(config, highest_versions(sound));
+    refused.extend(unconfigured);
     let mut detail = format!(
-        "{} plugins would be loaded, {} files refused",
-        sound.len(),
-        refused.len()
+        "{} would be loaded, {} refused",
+        counted(sound.len(), "plugin"),
+        counted(refused.len(), "file")
     );
     for refusal in &refused {
         detail.push_str("; ");
         detail.push_str(refusal);
     }
     Ok((detail, sound))
+}
+
+/// Those that take what is configured of them, and why the others do not.
+fn configured(config: &Config, sound: Vec<Examined>) -> (Vec<Examined>, Vec<String>) {
+    let mut refused = Vec::new();
+    let taken = sound.into_iter().filter(|examined| {
+        let configs = config.plugin_configs(&examined.manifest.name);
+        let judged = check_settings(&examined.manifest, &configs);
+        refused.extend(judged.as_ref().err().map(ToString::to_string));
+        judged.is_ok()
+    });
+    (taken.collect(), refused)
 }
 
 /// Of several files of one plugin the highest version is loaded, and of those the first path.
@@ -293,35 +306,52 @@ fn tenant_identity(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> 
         .tenant(tenant)
         .and_then(|section| section.identity.as_ref())
         .or(config.default_identity.as_ref());
-    let provided = plugins.iter().flat_map(|plugin| {
-        let manifest = &plugin.manifest;
-        let names = manifest.provides.identity_providers.iter();
-        names.filter_map(|name| crate::domain::ProviderId::new(&manifest.name, name.as_str()).ok())
-    });
+    let provided: Vec<_> = plugins.iter().flat_map(providers_of).collect();
     let matching: Vec<_> = provided
+        .iter()
         .filter(|id| chosen.is_some_and(|chosen| chosen.matches(id)))
         .collect();
-    match matching.as_slice() {
-        [only] => return Ok(format!("`{only}` would be asked")),
-        [] => {}
-        several => {
+    let no_provider = match (matching.as_slice(), chosen) {
+        ([only], _) => return Ok(format!("`{only}` would be asked")),
+        ([], Some(chosen)) => format!("no identity provider is called `{chosen}`"),
+        ([], None) => "no provider is configured for it".to_owned(),
+        (several, _) => {
+            // No fallback hides that a name means several.
             let detail = format!(
-                "the configured identity is the name of {} providers",
-                several.len()
+                "tenant `{tenant}` has no identity: the configured name may be {}; write one of them as `identity` in `[tenants.{tenant}]`",
+                enumerated(several.iter().copied())
             );
             return Err(Fault::lasting(detail));
         }
-    }
-    match config.fallback_prompt(tenant) {
+    };
+    let no_fallback = match config.fallback_prompt(tenant) {
         Some(prompt) if prompt.metadata().is_ok_and(|file| file.len() > 0) => {
-            Ok(format!("`{}` would speak", prompt.display()))
+            return Ok(format!("`{}` would speak", prompt.display()));
         }
-        Some(prompt) => Err(Fault::lasting(format!(
-            "`{}` is missing or empty",
-            prompt.display()
-        ))),
-        None => Err(Fault::lasting(
-            "no provider of the configured name, and no fallback prompt",
-        )),
+        Some(prompt) => format!("the fallback prompt `{}` is missing or empty", prompt.display()),
+        None => "no fallback prompt is configured".to_owned(),
+    };
+    let detail = format!(
+        "tenant `{tenant}` has no identity: {no_provider}; {no_fallback}. Name one of the identity providers there are ({}) as `identity` in \
+         `[tenants.{tenant}]`, give it a `fallback_prompt`, or install the plugin that has its provider",
+        enumerated(&provided)
+    );
+    Err(Fault::lasting(detail))
+}
+
+fn providers_of(plugin: &Examined) -> Vec<ProviderId> {
+    let manifest = &plugin.manifest;
+    let names = manifest.provides.identity_providers.iter();
+    // Both halves were checked when the manifest was read.
+    names
+        .filter_map(|name| ProviderId::new(&manifest.name, name.as_str()).ok())
+        .collect()
+}
+
+fn enumerated<'a>(ids: impl IntoIterator<Item = &'a ProviderId>) -> String {
+    let quoted: Vec<_> = ids.into_iter().map(|id| format!("`{id}`")).collect();
+    match quoted.is_empty() {
+        true => "none".to_owned(),
+        false => quoted.join(", "),
     }
 }

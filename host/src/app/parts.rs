@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
+    control::{CoordinatorExit, NoWork},
     host_gates::{HostWatcher, Showing},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
@@ -23,9 +24,11 @@ use super::{
 };
 use crate::{
     config::Config,
+    control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
     domain::{Clock, SystemClock, TenantId},
     engine::{
+        control::Slas,
         gates::{HOST_BUDGET, Mode, SCHEMA, STORE},
         vocabulary::Vocabulary,
     },
@@ -35,7 +38,7 @@ use crate::{
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service},
-    state::{ReasonGuard, States},
+    state::{AllGuards, ReasonGuard, States},
     store::{
         Store, StoreError,
         sqlite::{SqliteOptions, SqliteStore},
@@ -118,7 +121,12 @@ pub async fn open(
 
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
-    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(ReasonGuard)));
+    let book = CommandBook::new(store.clone(), clock.clone());
+    let guards = AllGuards::new(vec![
+        Arc::new(ReasonGuard),
+        Arc::new(StopGuard::new(book.clone())),
+    ]);
+    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
     let options = Options {
         honour_fatal: config.coordinator.honour_fatal,
@@ -148,6 +156,16 @@ pub async fn open(
     let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
+    let controls = Controls::new(ControlParts {
+        book,
+        journal: journal.clone(),
+        clock: clock.clone(),
+        states: states.clone(),
+        work: Arc::new(NoWork),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
+    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
@@ -169,6 +187,7 @@ pub async fn open(
         store,
         log,
         states,
+        controls,
         tenants,
         identities,
         plugins,
@@ -280,6 +299,12 @@ fn schema_gate(opened: Opened) -> Gate {
         };
         async { checked }
     })
+}
+
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{ending}")
 }
 
 fn open_log(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Result<EventLog, Problem> {

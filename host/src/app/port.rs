@@ -116,14 +116,7 @@ impl HostPort for Port {
     }
 
     fn configs(&self, plugin: &PluginName) -> Vec<(Option<TenantId>, Map<String, Value>)> {
-        let config = self.config.load();
-        let overriding = config.tenants.iter();
-        let overriding = overriding.filter(|(_, section)| section.config.contains_key(plugin));
-        let tenants = overriding.map(|(tenant, _)| Some(tenant.clone()));
-        std::iter::once(None)
-            .chain(tenants)
-            .map(|tenant| (tenant.clone(), config.plugin_config(plugin, tenant.as_ref())))
-            .collect()
+        self.config.load().plugin_configs(plugin)
     }
 
     fn host_info(&self, plugin: &PluginName) -> Value {

@@ -46,6 +46,12 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
     });
 }
 
+/// From when the states of tenants are taken up.
+pub fn watch_commands(service: &Arc<Service>, stop: &CancellationToken) {
+    let (controls, stop) = (service.controls.clone(), stop.clone());
+    service.tasks.spawn(async move { controls.watch(stop).await });
+}
+
 async fn look_into(service: Arc<Service>, mut changes: mpsc::UnboundedReceiver<Noticed>) {
     while let Some(noticed) = changes.recv().await {
         match noticed {

@@ -2,6 +2,7 @@
 
 pub(super) mod boots;
 pub(super) mod config;
+pub(super) mod control;
 pub(super) mod daemon;
 pub(super) mod doctor;
 pub(super) mod events;

@@ -2,8 +2,12 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod control;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +70,15 @@ pub enum Call {
     /// Accepts the epoch of a store that is not the one that was known: [`EpochAccepted`].
     #[serde(rename = "boot.accept_epoch")]
     BootAcceptEpoch(AcceptEpoch),
+    /// Gives a stop command: [`CommandIssued`].
+    #[serde(rename = "state.stop")]
+    StateStop(Stop),
+    /// Lifts the stop commands on a tenant or on the host: [`CommandIssued`].
+    #[serde(rename = "state.reset")]
+    StateReset(Reset),
+    /// The stop commands on a tenant or on the host: [`Commands`].
+    #[serde(rename = "state.commands")]
+    StateCommands(Whom),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
@@ -299,6 +312,9 @@ pub struct TenantStatus {
     pub agent_name: Option<String>,
     pub provider: Option<String>,
     pub generation: Option<u64>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// A plugin at a glance.
@@ -384,6 +400,9 @@ pub struct Tenant {
     pub agent_name: Option<String>,
     pub provider: Option<String>,
     pub generation: Option<u64>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// Somebody who acts in a tenant.
@@ -488,6 +507,12 @@ pub struct State {
     pub state_entered_at: Option<String>,
     pub transition_history: Vec<Transition>,
     pub valid_next_states: Vec<NextState>,
+    /// The stop command that counts, on the tenant or on the host.
+    #[serde(default)]
+    pub command_in_force: Option<CommandInForce>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// A past transition.

@@ -8,19 +8,22 @@ use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{Actor, DegradationReason, PrimaryState, TenantId, TriggerKind},
     engine::{
-        gates::{EPOCH, Verdict, verdict},
+        gates::{EPOCH, verdict},
         transition::{GateOutcome, GateReport, Request},
         vocabulary::{OwnType, Owner},
     },
     events::Writer,
     gates::{BootRecord, Mismatch},
     store::StoreHealth,
+    tenants::TenantSeed,
 };
 
 /// What tenants say once an epoch was accepted.
 const ACCEPTED: &str = "the epoch of the store was accepted";
 /// How many boots are shown unless somebody asks for another number.
 const SHOWN_UNASKED: u32 = 10;
+/// How many tenants of the configuration are added before somebody else has a turn.
+const ADDED_IN_A_TURN: usize = 512;
 /// How long a call waits for the tenant that it names to boot: longer than a provider may take, shorter than anybody's patience.
 const NEED_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -120,11 +123,6 @@ impl Service {
         self.history.note(&TenantId::host(), &record);
     }
 
-    /// What the host's gates came to so far.
-    pub fn host_verdict(&self) -> Verdict {
-        verdict(&self.gate_reports()).0
-    }
-
     /// What the host says of a tenant that is brought up after the boot: only what still holds.
     pub(super) fn standing_gates(&self) -> Vec<GateReport> {
         let mut gates = self.gate_reports();
@@ -166,10 +164,13 @@ impl Service {
     }
 
     /// Adds the tenants of the configuration that are not in the store yet, and lets them wait to boot.
-    pub async fn add_the_rest(&self, missing: Vec<crate::tenants::TenantSeed>) {
-        let _turn = self.tenant_turn().await;
-        let added = self.add_missing(missing, Actor::host()).await;
-        self.waiting.put(added);
+    pub async fn add_the_rest(&self, missing: Vec<TenantSeed>) {
+        for some in missing.chunks(ADDED_IN_A_TURN) {
+            // Whoever else adds or withdraws tenants has its turn in between.
+            let _turn = self.tenant_turn().await;
+            let added = self.add_missing(some.to_vec(), Actor::host()).await;
+            self.waiting.put(added);
+        }
     }
 
     fn note_epoch_accepted(&self, operator: Operator) {

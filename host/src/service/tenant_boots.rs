@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use crate::{
+    control::Controls,
     domain::{Clock, DegradationReason, PrimaryState, TenantId, Timestamp, TriggerKind},
     engine::{
         gates::{CANONICAL_ACTOR, GateSpec, Mode, TENANT_BUDGET, TENANT_IDENTITY, Verdict, verdict},
@@ -26,6 +27,13 @@ const RETRYING: &str = "transient boot gate retrying";
 /// What it says once that gate has passed.
 const PASSED_AT_LAST: &str = "boot gate passed";
 
+/// A tenant whose own gates were run.
+pub struct Begun {
+    tenant: TenantId,
+    started_at: Timestamp,
+    gates: Vec<GateReport>,
+}
+
 /// Boots tenants.
 #[derive(Clone)]
 pub struct TenantBoots {
@@ -33,97 +41,127 @@ pub struct TenantBoots {
     pub(super) log: Arc<EventLog>,
     pub(super) states: Arc<States>,
     pub(super) tenants: Tenants,
+    pub(super) controls: Controls,
     pub(super) history: History,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) boot_id: String,
 }
 
 impl TenantBoots {
-    /// Boots tenants beside each other, after gates of the host that said `host`, and answers what the gates of each said. `round` is
-    /// who gives them their identities. A tenant that is held in another state than `booting` keeps it, unless a gate fails.
-    pub async fn boot(
+    /// The first half of booting tenants, beside each other: their own gates. `round` is who gives them their identities; without, they
+    /// are only held. A tenant that is held in another state than `booting` keeps it.
+    pub async fn begin(&self, seeds: Vec<IdentitySeed>, round: Option<&Round>) -> Vec<Begun> {
+        self.states.add_tenants(seeds.iter().map(|seed| &seed.tenant));
+        let whose = |seed: &IdentitySeed| seed.tenant.clone();
+        let begin = |seed: IdentitySeed| {
+            let (boots, round) = (self.clone(), round.cloned());
+            async move { boots.begin_one(seed, round).await }
+        };
+        self.beside_each_other(seeds, whose, begin).await
+    }
+
+    /// The second half: each tenant leaves `booting` as the gates of the host, which said `host`, and its own say. Answers of each the gate that
+    /// keeps it down, if one does.
+    pub async fn finish(
+        &self,
+        begun: Vec<Begun>,
+        host: &[GateReport],
+    ) -> Vec<(TenantId, Option<GateReport>)> {
+        let host: Arc<[GateReport]> = host.into();
+        let whose = |begun: &Begun| begun.tenant.clone();
+        let finish = |begun: Begun| {
+            let (boots, host) = (self.clone(), host.clone());
+            async move { boots.finish_one(begun, &host).await }
+        };
+        self.beside_each_other(begun, whose, finish).await
+    }
+
+    /// Gives tenants that ended `stopped` another chance: those whose gates pass now boot anew, the others stay as they are. Answers of each the
+    /// gate that keeps it down, if one does.
+    pub async fn boot_again(
         &self,
         seeds: Vec<IdentitySeed>,
         host: &[GateReport],
         round: &Round,
-    ) -> Vec<(TenantId, Vec<GateReport>)> {
-        let host: Arc<[GateReport]> = host.into();
-        let (mut booting, mut whose) = (JoinSet::new(), HashMap::new());
-        self.states.add_tenants(seeds.iter().map(|seed| &seed.tenant));
-        for seed in seeds {
-            let tenant = seed.tenant.clone();
-            let (boots, host, round) = (self.clone(), host.clone(), round.clone());
-            let task = booting.spawn(async move { boots.boot_one(seed, &host, &round).await });
-            whose.insert(task.id(), tenant);
+    ) -> Vec<(TenantId, Option<GateReport>)> {
+        let whose = |seed: &IdentitySeed| seed.tenant.clone();
+        let begin = |seed: IdentitySeed| {
+            let (boots, round) = (self.clone(), round.clone());
+            // `stopped` shows nothing new, and what was before a restart is taken up once the state begins anew.
+            async move { boots.begin_one(seed, Some(round)).await }
+        };
+        let (mut anew, mut said) = (Vec::new(), Vec::new());
+        for begun in self.beside_each_other(seeds, whose, begin).await {
+            if let (Verdict::Stopped, Some(gate)) = verdict(&begun.gates) {
+                let still = Some(gate.clone());
+                said.push((begun.tenant, still));
+                continue;
+            }
+            // `stopped` has no way out but another boot: the tenant's state begins anew.
+            self.states.remove_tenant(&begun.tenant);
+            self.states.add_tenant(&begun.tenant);
+            self.take_up(&begun.tenant).await;
+            anew.push(begun);
         }
-        let mut said = Vec::new();
-        while let Some(ended) = booting.join_next_with_id().await {
+        said.extend(self.finish(anew, host).await);
+        said
+    }
+
+    /// Does something for several tenants at once. One for whom it panics ends `stopped`.
+    async fn beside_each_other<G, T, W>(
+        &self,
+        given: Vec<G>,
+        whose: impl Fn(&G) -> TenantId,
+        work: impl Fn(G) -> W,
+    ) -> Vec<T>
+    where
+        T: Send + 'static,
+        W: Future<Output = T> + Send + 'static,
+    {
+        let (mut working, mut tenants) = (JoinSet::new(), HashMap::new());
+        for one in given {
+            let tenant = whose(&one);
+            tenants.insert(working.spawn(work(one)).id(), tenant);
+        }
+        let mut done = Vec::with_capacity(tenants.len());
+        while let Some(ended) = working.join_next_with_id().await {
             match ended {
-                Ok((_, one)) => said.push(one),
+                Ok((_, one)) => done.push(one),
                 Err(error) => {
-                    if let Some(tenant) = whose.get(&error.id()) {
+                    if let Some(tenant) = tenants.get(&error.id()) {
                         tracing::error!(%tenant, %error, "[kora.operational_state.wire_in] the tenant stays stopped");
                         self.stop(tenant, TriggerKind::WiringFailed, None).await;
                     }
                 }
             }
         }
-        said
+        done
     }
 
-    /// Gives tenants that ended `stopped` another chance: those whose gates pass now boot anew, the others stay as they are. Answers what the
-    /// gates of each said.
-    pub async fn boot_again(
-        &self,
-        seeds: Vec<IdentitySeed>,
-        host: &[GateReport],
-        round: &Round,
-    ) -> Vec<(TenantId, Vec<GateReport>)> {
-        let mut trying = JoinSet::new();
-        for seed in seeds {
-            let (boots, round) = (self.clone(), round.clone());
-            trying.spawn(async move { boots.try_again(seed, &round).await });
-        }
-        let mut said = Vec::new();
-        for (tenant, started_at, own) in trying.join_all().await {
-            if verdict(&own).0 == Verdict::Ready {
-                // `stopped` has no way out but another boot: the tenant's state begins anew.
-                self.states.remove_tenant(&tenant);
-                if let Err(error) = self.states.wire_in(&tenant).await {
-                    tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
-                }
-                let gates = [host, &own].concat();
-                self.finish(&tenant, gates, started_at).await;
+    async fn begin_one(&self, seed: IdentitySeed, round: Option<Round>) -> Begun {
+        let (tenant, started_at) = (seed.tenant.clone(), self.clock.now());
+        let gates = match round {
+            Some(round) => self.pass_gates(seed, &round).await,
+            None => {
+                // That it stops is told in its chain, if that can be vouched for.
+                let mut look = Run::new(Mode::CheckOnly, TENANT_BUDGET, Arc::new(self.showing(&tenant)));
+                self.pass_tail(&mut look, &tenant).await;
+                Vec::new()
             }
-            said.push((tenant, own));
+        };
+        Begun {
+            tenant,
+            started_at,
+            gates,
         }
-        said
     }
 
-    async fn try_again(&self, seed: IdentitySeed, round: &Round) -> (TenantId, Timestamp, Vec<GateReport>) {
-        let (tenant, started_at) = (seed.tenant.clone(), self.clock.now());
-        // `stopped` shows nothing new, and what was before a restart is taken up once it begins anew.
-        let gates = self.pass_gates(seed, round).await;
-        (tenant, started_at, gates)
-    }
-
-    async fn boot_one(
-        &self,
-        seed: IdentitySeed,
-        host: &[GateReport],
-        round: &Round,
-    ) -> (TenantId, Vec<GateReport>) {
-        let (tenant, started_at) = (seed.tenant.clone(), self.clock.now());
-        let mut gates = host.to_vec();
-        if verdict(host).0 == Verdict::Stopped {
-            // That it stops is told in its chain, if that can be vouched for.
-            let mut look = Run::new(Mode::CheckOnly, TENANT_BUDGET, Arc::new(self.showing(&tenant)));
-            self.pass_tail(&mut look, &tenant).await;
-        } else {
-            gates.extend(self.pass_gates(seed, round).await);
+    /// What was before a restart; and a stop command in force holds a tenant before anything else is done with it.
+    async fn take_up(&self, tenant: &TenantId) {
+        if let Err(error) = self.states.take_up(tenant).await {
+            tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
         }
-        self.finish(&tenant, gates.clone(), started_at).await;
-        (tenant, gates)
+        self.controls.hold(tenant).await;
     }
 
     async fn pass_gates(&self, seed: IdentitySeed, round: &Round) -> Vec<GateReport> {
@@ -131,9 +169,7 @@ impl TenantBoots {
         let mut run = Run::new(Mode::Boot, TENANT_BUDGET, Arc::new(self.showing(&tenant)));
         self.pass_tail(&mut run, &tenant).await;
         if run.pass(&canonical_actor(&self.tenants, &tenant)).await {
-            if let Err(error) = self.states.take_up(&tenant).await {
-                tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
-            }
+            self.take_up(&tenant).await;
             run.pass(&tenant_identity(round, seed)).await;
         }
         run.into_reports()
@@ -158,7 +194,13 @@ impl TenantBoots {
 
     /// Moves a tenant out of `booting` as its gates say, and notes the boot. One that was paused when the host ended stays so, unless
     /// a gate failed.
-    async fn finish(&self, tenant: &TenantId, gates: Vec<GateReport>, started_at: Timestamp) {
+    async fn finish_one(&self, begun: Begun, host: &[GateReport]) -> (TenantId, Option<GateReport>) {
+        let Begun {
+            tenant,
+            started_at,
+            gates,
+        } = begun;
+        let gates = [host, &gates].concat();
         let (result, decisive) = verdict(&gates);
         if let Some(gate) = decisive {
             tracing::error!(%tenant, gate = gate.gate_id, "a boot gate failed: {}", gate.detail);
@@ -171,26 +213,27 @@ impl TenantBoots {
         };
         let transient = decisive.is_some_and(|gate| gate.gate_class == GateClass::Transient);
         match result {
-            Verdict::Ready => self.make_ready(tenant, report).await,
-            Verdict::Paused => self.pause(tenant).await,
-            Verdict::Stopped if transient => {
-                self.stop(tenant, TriggerKind::BootBudgetExhausted, Some(report))
-                    .await;
-            }
+            Verdict::Ready => self.make_ready(&tenant, report).await,
+            Verdict::Paused => self.pause(&tenant).await,
             Verdict::Stopped => {
-                self.stop(tenant, TriggerKind::BootInvariantFailed, Some(report))
-                    .await
+                let kind = match transient {
+                    true => TriggerKind::BootBudgetExhausted,
+                    false => TriggerKind::BootInvariantFailed,
+                };
+                self.stop(&tenant, kind, Some(report)).await;
             }
         }
         let record = BootRecord {
             boot_id: self.boot_id.clone(),
-            result: self.ended_as(tenant, result),
+            result: self.ended_as(&tenant, result),
             started_at,
             ended_at: self.clock.now(),
             failed_gate_id: decisive.map(|gate| gate.gate_id.clone()),
-            gates,
+            gates: gates.clone(),
         };
-        self.history.note(tenant, &record);
+        self.history.note(&tenant, &record);
+        let keeps_down = decisive.filter(|_| result == Verdict::Stopped).cloned();
+        (tenant, keeps_down)
     }
 
     /// A pause from before a restart is what a boot whose gates passed came to.

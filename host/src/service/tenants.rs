@@ -1,10 +1,10 @@
 //! Tenants: which there are, adding one, serving it or no longer. Bringing one up is what a boot does for each.
 
-use super::{Operator, Problem, ProblemKind, Service, TENANTS_AT_ONCE, TenantBoots, api};
+use super::{Begun, Operator, Problem, ProblemKind, Service, TENANTS_AT_ONCE, TenantBoots, api};
 use crate::{
     config::Config,
     domain::{Actor, PrimaryState, TenantId},
-    engine::transition::GateReport,
+    engine::{gates::TENANT_IDENTITY, transition::GateReport},
     identity::{Fallback, IdentitySeed, Round, resolve},
     tenants::{Listed, Origin, TenantError, TenantSeed},
 };
@@ -79,6 +79,7 @@ impl Service {
             .map_err(tenant_problem)?;
         self.identities.withdraw(&tenant).await;
         self.states.remove_tenant(&tenant);
+        self.note_failed_gate(&tenant, None);
         Ok(self.tenant_view(listed))
     }
 
@@ -165,9 +166,24 @@ impl Service {
     }
 
     /// Boots tenants beside each other, after gates of the host that said `host`.
-    pub async fn boot_tenants(&self, seeds: Vec<IdentitySeed>, host: &[GateReport], round: &Round) {
+    pub(super) async fn boot_tenants(&self, seeds: Vec<IdentitySeed>, host: &[GateReport], round: &Round) {
+        let begun = self.begin_boots(seeds, Some(round)).await;
+        self.finish_boots(begun, host).await;
+    }
+
+    /// The first half of booting tenants: their own gates. Without somebody who gives identities they are only held, to say why they do
+    /// not boot.
+    pub async fn begin_boots(&self, seeds: Vec<IdentitySeed>, round: Option<&Round>) -> Vec<Begun> {
         self.identities.seat(seeds.clone());
-        self.tenant_boots().boot(seeds, host, round).await;
+        self.tenant_boots().begin(seeds, round).await
+    }
+
+    /// The second half: every tenant leaves `booting`, as the host's gates and its own say.
+    pub async fn finish_boots(&self, begun: Vec<Begun>, host: &[GateReport]) {
+        let ended = self.tenant_boots().finish(begun, host).await;
+        for (tenant, decisive) in ended {
+            self.note_failed_gate(&tenant, decisive.as_ref());
+        }
     }
 
     fn tenant_boots(&self) -> TenantBoots {
@@ -176,6 +192,7 @@ impl Service {
             log: self.log.clone(),
             states: self.states.clone(),
             tenants: self.tenants.clone(),
+            controls: self.controls.clone(),
             history: self.history.clone(),
             clock: self.clock.clone(),
             boot_id: self.boot_id.clone(),
@@ -185,21 +202,47 @@ impl Service {
     /// Tenants that had no identity get another chance, now that there is another provider.
     pub(super) async fn retry_unspoken(&self) {
         let _turn = self.tenant_turn().await;
-        let stopped = |tenant: &TenantId| {
-            let now = self.states.current(tenant);
-            now.is_some_and(|now| now.state.primary_state == PrimaryState::Stopped)
-        };
         let mut seeds = self.served_seeds();
         // One that waits to boot has its chance before it.
-        seeds
-            .retain(|seed| stopped(&seed.tenant) && self.identities.slots().speaking(&seed.tenant).is_none());
+        seeds.retain(|seed| {
+            self.is_stopped(&seed.tenant) && self.identities.slots().speaking(&seed.tenant).is_none()
+        });
+        self.boot_again(seeds).await;
+    }
+
+    /// A tenant that was kept down because nobody spoke for it starts, now that an operator let somebody.
+    pub(super) async fn start_if_spoken(&self, tenant: &TenantId) {
+        let kept_down = || {
+            self.failed_gate(tenant)
+                .is_some_and(|gate| gate.gate_id == TENANT_IDENTITY.id)
+        };
+        if !kept_down() {
+            return;
+        }
+        let _turn = self.tenant_turn().await;
+        // Somebody may have been quicker.
+        if kept_down() && self.identities.slots().speaking(tenant).is_some() {
+            let seed = identity_seed(&self.config.load(), tenant);
+            self.boot_again(vec![seed]).await;
+        }
+    }
+
+    /// Tenants that ended `stopped` whose gates pass now boot anew; of the others, why they still do not is what counts.
+    async fn boot_again(&self, seeds: Vec<IdentitySeed>) {
         let round = self.identities.round();
         for group in seeds.chunks(TENANTS_AT_ONCE) {
             let standing = self.standing_gates();
-            self.tenant_boots()
-                .boot_again(group.to_vec(), &standing, &round)
-                .await;
+            let boots = self.tenant_boots();
+            let ended = boots.boot_again(group.to_vec(), &standing, &round).await;
+            for (tenant, decisive) in ended {
+                self.note_failed_gate(&tenant, decisive.as_ref());
+            }
         }
+    }
+
+    fn is_stopped(&self, tenant: &TenantId) -> bool {
+        let now = self.states.current(tenant);
+        now.is_some_and(|now| now.state.primary_state == PrimaryState::Stopped)
     }
 
     /// A tenant that is served.
@@ -259,8 +302,18 @@ impl Service {
     pub(super) fn unknown_tenant(&self, text: &str) -> Problem {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
         let message = format!("there is no tenant `{shown}` that is served");
-        Problem::new(ProblemKind::NotFound, "tenant.unknown", message)
-            .hint("`kora tenants list` shows those there are")
+        let problem = Problem::new(ProblemKind::NotFound, "tenant.unknown", message)
+            .hint("`kora tenants list` shows those there are");
+        let known = text.parse().ok().and_then(|tenant| self.tenants.get(&tenant));
+        match known.filter(|listed| !listed.record.active) {
+            Some(listed) => {
+                let tenant = &listed.record.tenant;
+                problem.hint(format!(
+                    "it is disabled: `kora tenants enable {tenant}` serves it again"
+                ))
+            }
+            None => problem,
+        }
     }
 
     fn tenant_view(&self, listed: Listed) -> api::Tenant {
@@ -295,6 +348,7 @@ impl Service {
                 .and_then(|s| s.provider.as_ref())
                 .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
+            failed_gate: self.failed_gate(tenant),
         }
     }
 }

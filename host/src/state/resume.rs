@@ -1,5 +1,7 @@
 //! What holds a pause: it is lifted only once nothing does.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::Serialize;
 
@@ -34,6 +36,27 @@ impl ResumeGuard for ReasonGuard {
             .iter()
             .filter_map(|reason| blocker(*reason))
             .collect()
+    }
+}
+
+/// Several guards as one: what any of them says holds the pause.
+pub struct AllGuards(Vec<Arc<dyn ResumeGuard>>);
+
+impl AllGuards {
+    /// These, asked in order.
+    pub const fn new(guards: Vec<Arc<dyn ResumeGuard>>) -> Self {
+        Self(guards)
+    }
+}
+
+#[async_trait]
+impl ResumeGuard for AllGuards {
+    async fn blocked_by(&self, tenant: &TenantId, state: &OperationalState) -> Vec<Blocker> {
+        let mut blocked_by = Vec::new();
+        for guard in &self.0 {
+            blocked_by.extend(guard.blocked_by(tenant, state).await);
+        }
+        blocked_by
     }
 }
 

@@ -81,6 +81,7 @@ pub(in crate::cli) fn run(arguments: BootArguments, context: &mut Context<'_>) -
 }
 
 fn check(context: &mut Context<'_>) -> Outcome {
+    context.require_home()?;
     let options = BootOptions {
         home: context.home.clone(),
         log_level: context.globals.log_level,

@@ -52,6 +52,14 @@ wire_enum! {
         ControlFailed = "kora_control.failed",
         /// A stop command was seen by the one that it is for.
         ControlAcknowledged = "kora_control.acknowledged",
+        /// A stop command was given.
+        ControlIssued = "kora_control.issued",
+        /// A stop command took too long, and one that goes further was given in its place.
+        ControlEscalated = "kora_control.escalated",
+        /// A reset lifted a stop command.
+        ControlSuperseded = "kora_control.superseded",
+        /// The time of a stop command is over.
+        ControlExpired = "kora_control.expired",
 
         /// The host has started.
         HostStarted = "host.started",
@@ -101,7 +109,13 @@ impl OwnType {
             | Self::NodeSuperseded
             | Self::RelationLinkCreated
             | Self::ScratchpadCreated => Owner::Session,
-            Self::ControlEnforced | Self::ControlFailed | Self::ControlAcknowledged => Owner::Control,
+            Self::ControlEnforced
+            | Self::ControlFailed
+            | Self::ControlAcknowledged
+            | Self::ControlIssued
+            | Self::ControlEscalated
+            | Self::ControlSuperseded
+            | Self::ControlExpired => Owner::Control,
             Self::HostStarted
             | Self::HostStopping
             | Self::HostPluginStateChanged

@@ -1,6 +1,6 @@
 //! The store: whether it can be read, and whether its chains end as they should.
 
-use super::Finding;
+use super::{Finding, home};
 use crate::{
     cli::{offline, view::text::counted},
     config::Config,
@@ -15,6 +15,9 @@ const TAIL_RECORDS: u64 = 100;
 
 pub(super) fn look(config: &Config, findings: &mut Vec<Finding>) {
     let path = config.store_path();
+    // One in the home was looked at with it.
+    let elsewhere = path.parent().filter(|parent| *parent != config.home().data());
+    findings.extend(elsewhere.and_then(|parent| home::not_writable(CHECK, parent)));
     if !path.exists() {
         let message = format!(
             "`{}` is not there yet: the first `kora daemon` makes it",
