@@ -97,11 +97,15 @@ impl EventLog {
         sealed.insert(tenant.clone(), cause.to_owned());
     }
 
-    /// Appends to the chain of this tenant again, what waits of it first.
-    pub fn unseal(&self, tenant: &TenantId) {
-        let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
-        if sealed.remove(tenant).is_some() {
-            self.something_waits.notify_one();
+    /// Appends to the chain of this tenant again, and what waits of it before this answers, unless the store is away. Cancel safe: the rest waits
+    /// on.
+    pub async fn unseal(&self, tenant: &TenantId) {
+        let was_sealed = {
+            let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+            sealed.remove(tenant).is_some()
+        };
+        if was_sealed {
+            self.catch_up(tenant).await;
         }
     }
 

@@ -201,6 +201,18 @@ impl EventLog {
         Ok(())
     }
 
+    /// Appends what waits of a tenant.
+    pub(super) async fn catch_up(&self, tenant: &TenantId) {
+        if self.spool.waiting(tenant) == 0 {
+            return;
+        }
+        let _alone = self.draining.lock().await;
+        if let (_, Err(Stuck::StoreAway(cause) | Stuck::Refused(cause))) = self.drain_one(tenant).await {
+            tracing::warn!(%tenant, "[kora.chain.emit.failed] what waits for the store waits on: {cause}");
+        }
+        self.tidy().await;
+    }
+
     fn still_waiting(&self, tenant: &TenantId, cause: String) -> AppendError {
         AppendError::Waiting {
             tenant: tenant.clone(),

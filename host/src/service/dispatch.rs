@@ -55,6 +55,8 @@ impl Call {
             Self::IdentityRollback(input) => Some(&input.tenant),
             Self::StateShow(input) => input.tenant.as_deref(),
             Self::StatePause(input) | Self::StateResume(input) => input.tenant.as_deref(),
+            Self::StateStop(input) => input.tenant.as_deref(),
+            Self::StateReset(input) => input.tenant.as_deref(),
             Self::EventsAppend(input) => input.tenant.as_deref(),
             _ => None,
         }

@@ -188,7 +188,7 @@ impl TenantBoots {
         let last = run.reports().last();
         match last.filter(|report| report.outcome == GateOutcome::Fail) {
             Some(broken) => self.log.seal(tenant, &broken.detail),
-            None => self.log.unseal(tenant),
+            None => self.log.unseal(tenant).await,
         }
     }
 
