@@ -2,8 +2,11 @@
 
 pub mod chain;
 pub mod control;
+pub mod cost;
 pub mod gates;
+pub mod operation;
 pub mod payload;
+pub mod ticket;
 pub mod transition;
 pub mod trigger;
 pub mod vocabulary;

@@ -7,9 +7,12 @@ pub mod store;
 pub mod events;
 pub mod state;
 pub mod tenants;
+pub mod tickets;
 
 pub mod control;
 pub mod gates;
+
+pub mod cost;
 
 pub mod plugin;
 

@@ -4,6 +4,7 @@ pub mod api;
 mod boot;
 mod config;
 mod control;
+mod cost;
 mod dispatch;
 mod entries;
 mod events;
@@ -15,6 +16,7 @@ mod state;
 mod status;
 mod tenant_boots;
 mod tenants;
+mod tickets;
 mod waiting;
 
 use std::{
@@ -29,6 +31,7 @@ use crate::{
     config::{Config, ConfigProblems},
     control::Controls,
     coordinator::{CoordinatorHandle, HostState},
+    cost::Costs,
     domain::{Actor, ActorKind, Clock, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
@@ -39,6 +42,7 @@ use crate::{
     state::States,
     store::Store,
     telemetry::{LoggingHandle, Metrics},
+    tickets::Tickets,
 };
 
 pub use plugin_settings::plugin_setting_problems;
@@ -119,6 +123,10 @@ pub struct Parts {
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
     pub identities: Identities,
+    /// The tickets and the ledger.
+    pub tickets: Tickets,
+    /// What they spent.
+    pub costs: Costs,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

@@ -14,18 +14,21 @@ use super::{
     announcements::Announcements,
     cannot_start,
     control::{CoordinatorExit, NoWork},
+    cost::{ConfiguredPolicies, CostGuard, StateBrake},
     host_gates::{HostWatcher, Showing},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
     port::Port,
     providers::PluginProviders,
+    ticketing::{TenantAgents, ticket_rules},
     upkeep::{self, Upkeep},
 };
 use crate::{
     config::Config,
     control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
+    cost::{Costs, CostsParts},
     domain::{Clock, SystemClock, TenantId},
     engine::{
         control::Slas,
@@ -45,6 +48,7 @@ use crate::{
     },
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
+    tickets::{Tickets, TicketsParts},
 };
 
 /// A host whose parts are made.
@@ -122,9 +126,11 @@ pub async fn open(
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
     let book = CommandBook::new(store.clone(), clock.clone());
-    let guards = AllGuards::new(vec![
-        Arc::new(ReasonGuard),
-        Arc::new(StopGuard::new(book.clone())),
+    let cost_guard = Arc::new(CostGuard::default());
+    let guards = AllGuards::new([
+        Arc::new(ReasonGuard) as _,
+        Arc::new(StopGuard::new(book.clone())) as _,
+        cost_guard.clone() as _,
     ]);
     let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
@@ -137,6 +143,15 @@ pub async fn open(
     tokio::spawn(coordinator.run());
 
     let config = Arc::new(ArcSwap::from_pointee(config));
+    let journal = Arc::new(LogJournal::new(log.clone()));
+    let costs = Costs::new(CostsParts {
+        store: store.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        policies: Arc::new(ConfiguredPolicies(config.clone())),
+        brake: Arc::new(StateBrake(states.clone())),
+    });
+    cost_guard.wire(&costs);
     let announced = Arc::new(Announcements::default());
     let port = Arc::new(Port {
         clock: clock.clone(),
@@ -147,13 +162,14 @@ pub async fn open(
         store: store.clone(),
         log: log.clone(),
         states: states.clone(),
+        costs: costs.clone(),
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
+        tickets: OnceLock::new(),
         coordinator: handle.clone(),
         announcements: announced.clone(),
     });
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
-    let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
     let controls = Controls::new(ControlParts {
@@ -170,14 +186,23 @@ pub async fn open(
         registry: plugins.clone(),
         config: config.clone(),
     });
-    let identities = Identities::new(store.clone(), journal, providers, clock.clone());
+    let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
     watcher.wire(Showing {
         log: log.clone(),
         store: store.clone(),
         states: states.clone(),
         tenants: tenants.clone(),
     });
-    wire(&port, &log, &tenants, &identities);
+    let tickets = Tickets::new(TicketsParts {
+        store: store.clone(),
+        journal,
+        clock: clock.clone(),
+        states: states.clone(),
+        agents: Arc::new(TenantAgents(tenants.clone())),
+        guards: Vec::new(),
+        rules: ticket_rules(&config.load()),
+    });
+    wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
         config,
@@ -190,6 +215,8 @@ pub async fn open(
         controls,
         tenants,
         identities,
+        tickets,
+        costs,
         plugins,
         coordinator: handle,
         logging,
@@ -219,9 +246,10 @@ pub async fn open(
 }
 
 /// The parts that need each other.
-fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities) {
-    let first_time =
-        port.tenants.set(tenants.clone()).is_ok() && port.identities.set(identities.clone()).is_ok();
+fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities, tickets: &Tickets) {
+    let first_time = port.tenants.set(tenants.clone()).is_ok()
+        && port.identities.set(identities.clone()).is_ok()
+        && port.tickets.set(tickets.clone()).is_ok();
     debug_assert!(first_time, "a port is wired once");
     let identities = identities.clone();
     log.set_generation_of(move |tenant: &TenantId| identities.slots().generation(tenant));

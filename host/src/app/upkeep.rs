@@ -38,6 +38,7 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
         service.tasks.spawn(ask_again(service.clone(), announced)),
         service.tasks.spawn(rounds(service.clone())),
         service.tasks.spawn(watch_store(service.clone())),
+        service.tasks.spawn(sweep_tickets(service.clone())),
     ];
     let stop = stop.clone();
     service.tasks.spawn(async move {
@@ -120,6 +121,19 @@ async fn watch_store(service: Arc<Service>) {
             }
             (StoreHealth::Closed, _) => return,
             (StoreHealth::Available, None) | (StoreHealth::Unavailable { .. }, Some(_)) => {}
+        }
+    }
+}
+
+/// Takes back what nobody holds any more.
+async fn sweep_tickets(service: Arc<Service>) {
+    let every = Duration::from_secs(service.config.load().tickets.sweep_seconds);
+    let mut round = interval(every);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        round.tick().await;
+        if let Err(error) = service.tickets.sweep().await {
+            tracing::debug!(%error, "tickets could not be swept; tried again soon");
         }
     }
 }

@@ -3,11 +3,19 @@
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
 mod control;
+mod tickets;
+
+pub use tickets::*;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
+mod cost;
+
+pub use cost::{
+    CostReconciled, CostState, ReconcileCost, RecordUsage, RefreshCost, UsageLine, UsageRecorded,
+};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,12 +87,54 @@ pub enum Call {
     /// The stop commands on a tenant or on the host: [`Commands`].
     #[serde(rename = "state.commands")]
     StateCommands(Whom),
+    /// How a tenant's money stands: [`CostState`].
+    #[serde(rename = "cost.show")]
+    CostShow(MaybeTenant),
+    /// Counts what a call of a model cost: [`UsageRecorded`].
+    #[serde(rename = "cost.record")]
+    CostRecord(RecordUsage),
+    /// Compares what was counted with the provider's figure: [`CostReconciled`].
+    #[serde(rename = "cost.reconcile")]
+    CostReconcile(ReconcileCost),
+    /// Notes that credit was granted for a new billing period: [`CostState`].
+    #[serde(rename = "cost.refresh")]
+    CostRefresh(RefreshCost),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
     /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// Makes a ticket: [`Ticket`].
+    #[serde(rename = "tickets.create")]
+    TicketsCreate(CreateTicket),
+    /// Tickets, the newest first: an array of [`Ticket`] without their bodies.
+    #[serde(rename = "tickets.list")]
+    TicketsList(ListTickets),
+    /// One ticket, whole: [`Ticket`].
+    #[serde(rename = "tickets.show")]
+    TicketsShow(OneTicket),
+    /// Claims a ticket: [`ClaimAnswer`].
+    #[serde(rename = "tickets.claim")]
+    TicketsClaim(ClaimTicket),
+    /// Makes a claim last longer: [`Ticket`].
+    #[serde(rename = "tickets.refresh")]
+    TicketsRefresh(RefreshTicket),
+    /// Gives a ticket back: [`Ticket`].
+    #[serde(rename = "tickets.release")]
+    TicketsRelease(ReleaseTicket),
+    /// Says how an attempt ended: [`Ticket`].
+    #[serde(rename = "tickets.resolve")]
+    TicketsResolve(ResolveTicket),
+    /// Opens a ticket again: [`Ticket`].
+    #[serde(rename = "tickets.reopen")]
+    TicketsReopen(OneTicket),
+    /// Says whose a ticket is to do: [`Ticket`].
+    #[serde(rename = "tickets.assign")]
+    TicketsAssign(AssignTicket),
+    /// Rows of the operation ledger, the newest first: an array of [`Operation`].
+    #[serde(rename = "operations.list")]
+    OperationsList(ListOperations),
     /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),

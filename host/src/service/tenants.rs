@@ -181,8 +181,14 @@ impl Service {
     /// The second half: every tenant leaves `booting`, as the host's gates and its own say.
     pub async fn finish_boots(&self, begun: Vec<Begun>, host: &[GateReport]) {
         let ended = self.tenant_boots().finish(begun, host).await;
+        self.note_ended(ended).await;
+    }
+
+    /// What follows a boot, whatever it came to.
+    async fn note_ended(&self, ended: Vec<(TenantId, Option<GateReport>)>) {
         for (tenant, decisive) in ended {
             self.note_failed_gate(&tenant, decisive.as_ref());
+            self.settle_cost(&tenant).await;
         }
     }
 
@@ -234,9 +240,7 @@ impl Service {
             let standing = self.standing_gates();
             let boots = self.tenant_boots();
             let ended = boots.boot_again(group.to_vec(), &standing, &round).await;
-            for (tenant, decisive) in ended {
-                self.note_failed_gate(&tenant, decisive.as_ref());
-            }
+            self.note_ended(ended).await;
         }
     }
 
