@@ -5,6 +5,7 @@ mod boot;
 mod boot_check;
 mod control;
 mod cost;
+mod host_gates;
 mod journal;
 mod listeners;
 mod observers;
@@ -168,6 +169,12 @@ async fn stop(running: Running, ending: &Ending) {
         reason: ending.reason.to_string(),
     });
     running.accounts.flush().await;
+    if tokio::time::timeout(HISTORY_GRACE, service.history.flush())
+        .await
+        .is_err()
+    {
+        tracing::warn!("boots are left out of the history: the store does not take them");
+    }
     running.stop_upkeep.cancel();
     service.tasks.close();
     if tokio::time::timeout(TASKS_GRACE, service.tasks.wait())
@@ -182,6 +189,8 @@ async fn stop(running: Running, ending: &Ending) {
     service.store.close().await;
 }
 
+/// The history of boots is worth a moment, not the end of the host.
+const HISTORY_GRACE: Duration = Duration::from_secs(2);
 /// A listener of a plugin that hangs must not keep the host from ending.
 const TASKS_GRACE: Duration = Duration::from_secs(2);
 

@@ -10,6 +10,7 @@ pub mod tenants;
 pub mod tickets;
 
 pub mod control;
+pub mod gates;
 
 pub mod cost;
 
