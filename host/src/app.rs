@@ -3,6 +3,7 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod chain_care;
 mod control;
 mod cost;
 mod host_gates;
@@ -175,6 +176,7 @@ async fn stop(running: Running, ending: &Ending) {
     {
         tracing::warn!("boots are left out of the history: the store does not take them");
     }
+    chain_care::sign_last(&service).await;
     running.stop_upkeep.cancel();
     service.tasks.close();
     if tokio::time::timeout(TASKS_GRACE, service.tasks.wait())

@@ -4,6 +4,8 @@ pub mod domain;
 pub mod engine;
 pub mod store;
 
+pub mod checkpoints;
+pub mod disk;
 pub mod events;
 pub mod state;
 pub mod tenants;

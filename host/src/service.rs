@@ -2,6 +2,7 @@
 
 pub mod api;
 mod boot;
+mod checkpoints;
 mod config;
 mod control;
 mod cost;
@@ -28,10 +29,12 @@ use arc_swap::ArcSwap;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    checkpoints::Checkpoints,
     config::{Config, ConfigProblems},
     control::Controls,
     coordinator::{CoordinatorHandle, HostState},
     cost::Costs,
+    disk::DiskWatch,
     domain::{Actor, ActorKind, Clock, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
@@ -135,6 +138,10 @@ pub struct Parts {
     pub logging: LoggingHandle,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Who signs the chains.
+    pub checkpoints: Arc<Checkpoints>,
+    /// The room that is left.
+    pub disk: Arc<DiskWatch>,
     /// The secrets.
     pub secrets: Arc<Secrets>,
     /// The host's own chain.

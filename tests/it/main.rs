@@ -2,6 +2,7 @@
 
 mod admission;
 mod boot;
+mod checkpoints;
 mod command_line;
 mod control;
 mod coordinator;

@@ -26,10 +26,12 @@ use super::{
     upkeep::{self, Upkeep},
 };
 use crate::{
+    checkpoints::{CheckpointFiles, CheckpointParts, Checkpoints, KeyFile, name_of_machine},
     config::Config,
     control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
     cost::{Costs, CostsParts},
+    disk::{DiskWatch, Places},
     domain::{Clock, SystemClock, TenantId},
     engine::{
         control::Slas,
@@ -206,6 +208,7 @@ pub async fn open(
         session: handle.daemon_session_id().to_owned(),
         slas: Slas::default(),
     });
+    let (checkpoints, disk) = chain_keepers(&config.load(), &store, clock.clone())?;
     wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
@@ -225,6 +228,8 @@ pub async fn open(
         coordinator: handle,
         logging,
         metrics,
+        checkpoints,
+        disk,
         secrets,
         accounts: Arc::new(accounts.clone()),
         tasks,
@@ -247,6 +252,32 @@ pub async fn open(
         stop_upkeep,
         run: Mutex::new(Some(run)),
     })
+}
+
+/// Who signs the chains, and who watches the room that is left for them.
+fn chain_keepers(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Checkpoints>, Arc<DiskWatch>), Problem> {
+    let home = config.home();
+    let key = KeyFile::at(home.checkpoint_key()).read_or_make(&name_of_machine());
+    let key = key.map_err(|error| {
+        cannot_start("checkpoint.key", &error)
+            .hint("the host does not sign with a key that others may have: see `docs/event-log.md`")
+    })?;
+    let checkpoints = Checkpoints::new(CheckpointParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        key,
+        files: CheckpointFiles::at(home.checkpoints()),
+    });
+    let places = Places {
+        home: home.root().to_owned(),
+        store: Some(config.store_path()),
+    };
+    let disk = DiskWatch::new(places, store.clone(), clock);
+    Ok((Arc::new(checkpoints), Arc::new(disk)))
 }
 
 /// The parts that need each other.

@@ -2,6 +2,7 @@
 //! and the gate, and only to read; what it writes are the files of the home that an operator could write by hand.
 
 pub(super) mod boots;
+pub(super) mod checkpoints;
 pub(super) mod diagnosis;
 pub(super) mod gate;
 pub(super) mod home;

@@ -109,6 +109,16 @@ impl Home {
         self.join("audit")
     }
 
+    /// The key that signs checkpoints. Not in `data/`, so that a backup of that does not hold it.
+    pub fn checkpoint_key(&self) -> PathBuf {
+        self.join("keys/checkpoint.key")
+    }
+
+    /// What was signed, a file for each chain.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.join("audit/checkpoints")
+    }
+
     /// `run/`: what is there only while the host runs.
     pub fn run(&self) -> PathBuf {
         self.join("run")

@@ -105,6 +105,9 @@ pub enum Call {
     /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// Signs where a chain ends now, or where all do without a tenant: an array of [`Checkpoint`].
+    #[serde(rename = "events.checkpoint")]
+    EventsCheckpoint(MaybeTenant),
     /// Makes a ticket: [`Ticket`].
     #[serde(rename = "tickets.create")]
     TicketsCreate(CreateTicket),
@@ -305,10 +308,42 @@ pub struct Status {
     /// Events that wait because they could not be written.
     pub spooled_events: u64,
     pub recent_error_count_5min: u64,
+    /// Absent until it was measured, or where it cannot be.
+    #[serde(default)]
+    pub disk: Option<Disk>,
+    /// Why chains are not signed any more; empty if all are.
+    #[serde(default)]
+    pub checkpoint_faults: Vec<String>,
     pub gates: Vec<Gate>,
     pub tenants: Vec<TenantStatus>,
     pub plugins: Vec<PluginStatus>,
     pub daemons: Vec<Daemon>,
+}
+
+/// The room that is left, and what the store takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Disk {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Less is free than `[disk]` wants.
+    pub is_low: bool,
+    /// The database and its write-ahead log.
+    pub store_bytes: Option<u64>,
+    /// The store's bytes by the days since the first event in the host's chain; absent in the first hour.
+    pub growth_bytes_per_day: Option<u64>,
+}
+
+/// A signed checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Checkpoint {
+    pub tenant: String,
+    pub seq: u64,
+    pub head: String,
+    pub signed_at: String,
+    /// The signed note: what third parties verify.
+    pub note: String,
 }
 
 /// A boot gate and how it went.

@@ -41,6 +41,7 @@ impl Service {
             Call::CostRefresh(input) => json(self.refresh_cost(operator, &input).await?),
             Call::EventsAppend(input) => json(self.append_event(operator, input).await?),
             Call::EventsTail(input) => json(self.tail_events(&input).await?),
+            Call::EventsCheckpoint(input) => json(self.checkpoint(&input).await?),
             Call::TicketsCreate(input) => json(self.create_ticket(operator, input).await?),
             Call::TicketsList(input) => json(self.tickets(input).await?),
             Call::TicketsShow(input) => json(self.ticket(&input).await?),

@@ -133,7 +133,7 @@ impl Service {
     }
 
     /// A tenant's chain or the host's own.
-    fn chain(&self, tenant: Option<&str>) -> Result<TenantId, Problem> {
+    pub(super) fn chain(&self, tenant: Option<&str>) -> Result<TenantId, Problem> {
         match tenant {
             Some("host") => Ok(TenantId::host()),
             other => self.known_tenant_or_only(other),
