@@ -92,7 +92,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
     match command {
         Command::Init(arguments) => command::init::run(&arguments, context),
         Command::Daemon(arguments) => command::daemon::run(arguments, context),
-        Command::Boot(arguments) => command::boot::run(&arguments, context),
+        Command::Boot(arguments) => command::boot::run(arguments, context),
         Command::Status => command::status::run(context),
         Command::Doctor => command::doctor::run(context),
         Command::Plugins(command) => command::plugins::run(command, context),
@@ -101,6 +101,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::State(command) => command::state::run(command, context),
         Command::Tickets(command) => command::tickets::run(command, context),
         Command::Operations(command) => command::operations::run(command, context),
+        Command::Cost(command) => command::cost::run(command, context),
         Command::Events(command) => command::events::run(command, context),
         Command::Config(command) => command::config::run(&command, context),
         Command::Completions(arguments) => command::completions::run(&arguments, context),

@@ -3,7 +3,9 @@
 pub mod chain;
 pub mod checkpoint;
 pub mod control;
+pub mod cost;
 pub mod disk;
+pub mod gates;
 pub mod operation;
 pub mod payload;
 pub mod ticket;

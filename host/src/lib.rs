@@ -12,6 +12,9 @@ pub mod tenants;
 pub mod tickets;
 
 pub mod control;
+pub mod gates;
+
+pub mod cost;
 
 pub mod plugin;
 

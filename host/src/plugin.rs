@@ -33,7 +33,9 @@ mod ticket_call;
 pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine};
 pub use cache::Cache;
 pub use call::{CallError, CallErrorKind, off_runtime};
-pub use context::{Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, Service};
+pub use context::{
+    Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, ReportedUsage, Service,
+};
 pub use directory::{
     Candidate, DirectoryChange, Form, Ignored, Settle, Stamp, Watcher, ignored, scan, scan_settled,
 };

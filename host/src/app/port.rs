@@ -16,16 +16,19 @@ use serde_json::{Map, Value, json};
 
 use super::{
     announcements::{Announcement, Announcements},
+    port_cost,
     ticketing::answer_plugin,
     wire,
 };
 use crate::{
     config::Config,
     coordinator::CoordinatorHandle,
+    cost::Costs,
     domain::{Clock, DegradationReason, PluginName, ProviderId, TenantId},
+    engine::cost::ModelSteps,
     events::{AppendRequest, EventLog, Writer},
     identity::Identities,
-    plugin::{HostPort, MetricKind, PluginIdentity, PortError, TicketCall},
+    plugin::{HostPort, MetricKind, PluginIdentity, PortError, ReportedUsage, TicketCall},
     secrets::{SecretError, Secrets},
     state::{HISTORY_LEN, States},
     store::{Batch, Change, EventFilter, KvScope, Order, Store},
@@ -51,6 +54,7 @@ pub struct Port {
     pub store: Arc<dyn Store>,
     pub log: Arc<EventLog>,
     pub states: Arc<States>,
+    pub costs: Costs,
     pub tenants: OnceLock<Tenants>,
     pub identities: OnceLock<Identities>,
     pub tickets: OnceLock<Tickets>,
@@ -346,6 +350,33 @@ impl HostPort for Port {
             .await
             .map_err(|e| PortError::Unavailable(e.to_string()))?;
         Ok(keys)
+    }
+
+    async fn cost_record(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        usage: ReportedUsage,
+    ) -> Result<Value, PortError> {
+        let recorded = self.costs.record(&tenant, port_cost::usage(from, usage)).await;
+        recorded.map(port_cost::recorded).map_err(port_cost::error)
+    }
+
+    async fn cost_state(&self, tenant: TenantId) -> Result<Value, PortError> {
+        let state = self.costs.state(&tenant).await;
+        state.map(port_cost::state).map_err(port_cost::error)
+    }
+
+    async fn may_spend(
+        &self,
+        tenant: TenantId,
+        criticality: Option<String>,
+        model: String,
+    ) -> Result<Value, PortError> {
+        let criticality = port_cost::criticality(criticality)?;
+        let decision = self.costs.may_spend(&tenant, criticality).await;
+        let steps = ModelSteps::new(self.config.load().cost.models.clone());
+        Ok(port_cost::decided(&decision, &steps, &model))
     }
 
     async fn secret(

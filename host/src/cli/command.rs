@@ -3,6 +3,7 @@
 pub(super) mod boot;
 pub(super) mod completions;
 pub(super) mod config;
+pub(super) mod cost;
 pub(super) mod daemon;
 pub(super) mod doctor;
 pub(super) mod events;

@@ -1,7 +1,9 @@
 //! How answers look to humans: text out of plain data. Nothing here writes, asks or decides.
 
+pub(super) mod boots;
 pub(super) mod config;
 pub(super) mod control;
+pub(super) mod cost;
 pub(super) mod daemon;
 pub(super) mod doctor;
 pub(super) mod events;

@@ -93,6 +93,12 @@ impl Home {
         self.join("data")
     }
 
+    /// `data/known-epoch`: the epoch of the store that this home knows. Beside the store and not in it: what is restored with the store
+    /// would know nothing better.
+    pub fn known_epoch(&self) -> PathBuf {
+        self.join("data/known-epoch")
+    }
+
     /// `cache/`: what can be made anew.
     pub fn cache(&self) -> PathBuf {
         self.join("cache")

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::care::{CheckpointsSection, DiskSection};
-use super::SecretSource;
+use super::{CostSection, SecretSource, TenantCostSection};
 use crate::domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum};
 
 /// The whole file.
@@ -32,6 +32,8 @@ pub struct Sections {
     pub tenants: BTreeMap<TenantId, TenantSection>,
     /// `[events]`.
     pub events: EventsSection,
+    /// `[cost]`.
+    pub cost: CostSection,
     /// `[coordinator]`.
     pub coordinator: CoordinatorSection,
     /// `[store]`.
@@ -130,6 +132,8 @@ pub struct TenantSection {
     pub agent_name: Option<String>,
     /// Plugins that act for it, beside the one that speaks for it.
     pub plugins: Vec<PluginName>,
+    /// What it may spend, where that is otherwise than for all.
+    pub cost: TenantCostSection,
     /// What its plugins are configured otherwise for it.
     pub config: BTreeMap<PluginName, Map<String, Value>>,
     /// Where its own secrets are, by plugin and name.

@@ -106,9 +106,9 @@ impl Rig {
             spool_path: home.path().join("spool.jsonl"),
         });
         let book = CommandBook::new(store.clone(), clock.clone());
-        let guards = AllGuards::new(vec![
-            Arc::new(ReasonGuard),
-            Arc::new(StopGuard::new(book.clone())),
+        let guards = AllGuards::new([
+            Arc::new(ReasonGuard) as _,
+            Arc::new(StopGuard::new(book.clone())) as _,
         ]);
         let states = Arc::new(States::new(
             Arc::new(log.unwrap()),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -42,6 +43,7 @@ pub enum Permission {
     Kv,
     Secrets,
     Tickets,
+    Cost,
 }
 
 /// What the manifest asked for and the host grants.
@@ -58,6 +60,8 @@ pub struct Grants {
     pub secrets: bool,
     /// `tickets/1`.
     pub tickets: bool,
+    /// `cost/1`.
+    pub cost: bool,
     /// The secrets that the manifest names; no other can be asked for.
     pub secret_names: Vec<String>,
 }
@@ -70,6 +74,7 @@ impl Grants {
             Permission::Kv => self.kv,
             Permission::Secrets => self.secrets,
             Permission::Tickets => self.tickets,
+            Permission::Cost => self.cost,
         }
     }
 }
@@ -89,6 +94,7 @@ pub enum Service {
     Metrics,
     IdentityControl,
     Tickets,
+    Cost,
 }
 
 impl Service {
@@ -99,6 +105,7 @@ impl Service {
             Self::Kv => Some(Permission::Kv),
             Self::Secrets => Some(Permission::Secrets),
             Self::Tickets => Some(Permission::Tickets),
+            Self::Cost => Some(Permission::Cost),
             Self::Log
             | Self::Clock
             | Self::Config
@@ -234,6 +241,22 @@ pub trait HostPort: Send + Sync + 'static {
         tenant: TenantId,
         prefix: String,
     ) -> Result<Vec<String>, PortError>;
+    /// Counts what a call of a model cost.
+    async fn cost_record(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        usage: ReportedUsage,
+    ) -> Result<Value, PortError>;
+    /// How a tenant's money stands.
+    async fn cost_state(&self, tenant: TenantId) -> Result<Value, PortError>;
+    /// Whether money may be spent, and on which model.
+    async fn may_spend(
+        &self,
+        tenant: TenantId,
+        criticality: Option<String>,
+        model: String,
+    ) -> Result<Value, PortError>;
     /// A secret's bytes.
     async fn secret(
         &self,
@@ -248,6 +271,22 @@ pub trait HostPort: Send + Sync + 'static {
         tenant: TenantId,
         call: TicketCall,
     ) -> Result<Value, PortError>;
+}
+
+/// A usage as a plugin tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names are those of the service")]
+pub struct ReportedUsage {
+    pub route: String,
+    pub model: String,
+    #[serde(default)]
+    pub input_tokens: u64,
+    #[serde(default)]
+    pub output_tokens: u64,
+    pub cost_micro_usd: i64,
+    #[serde(default)]
+    pub id: Option<String>,
 }
 
 /// What kind of metric.

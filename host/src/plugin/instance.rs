@@ -261,6 +261,7 @@ fn grants(manifest: &Manifest) -> Grants {
         kv: manifest.permissions.kv,
         secrets: manifest.permissions.secrets,
         tickets: manifest.permissions.tickets,
+        cost: manifest.permissions.cost,
         secret_names: manifest.secrets.iter().map(ToString::to_string).collect(),
     }
 }

@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
+mod cost;
+
+pub use cost::{
+    CostReconciled, CostState, ReconcileCost, RecordUsage, RefreshCost, UsageLine, UsageRecorded,
+};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,6 +74,12 @@ pub enum Call {
     /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// The newest boots of the host or of a tenant: an array of [`Boot`], newest first.
+    #[serde(rename = "boot.history")]
+    BootHistory(BootHistory),
+    /// Accepts the epoch of a store that is not the one that was known: [`EpochAccepted`].
+    #[serde(rename = "boot.accept_epoch")]
+    BootAcceptEpoch(AcceptEpoch),
     /// Gives a stop command: [`CommandIssued`].
     #[serde(rename = "state.stop")]
     StateStop(Stop),
@@ -78,6 +89,18 @@ pub enum Call {
     /// The stop commands on a tenant or on the host: [`Commands`].
     #[serde(rename = "state.commands")]
     StateCommands(Whom),
+    /// How a tenant's money stands: [`CostState`].
+    #[serde(rename = "cost.show")]
+    CostShow(MaybeTenant),
+    /// Counts what a call of a model cost: [`UsageRecorded`].
+    #[serde(rename = "cost.record")]
+    CostRecord(RecordUsage),
+    /// Compares what was counted with the provider's figure: [`CostReconciled`].
+    #[serde(rename = "cost.reconcile")]
+    CostReconcile(ReconcileCost),
+    /// Notes that credit was granted for a new billing period: [`CostState`].
+    #[serde(rename = "cost.refresh")]
+    CostRefresh(RefreshCost),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
@@ -208,6 +231,26 @@ pub struct StateRequest {
     pub reason: Option<String>,
 }
 
+/// Which boots to show.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootHistory {
+    /// Whose; the host's own if absent.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// At most this many, 1 to 50; 10 unless said.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// An epoch to accept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptEpoch {
+    /// The epoch that the store is in, so that nobody accepts another one than they looked at.
+    pub epoch: String,
+}
+
 /// An event to append. Only types that the configuration declares under `[events] types`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -291,6 +334,31 @@ pub struct Gate {
     pub attempts: u32,
     pub elapsed_ms: u64,
     pub detail: String,
+}
+
+/// A boot that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Boot {
+    /// `boot_` and 8 hexadecimal digits; the tenants of one start of the host share it.
+    pub boot_id: String,
+    /// `host` for the host's own.
+    pub tenant: String,
+    /// `ready`, `stopped` or `paused`.
+    pub result: String,
+    pub started_at: String,
+    pub ended_at: String,
+    pub failed_gate_id: Option<String>,
+    pub gates: Vec<Gate>,
+}
+
+/// An epoch that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochAccepted {
+    /// The epoch that is known from now on.
+    pub epoch: String,
+    /// The tenants that it held, and that may be resumed now.
+    pub may_be_resumed: Vec<String>,
 }
 
 /// A tenant at a glance.

@@ -216,6 +216,7 @@ fn append_problem(error: AppendError) -> Problem {
             (ProblemKind::Conflict, "events.idempotency_conflict")
         }
         AppendError::Commit(CommitError::TenantUnknown { .. }) => (ProblemKind::NotFound, "tenant.unknown"),
+        AppendError::Sealed { .. } => (ProblemKind::WrongState, "events.sealed"),
         _ => (ProblemKind::Unavailable, "store.unavailable"),
     };
     Problem::new(kind, code, error.to_string())

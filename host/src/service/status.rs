@@ -1,7 +1,12 @@
 //! How the host is, at one moment.
 
 use super::{Service, api};
-use crate::{coordinator::EntryStatus, disk::DiskReport, domain::TenantId, store::StoreHealth};
+use crate::{
+    coordinator::EntryStatus,
+    disk::DiskReport,
+    domain::{PrimaryState, TenantId},
+    store::StoreHealth,
+};
 
 impl Service {
     /// How the host is.
@@ -57,7 +62,7 @@ impl Service {
         let state = state.as_ref().map(|now| &now.state);
         api::TenantStatus {
             tenant: tenant.to_string(),
-            primary_state: state.map_or("unknown".to_owned(), |s| s.primary_state.to_string()),
+            primary_state: state.map_or(PrimaryState::Booting.to_string(), |s| s.primary_state.to_string()),
             claim_permission: state.map_or("none".to_owned(), |s| s.claim_permission.to_string()),
             degradation_reasons: state
                 .map(|s| s.reasons_sorted().into_iter().map(str::to_owned).collect())

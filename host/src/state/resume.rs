@@ -23,8 +23,29 @@ pub trait ResumeGuard: Send + Sync + 'static {
     async fn blocked_by(&self, tenant: &TenantId, state: &OperationalState) -> Vec<Blocker>;
 }
 
-/// Looks at the reasons alone: money that is spent and a store that is not what it was hold a pause, an operator's own pause does
-/// not.
+/// Several that must all have nothing to say.
+pub struct AllGuards(Vec<Arc<dyn ResumeGuard>>);
+
+impl AllGuards {
+    /// These; what they say is told in this order.
+    pub fn new(guards: impl IntoIterator<Item = Arc<dyn ResumeGuard>>) -> Self {
+        Self(guards.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl ResumeGuard for AllGuards {
+    async fn blocked_by(&self, tenant: &TenantId, state: &OperationalState) -> Vec<Blocker> {
+        let mut blockers = Vec::new();
+        for guard in &self.0 {
+            blockers.extend(guard.blocked_by(tenant, state).await);
+        }
+        blockers
+    }
+}
+
+/// Looks at the reasons alone: a store that is not what it was holds a pause, an operator's own pause does not, and whether the money
+/// is still spent is known by its account.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReasonGuard;
 
@@ -39,34 +60,13 @@ impl ResumeGuard for ReasonGuard {
     }
 }
 
-/// Several guards as one: what any of them says holds the pause.
-pub struct AllGuards(Vec<Arc<dyn ResumeGuard>>);
-
-impl AllGuards {
-    /// These, asked in order.
-    pub const fn new(guards: Vec<Arc<dyn ResumeGuard>>) -> Self {
-        Self(guards)
-    }
-}
-
-#[async_trait]
-impl ResumeGuard for AllGuards {
-    async fn blocked_by(&self, tenant: &TenantId, state: &OperationalState) -> Vec<Blocker> {
-        let mut blocked_by = Vec::new();
-        for guard in &self.0 {
-            blocked_by.extend(guard.blocked_by(tenant, state).await);
-        }
-        blocked_by
-    }
-}
-
 fn blocker(reason: DegradationReason) -> Option<Blocker> {
     let detail = match reason {
-        DegradationReason::Cost => "the money is spent: it has to be renewed and reconciled first",
         DegradationReason::Substrate => {
             "the store is not the one that was known: it has to be checked and confirmed first"
         }
-        DegradationReason::Auth
+        DegradationReason::Cost
+        | DegradationReason::Auth
         | DegradationReason::Dispatch
         | DegradationReason::Migration
         | DegradationReason::Operator

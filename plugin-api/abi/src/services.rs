@@ -170,6 +170,25 @@ service! {
     }
 }
 
+service! {
+    /// What tenants spend. Permission `cost`. Amounts are whole millionths of a US dollar.
+    cost1, "cost/1", Cost {
+        /// `record(handle, tenant, usage)`: counts what a call of a model cost. `usage` is JSON `{route, model, input_tokens,
+        /// output_tokens, cost_micro_usd, id?}`; the same `id` of the same plugin is counted once. Answers JSON `{repeated, rung,
+        /// spent_to_date_micro_usd}` once it is durable.
+        record: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `state(handle, tenant)`: JSON `{rung, unknown, credit_pool_micro_usd, spent_to_date_micro_usd, billing_period_start_us,
+        /// billing_period_end_us, last_reconciled_at_us, last_reconciled_micro_usd, burn_rate_micro_usd_per_day,
+        /// projected_micro_usd}`; what is not there is null.
+        state: extern "C" fn(u64, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `may_spend(handle, tenant, criticality, model)`: whether money may be spent on work of this criticality
+        /// (`downshift_eligible`, `frontier_only`; empty means the latter) that is meant for `model`. JSON `{decision, model, detail}`:
+        /// `decision` is `allowed`, `deferred`, `halted` or `unknown`, and anything else means no; `model` is the one to take if
+        /// it is `allowed`; `detail` says why not.
+        may_spend: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+    }
+}
+
 #[cfg(feature = "next")]
 service! {
     /// A later revision, for trying hosts and plugins of different releases against each other.

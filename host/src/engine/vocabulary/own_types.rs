@@ -15,6 +15,12 @@ wire_enum! {
         BootFailed = "kora.boot.failed",
         /// A tenant was paused because the money is spent.
         PausedCostLimit = "kora.paused.cost_limit",
+        /// A tenant has spent so much that it stands on another rung of the cost ladder.
+        CostRungChanged = "kora.cost.rung_changed",
+        /// What was counted was compared with the provider's figure.
+        CostReconciled = "kora.cost.reconciled",
+        /// Credit was granted for another billing period.
+        CostRefreshed = "kora.cost.refreshed",
         /// The store's epoch is not the one that was known.
         DrObserved = "kora.dr.observed",
         /// How healthy a tenant is.
@@ -83,6 +89,8 @@ wire_enum! {
         HostDaemonStateChanged = "host.daemon.state_changed",
         /// The configuration was read again.
         HostConfigReloaded = "host.config.reloaded",
+        /// An operator accepted a store that is not the one that was known.
+        HostEpochAccepted = "host.epoch.accepted",
         /// A tenant was added.
         HostTenantAdded = "host.tenant.added",
         /// A tenant is served no longer.
@@ -107,6 +115,9 @@ impl OwnType {
             | Self::BootReady
             | Self::BootFailed
             | Self::PausedCostLimit
+            | Self::CostRungChanged
+            | Self::CostReconciled
+            | Self::CostRefreshed
             | Self::DrObserved
             | Self::HealthProbe
             | Self::TicketResolved
@@ -137,6 +148,7 @@ impl OwnType {
             | Self::HostPluginStateChanged
             | Self::HostDaemonStateChanged
             | Self::HostConfigReloaded
+            | Self::HostEpochAccepted
             | Self::HostTenantAdded
             | Self::HostTenantDisabled
             | Self::HostTenantEnabled => Owner::Host,

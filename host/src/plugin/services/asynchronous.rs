@@ -22,7 +22,7 @@ use super::{
 
 /// A payload of 64 KiB may come with white space that is taken out.
 const PAYLOAD_BYTES: usize = 256 << 10;
-const KEY_BYTES: usize = 256;
+pub(super) const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 256 << 10;
 const NOTE_CHARS: usize = 500;
 const READ_LIMIT: u32 = 200;
