@@ -11,6 +11,7 @@ mod identity;
 mod lies;
 mod pairs;
 mod panics;
+mod power_cut;
 mod state;
 mod steering;
 mod trespass;

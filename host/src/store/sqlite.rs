@@ -69,6 +69,9 @@ pub struct SqliteOptions {
     pub cache_kib: u32,
     /// The most pages of 4 KiB that the file may have; without, as many as there is room for.
     pub max_pages: Option<u32>,
+    /// Whether a commit is on the medium before it is answered. No host turns it off and no configuration can: it is for the test
+    /// that shows that what is lost without it is noticed.
+    pub synced: bool,
 }
 
 impl Default for SqliteOptions {
@@ -82,6 +85,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             cache_kib: 8 * 1024,
             max_pages: None,
+            synced: true,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A host in a home of its own.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -30,6 +31,13 @@ impl<'a> RunningHost<'a> {
     /// The same with another build of the command.
     pub fn spawn_of(home: &'a TestHome, executable: &Path) -> Self {
         let command = home.command_of(executable, &["daemon", "--log-level", "debug"]);
+        Self::spawn_command(home, command, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn spawn_with(home: &'a TestHome, variables: &[(&str, &OsStr)]) -> Self {
+        let mut command = home.command(&["daemon", "--log-level", "debug"]);
+        command.envs(variables.iter().copied());
         Self::spawn_command(home, command, &[])
     }
 

@@ -11,7 +11,7 @@ mod cut;
 mod journal;
 mod shim;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -32,7 +32,7 @@ use crate::{daemon::Daemon, home::Home};
 /// Fails if anything was lost or doubled, or a chain is broken; the home is kept then.
 #[derive(Args)]
 pub struct PowerCut {
-    /// Let the disk say that it has synced without having done so: this must fail, or the losses are not seen
+    /// Let the disk say from the second round on that it has synced, without having done so: this must fail, or losses are not seen
     #[arg(long)]
     lying_disk: bool,
     #[command(flatten)]
@@ -44,7 +44,7 @@ impl PowerCut {
     pub fn run(self) -> Result<()> {
         let blow = Cutting {
             library: shim::build()?,
-            lies: self.lying_disk,
+            lying_disk: self.lying_disk,
             shim: None,
         };
         self.course.run(blow)
@@ -52,8 +52,8 @@ impl PowerCut {
 }
 
 struct Cutting {
-    library: std::path::PathBuf,
-    lies: bool,
+    library: PathBuf,
+    lying_disk: bool,
     /// Made with the first host: before, there is no directory to watch.
     shim: Option<Shim>,
 }
@@ -65,7 +65,7 @@ impl Blow for Cutting {
             none => {
                 let beside = home.root.with_extension("power");
                 let shim = Shim::new(&self.library, &home.root.join("data"), &beside)?;
-                none.insert(if self.lies { shim.lying() } else { shim })
+                none.insert(shim)
             }
         };
         Daemon::start_with(home, log, &shim.variables())
@@ -73,10 +73,18 @@ impl Blow for Cutting {
 
     fn strike(&mut self, daemon: Daemon, chance: &mut Chance) -> Result<()> {
         daemon.kill()?;
-        let damage = Damage::by(chance);
-        if let Some(shim) = &mut self.shim {
-            let cut = shim.cut(damage, chance)?;
-            eprintln!("power cut, {damage:?}: {cut:?}");
+        let Some(shim) = &mut self.shim else {
+            return Ok(());
+        };
+        // A disk that lies and forgets pages as well leaves no store that could be read at all.
+        let damage = match self.lying_disk {
+            true => Damage::Suffix,
+            false => Damage::by(chance),
+        };
+        let cut = shim.cut(damage, chance)?;
+        eprintln!("power cut, {damage:?}: {cut:?}");
+        if self.lying_disk {
+            shim.lie();
         }
         Ok(())
     }

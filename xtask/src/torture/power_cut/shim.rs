@@ -46,13 +46,9 @@ impl Shim {
         Ok(shim)
     }
 
-    /// The same on a disk that says "synced" and is not.
-    #[must_use]
-    pub fn lying(self) -> Self {
-        Self {
-            lies: "yes".into(),
-            ..self
-        }
+    /// From now on the disk says "synced" and is not.
+    pub fn lie(&mut self) {
+        self.lies = "yes".into();
     }
 
     /// What the process under test finds in its environment.
