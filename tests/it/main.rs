@@ -5,6 +5,7 @@ mod command_line;
 mod coordinator;
 mod drop_in;
 mod events;
+mod faults;
 mod hangs;
 mod harness;
 mod identity;

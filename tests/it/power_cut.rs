@@ -170,7 +170,9 @@ fn a_host_loses_nothing_that_it_acknowledged_when_the_power_is_cut() {
     let mut shim = Shim::new(&library("powercut"), &data, &home.beside("power")).unwrap();
     let mut acknowledged = Vec::new();
     for (damage, seed) in [Damage::Everything, Damage::Pages(512)].into_iter().zip(1..) {
-        let host = RunningHost::spawn_with(&home, &shim.variables());
+        let mut daemon = home.command(&["daemon"]);
+        daemon.envs(shim.variables());
+        let host = RunningHost::spawn_command(&home, daemon, &[]);
         host.wait_until_running();
         for number in 0..10 {
             let payload = format!("{{\"number\":{number}}}");

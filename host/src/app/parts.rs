@@ -196,7 +196,12 @@ async fn open_store(
     })
     .await;
     let opened = opened.map_err(|error| cannot_start("store", &error))?;
-    let store: Arc<dyn Store> = Arc::new(opened.map_err(|error| store_problem(&error))?);
+    let store: Arc<dyn Store> = Arc::new(opened.map_err(|error| match &error {
+        StoreError::Unavailable(_) => store_problem(&error).hint(format!(
+            "it is `{shown}`: the host must be able to read and write it, and to make files beside it"
+        )),
+        _ => store_problem(&error),
+    })?);
     let opened = passed("store", began, format!("`{shown}` is open"));
     let schema = passed(
         "schema",

@@ -1,7 +1,6 @@
 //! A host in a home of its own.
 
 use std::{
-    ffi::OsStr,
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -34,14 +33,8 @@ impl<'a> RunningHost<'a> {
         Self::spawn_command(home, command, &[])
     }
 
-    /// The same with more in its environment.
-    pub fn spawn_with(home: &'a TestHome, variables: &[(&str, &OsStr)]) -> Self {
-        let mut command = home.command(&["daemon", "--log-level", "debug"]);
-        command.envs(variables.iter().copied());
-        Self::spawn_command(home, command, &[])
-    }
-
-    fn spawn_command(home: &'a TestHome, mut command: Command, arguments: &[&str]) -> Self {
+    /// The same of a command that starts one.
+    pub fn spawn_command(home: &'a TestHome, mut command: Command, arguments: &[&str]) -> Self {
         let path = home.beside("daemon.log");
         let log = File::options().create(true).append(true).open(&path).unwrap();
         command

@@ -8,13 +8,17 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::{SqliteOptions, schema};
 use crate::store::StoreError;
 
 /// How long a reader waits for a lock: readers wait only while the write-ahead log is recovered or reset.
 const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much must fit in before a store that failed is taken for available: two of the largest payloads. With less it would fail
+/// again at the next append, and work would be claimed in between.
+const ROOM_BYTES: u32 = 128 * 1024;
 
 /// The file at `path`, made if it is not there, as a path without links: two names must not give two locks.
 pub(super) fn ensure_file(path: &Path) -> Result<PathBuf, StoreError> {
@@ -32,6 +36,19 @@ pub(super) fn writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<C
     connection.busy_timeout(options.busy_timeout)?;
     harden(&connection)?;
     Ok(connection)
+}
+
+/// What SQLite may not write it opens for reading all the same, and says so at the first commit alone.
+pub(super) fn check_that_it_may_be_written(connection: &Connection) -> Result<(), StoreError> {
+    if !connection
+        .is_readonly(MAIN_DB)
+        .map_err(|error| store_error(&error))?
+    {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(
+        "expected to write the file, found that this process may only read it".to_owned(),
+    ))
 }
 
 /// Sets what makes a commit durable and bounded. Not part of [`writer`], since the journal mode is written to the file.
@@ -66,6 +83,16 @@ pub(super) fn make_durable(connection: &Connection, options: &SqliteOptions) -> 
             .map_err(failed)?;
     }
     Ok(())
+}
+
+/// Commits and syncs something that leaves nothing behind, to see that there is room and that the medium takes it. The pages
+/// that it takes are free afterwards.
+pub(super) fn try_to_write(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(&format!(
+        "CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob({ROOM_BYTES})); DROP TABLE room;"
+    ))?;
+    transaction.commit()
 }
 
 /// A connection that only reads, beside a writer or alone.
