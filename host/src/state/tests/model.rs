@@ -89,7 +89,10 @@ impl Reference {
         match step {
             Step::Change(request) => self.change(request),
             Step::Pause => {
-                self.primary != Paused && self.go(Paused, |reasons| drop(reasons.insert(Operator)))
+                self.primary != Paused
+                    && self.go(Paused, |reasons| {
+                        reasons.insert(Operator);
+                    })
             }
             Step::Resume => self.resume(),
             Step::StoreGoes | Step::StoreComes => true,
@@ -119,7 +122,9 @@ impl Reference {
         if self.primary != Paused || is_held {
             return false;
         }
-        self.go(Ready, |reasons| drop(reasons.remove(&Operator)));
+        self.go(Ready, |reasons| {
+            reasons.remove(&Operator);
+        });
         if self.permission != ClaimPermission::CriticalOnly || self.reasons.is_empty() {
             self.permission = ClaimPermission::Normal;
         }
