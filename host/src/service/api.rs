@@ -2,6 +2,7 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod boot;
 mod chains;
 mod control;
 mod tickets;
@@ -12,6 +13,7 @@ pub use tickets::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use boot::{AcceptEpoch, Boot, BootHistory, EpochAccepted};
 pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
 mod cost;
 
@@ -231,26 +233,6 @@ pub struct StateRequest {
     pub reason: Option<String>,
 }
 
-/// Which boots to show.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BootHistory {
-    /// Whose; the host's own if absent.
-    #[serde(default)]
-    pub tenant: Option<String>,
-    /// At most this many, 1 to 50; 10 unless said.
-    #[serde(default)]
-    pub limit: Option<u32>,
-}
-
-/// An epoch to accept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AcceptEpoch {
-    /// The epoch that the store is in, so that nobody accepts another one than they looked at.
-    pub epoch: String,
-}
-
 /// An event to append. Only types that the configuration declares under `[events] types`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -334,31 +316,6 @@ pub struct Gate {
     pub attempts: u32,
     pub elapsed_ms: u64,
     pub detail: String,
-}
-
-/// A boot that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Boot {
-    /// `boot_` and 8 hexadecimal digits; the tenants of one start of the host share it.
-    pub boot_id: String,
-    /// `host` for the host's own.
-    pub tenant: String,
-    /// `ready`, `stopped` or `paused`.
-    pub result: String,
-    pub started_at: String,
-    pub ended_at: String,
-    pub failed_gate_id: Option<String>,
-    pub gates: Vec<Gate>,
-}
-
-/// An epoch that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EpochAccepted {
-    /// The epoch that is known from now on.
-    pub epoch: String,
-    /// The tenants that it held, and that may be resumed now.
-    pub may_be_resumed: Vec<String>,
 }
 
 /// A tenant at a glance.
