@@ -3,17 +3,24 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod chain_care;
+mod control;
+mod cost;
+mod host_gates;
 mod journal;
 mod listeners;
 mod observers;
 mod parts;
 mod plugin_directory;
 mod port;
+mod port_cost;
 mod providers;
 mod rim;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod ticketing;
+mod ticketing_guards;
 mod upkeep;
 mod wire;
 
@@ -152,13 +159,24 @@ async fn stop(running: Running, ending: &Ending) {
     running.stop_watching.cancel();
     service.note_all_stopped();
     service.plugins.retire_all().await;
+    service.tickets.join().await;
     service.tenants.join().await;
     service.identities.join().await;
+    service.controls.join().await;
+    service.controls.exited().await;
+    service.costs.join().await;
     service.states.close().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),
     });
     running.accounts.flush().await;
+    if tokio::time::timeout(HISTORY_GRACE, service.history.flush())
+        .await
+        .is_err()
+    {
+        tracing::warn!("boots are left out of the history: the store does not take them");
+    }
+    chain_care::sign_last(&service).await;
     running.stop_upkeep.cancel();
     service.tasks.close();
     if tokio::time::timeout(TASKS_GRACE, service.tasks.wait())
@@ -173,6 +191,8 @@ async fn stop(running: Running, ending: &Ending) {
     service.store.close().await;
 }
 
+/// The history of boots is worth a moment, not the end of the host.
+const HISTORY_GRACE: Duration = Duration::from_secs(2);
 /// A listener of a plugin that hangs must not keep the host from ending.
 const TASKS_GRACE: Duration = Duration::from_secs(2);
 

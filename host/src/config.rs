@@ -5,6 +5,7 @@
 //! A flag goes before the environment, the environment before the file, the file before the default.
 
 mod change;
+mod cost;
 mod document;
 mod edit;
 mod environment;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use change::{AtWork, KeyChange, diff};
+pub use cost::{CostSection, TenantCostSection};
 pub use edit::{EditError, set_plugin_enabled};
 pub use environment::{Flag, VARIABLES, Variable};
 pub use home::{HOME_VARIABLE, Home, HomeInputs, HomeUnknown};
@@ -40,8 +42,8 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    Admitted, CoordinatorSection, EventsSection, HOST_KEYS, PluginSection, PluginsSection, ProviderChoice,
-    Sections, StoreSection, TenantSection, Tier,
+    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS, PluginSection,
+    PluginsSection, ProviderChoice, Sections, StoreSection, TenantSection, TicketsSection, Tier,
 };
 pub use settings::Origin;
 
@@ -353,6 +355,22 @@ fn contradictions(
                 key,
                 format!("the tenants `{other}` and `{id}` differ only in case: expected one of them"),
             ));
+        }
+    }
+    let own = |id: &TenantId| KeyPath::dotted("tenants").child(id.as_str()).child("cost");
+    let of_tenants = sections.tenants.iter();
+    let of_tenants = of_tenants.map(|(id, section)| (own(id), sections.cost.with(&section.cost)));
+    for (key, cost) in std::iter::once((KeyPath::dotted("cost"), sections.cost.clone())).chain(of_tenants) {
+        let set = ["warn_percent", "downshift_percent"].map(|name| key.child(name));
+        let is_inherited = key.segments().len() > 1 && !set.iter().any(|key| spans.contains_key(key));
+        if let Some(message) = cost.contradiction().filter(|_| !is_inherited) {
+            let [warn, downshift] = set;
+            let place = if spans.contains_key(&warn) {
+                warn
+            } else {
+                downshift
+            };
+            problems.push(at(place, format!("`{key}`: {message}")));
         }
     }
     for plugin in &sections.plugins.disable {

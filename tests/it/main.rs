@@ -1,8 +1,12 @@
 //! Drives the real command with real libraries. One binary, one harness, one file for each area.
 
 mod admission;
+mod boot;
+mod checkpoints;
 mod command_line;
+mod control;
 mod coordinator;
+mod cost;
 mod drop_in;
 mod events;
 mod faults;
@@ -15,4 +19,5 @@ mod panics;
 mod power_cut;
 mod state;
 mod steering;
+mod tickets;
 mod trespass;

@@ -29,6 +29,7 @@ pub(super) struct Surroundings<'a> {
     pub user_directory: Option<PathBuf>,
     pub current_directory: PathBuf,
     pub input: &'a mut dyn Read,
+    pub input_is_terminal: bool,
     pub err_is_terminal: bool,
 }
 
@@ -40,6 +41,8 @@ pub(super) struct Context<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<OsString>,
     pub current_directory: &'a Path,
     pub input: &'a mut dyn Read,
+    /// Somebody sits there who can be asked.
+    pub input_is_terminal: bool,
 }
 
 /// The code with which a client says that nobody runs.

@@ -1,6 +1,8 @@
 //! The configuration as typed values, section by section. Every key has its default here and its description in
 //! [`keys`](super::keys); a test holds the two together.
 
+mod care;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,7 +14,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::SecretSource;
+pub use self::care::{CheckpointsSection, DiskSection};
+use super::{CostSection, SecretSource, TenantCostSection};
 use crate::domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum};
 
 /// The whole file.
@@ -29,10 +32,18 @@ pub struct Sections {
     pub tenants: BTreeMap<TenantId, TenantSection>,
     /// `[events]`.
     pub events: EventsSection,
+    /// `[cost]`.
+    pub cost: CostSection,
     /// `[coordinator]`.
     pub coordinator: CoordinatorSection,
     /// `[store]`.
     pub store: StoreSection,
+    /// `[checkpoints]`.
+    pub checkpoints: CheckpointsSection,
+    /// `[disk]`.
+    pub disk: DiskSection,
+    /// `[tickets]`.
+    pub tickets: TicketsSection,
 }
 
 impl Sections {
@@ -121,6 +132,8 @@ pub struct TenantSection {
     pub agent_name: Option<String>,
     /// Plugins that act for it, beside the one that speaks for it.
     pub plugins: Vec<PluginName>,
+    /// What it may spend, where that is otherwise than for all.
+    pub cost: TenantCostSection,
     /// What its plugins are configured otherwise for it.
     pub config: BTreeMap<PluginName, Map<String, Value>>,
     /// Where its own secrets are, by plugin and name.
@@ -189,6 +202,31 @@ impl Default for StoreSection {
     fn default() -> Self {
         Self {
             path: "data/kora.db".into(),
+        }
+    }
+}
+
+/// `[tickets]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TicketsSection {
+    /// How long a claim lasts.
+    pub lease_seconds: u64,
+    /// How often claims are looked for that ran out.
+    pub sweep_seconds: u64,
+    /// How long claims are spaced after a resume.
+    pub ramp_seconds: u64,
+    /// The least time between two of them.
+    pub ramp_spacing_seconds: u64,
+}
+
+impl Default for TicketsSection {
+    fn default() -> Self {
+        Self {
+            lease_seconds: 600,
+            sweep_seconds: 5,
+            ramp_seconds: 3600,
+            ramp_spacing_seconds: 30,
         }
     }
 }

@@ -2,8 +2,22 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod boot;
+mod control;
+mod tickets;
+
+pub use tickets::*;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use boot::{AcceptEpoch, Boot, BootHistory, EpochAccepted};
+pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
+mod cost;
+
+pub use cost::{
+    CostReconciled, CostState, ReconcileCost, RecordUsage, RefreshCost, UsageLine, UsageRecorded,
+};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,12 +74,72 @@ pub enum Call {
     /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// The newest boots of the host or of a tenant: an array of [`Boot`], newest first.
+    #[serde(rename = "boot.history")]
+    BootHistory(BootHistory),
+    /// Accepts the epoch of a store that is not the one that was known: [`EpochAccepted`].
+    #[serde(rename = "boot.accept_epoch")]
+    BootAcceptEpoch(AcceptEpoch),
+    /// Gives a stop command: [`CommandIssued`].
+    #[serde(rename = "state.stop")]
+    StateStop(Stop),
+    /// Lifts the stop commands on a tenant or on the host: [`CommandIssued`].
+    #[serde(rename = "state.reset")]
+    StateReset(Reset),
+    /// The stop commands on a tenant or on the host: [`Commands`].
+    #[serde(rename = "state.commands")]
+    StateCommands(Whom),
+    /// How a tenant's money stands: [`CostState`].
+    #[serde(rename = "cost.show")]
+    CostShow(MaybeTenant),
+    /// Counts what a call of a model cost: [`UsageRecorded`].
+    #[serde(rename = "cost.record")]
+    CostRecord(RecordUsage),
+    /// Compares what was counted with the provider's figure: [`CostReconciled`].
+    #[serde(rename = "cost.reconcile")]
+    CostReconcile(ReconcileCost),
+    /// Notes that credit was granted for a new billing period: [`CostState`].
+    #[serde(rename = "cost.refresh")]
+    CostRefresh(RefreshCost),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
     /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// Signs where a chain ends now, or where all do without a tenant: an array of [`Checkpoint`].
+    #[serde(rename = "events.checkpoint")]
+    EventsCheckpoint(MaybeTenant),
+    /// Makes a ticket: [`Ticket`].
+    #[serde(rename = "tickets.create")]
+    TicketsCreate(CreateTicket),
+    /// Tickets, the newest first: an array of [`Ticket`] without their bodies.
+    #[serde(rename = "tickets.list")]
+    TicketsList(ListTickets),
+    /// One ticket, whole: [`Ticket`].
+    #[serde(rename = "tickets.show")]
+    TicketsShow(OneTicket),
+    /// Claims a ticket: [`ClaimAnswer`].
+    #[serde(rename = "tickets.claim")]
+    TicketsClaim(ClaimTicket),
+    /// Makes a claim last longer: [`Ticket`].
+    #[serde(rename = "tickets.refresh")]
+    TicketsRefresh(RefreshTicket),
+    /// Gives a ticket back: [`Ticket`].
+    #[serde(rename = "tickets.release")]
+    TicketsRelease(ReleaseTicket),
+    /// Says how an attempt ended: [`Ticket`].
+    #[serde(rename = "tickets.resolve")]
+    TicketsResolve(ResolveTicket),
+    /// Opens a ticket again: [`Ticket`].
+    #[serde(rename = "tickets.reopen")]
+    TicketsReopen(OneTicket),
+    /// Says whose a ticket is to do: [`Ticket`].
+    #[serde(rename = "tickets.assign")]
+    TicketsAssign(AssignTicket),
+    /// Rows of the operation ledger, the newest first: an array of [`Operation`].
+    #[serde(rename = "operations.list")]
+    OperationsList(ListOperations),
     /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),
@@ -216,10 +290,42 @@ pub struct Status {
     /// Events that wait because they could not be written.
     pub spooled_events: u64,
     pub recent_error_count_5min: u64,
+    /// Absent until it was measured, or where it cannot be.
+    #[serde(default)]
+    pub disk: Option<Disk>,
+    /// Why chains are not signed any more; empty if all are.
+    #[serde(default)]
+    pub checkpoint_faults: Vec<String>,
     pub gates: Vec<Gate>,
     pub tenants: Vec<TenantStatus>,
     pub plugins: Vec<PluginStatus>,
     pub daemons: Vec<Daemon>,
+}
+
+/// The room that is left, and what the store takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Disk {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Less is free than `[disk]` wants.
+    pub is_low: bool,
+    /// The database and its write-ahead log.
+    pub store_bytes: Option<u64>,
+    /// The store's bytes by the days since the first event in the host's chain; absent in the first hour.
+    pub growth_bytes_per_day: Option<u64>,
+}
+
+/// A signed checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Checkpoint {
+    pub tenant: String,
+    pub seq: u64,
+    pub head: String,
+    pub signed_at: String,
+    /// The signed note: what third parties verify.
+    pub note: String,
 }
 
 /// A boot gate and how it went.
@@ -443,6 +549,9 @@ pub struct State {
     pub state_entered_at: Option<String>,
     pub transition_history: Vec<Transition>,
     pub valid_next_states: Vec<NextState>,
+    /// The stop command that counts, on the tenant or on the host.
+    #[serde(default)]
+    pub command_in_force: Option<CommandInForce>,
     /// If it did not come up: the boot gate that failed, and why.
     #[serde(default)]
     pub failed_gate: Option<Gate>,

@@ -31,6 +31,7 @@ impl Service {
         let reloaded = self.take_over(fresh, operator)?;
         self.reconcile_plugins(&turn).await;
         self.serve_configured_tenants(operator.actor()).await;
+        self.settle_costs(&reloaded.applied).await;
         Ok(reloaded)
     }
 

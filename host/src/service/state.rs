@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::{ClaimPermission, DegradationReason, OperationalState, PrimaryState, TenantId, TriggerKind},
+    domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
     engine::{
         transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next, transitions_from},
         vocabulary::Owner,
@@ -27,7 +27,7 @@ impl Service {
     ///
     /// # Errors
     /// If no such tenant is served.
-    pub fn state(&self, input: &api::MaybeTenant) -> Result<api::State, Problem> {
+    pub async fn state(&self, input: &api::MaybeTenant) -> Result<api::State, Problem> {
         let tenant = self.tenant_or_only(input.tenant.as_deref())?;
         let unknown = || self.unknown_tenant(tenant.as_str());
         let now = self.states.current(&tenant).ok_or_else(unknown)?;
@@ -57,6 +57,7 @@ impl Service {
             state_entered_at: Some(now.entered_at.to_rfc3339_seconds()),
             transition_history: transition_history.collect(),
             valid_next_states: next.collect(),
+            command_in_force: self.command_in_force(&tenant).await,
             failed_gate: self.failed_gate(&tenant),
         })
     }
@@ -88,6 +89,8 @@ impl Service {
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
         let changed = self.states.resume(&tenant, &text, &operator.writer()).await;
+        // A command that was given after the guard had looked found the tenant paused already.
+        self.controls.hold(&tenant).await;
         changed
             .map(view)
             .map_err(|error| self.state_problem(&tenant, &error))
@@ -121,8 +124,12 @@ impl Service {
         for tenant in self.states.tenants() {
             let (service, before) = (Arc::clone(self), taken.0.get(&tenant).copied());
             noting.spawn(async move {
-                let request = Request::stay(TriggerKind::Degradation, "the store is back")
-                    .removing([DegradationReason::Substrate]);
+                let request = Request::stay(TriggerKind::Degradation, "the store is back");
+                // A store that is another one holds its tenants although it is there.
+                let request = match service.epoch_hold.mismatch() {
+                    None => request.removing([DegradationReason::Substrate]),
+                    Some(_) => request,
+                };
                 let state = service.states.current(&tenant).map(|now| now.state.primary_state);
                 let request = match (state, before) {
                     (Some(PrimaryState::Ready | PrimaryState::Active), Some(before)) => {
@@ -134,24 +141,6 @@ impl Service {
             });
         }
         noting.join_all().await;
-    }
-
-    /// A pause that was taken up from before a restart may say that the store is away, which ended with the process that said so:
-    /// this one would not have begun to boot without its store.
-    pub(super) async fn store_is_here(&self, tenant: &TenantId) {
-        let says_away = |state: &OperationalState| {
-            state.primary_state == PrimaryState::Paused
-                && state.degradation_reasons.contains(&DegradationReason::Substrate)
-        };
-        if self
-            .states
-            .current(tenant)
-            .is_some_and(|now| says_away(&now.state))
-        {
-            let request = Request::stay(TriggerKind::Degradation, "the store is back")
-                .removing([DegradationReason::Substrate]);
-            self.note_store(tenant, request).await;
-        }
     }
 
     async fn note_store(&self, tenant: &TenantId, request: Request) {
@@ -196,6 +185,10 @@ impl Service {
             | StateChangeError::ResumeOnly => (ProblemKind::WrongState, "state.not_allowed"),
         };
         let problem = Problem::new(kind, code, error.to_string());
+        let problem = match error {
+            StateChangeError::Blocked { blocked_by } => problem.with("blocked_by", blocked_by),
+            _ => problem,
+        };
         match self.states.current(tenant) {
             Some(now) if kind == ProblemKind::WrongState => {
                 let now = now.state.primary_state;

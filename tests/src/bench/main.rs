@@ -14,6 +14,7 @@ mod identity;
 mod measure;
 mod row;
 mod scale;
+mod tenants;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -84,7 +85,7 @@ impl Surroundings {
 /// A bench: its name, and what it measures. The rows' names begin with it and a slash.
 type Bench = (&'static str, fn(&Surroundings) -> Result<Vec<Row>>);
 
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     ("boundary", boundary::bench),
     ("identity", identity::bench),
     ("append", append::bench),
@@ -93,6 +94,7 @@ const BENCHES: [Bench; 8] = [
     ("admission", admission::bench),
     ("start", daemon::bench_start),
     ("idle", daemon::bench_idle),
+    ("tenants", tenants::bench),
 ];
 
 fn main() -> ExitCode {

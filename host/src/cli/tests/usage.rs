@@ -127,6 +127,7 @@ fn a_reader_that_has_gone_ends_the_command_in_silence() {
             user_directory: Some(trial.path("user")),
             current_directory: trial.path(""),
             input: &mut io::empty(),
+            input_is_terminal: false,
             err_is_terminal: false,
         },
         &mut Closed,

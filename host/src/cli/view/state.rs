@@ -15,6 +15,7 @@ pub(in crate::cli) fn state(state: &State) -> String {
         ("since", or_nothing(state.state_entered_at.as_deref())),
         ("may claim", state.claim_permission.clone()),
         ("degraded by", list(&state.degradation_reasons)),
+        ("stop command", or_nothing(in_force(state).as_deref())),
     ]);
     let why = not_started(&state.tenant, state.failed_gate.as_ref());
     let past = Table::new(["AT", "FROM", "TO", "KIND", "TRIGGER"])
@@ -33,14 +34,30 @@ pub(in crate::cli) fn state(state: &State) -> String {
             [next.to_state.clone(), next.trigger.clone()]
         })
         .to_text("no other state may follow before the next boot");
-    let how = match state.primary_state.as_str() {
-        "paused" => format!(
-            "\n`kora state resume --tenant {}` lets it take work again\n",
-            one_line(&state.tenant)
-        ),
-        _ => String::new(),
+    format!("{now}{why}\n{past}\n{next}{}", way_on(state))
+}
+
+/// What lets it take work again.
+fn way_on(state: &State) -> String {
+    let tenant = one_line(&state.tenant);
+    let reset = match state.command_in_force.as_ref().map(|command| command.on.as_str()) {
+        None => String::new(),
+        Some("host") => "`kora state reset --host` lifts the stop command, then ".to_owned(),
+        Some(_) => format!("`kora state reset --tenant {tenant}` lifts the stop command, then "),
     };
-    format!("{now}{why}\n{past}\n{next}{how}")
+    match state.primary_state.as_str() {
+        "paused" => format!("\n{reset}`kora state resume --tenant {tenant}` lets it take work again\n"),
+        _ => String::new(),
+    }
+}
+
+fn in_force(state: &State) -> Option<String> {
+    let command = state.command_in_force.as_ref()?;
+    let which = command.command_id.as_deref().unwrap_or("cannot be read");
+    Some(format!(
+        "L{} {} on {}: {which}",
+        command.level, command.kind, command.on
+    ))
 }
 
 /// What a pause or resume changed.
@@ -62,7 +79,7 @@ pub(in crate::cli) fn changed(changed: &StateChanged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::api::{Gate, NextState, Transition};
+    use crate::service::api::{CommandInForce, Gate, NextState, Transition};
 
     #[test]
     fn the_state_is_shown_with_its_past_and_future() {
@@ -84,14 +101,22 @@ mod tests {
                 to_state: "ready".to_owned(),
                 trigger: "operator clears".to_owned(),
             }],
+            command_in_force: Some(CommandInForce {
+                command_id: Some("id-1".to_owned()),
+                on: "host".to_owned(),
+                level: 2,
+                kind: "drain".to_owned(),
+                action: "drain_current_finish".to_owned(),
+            }),
             failed_gate: None,
         };
         insta::assert_snapshot!(state(&paused), @r"
-        tenant       acme
-        state        paused
-        since        2026-11-20T10:00:00Z
-        may claim    none
-        degraded by  operator
+        tenant        acme
+        state         paused
+        since         2026-11-20T10:00:00Z
+        may claim     none
+        degraded by   operator
+        stop command  L2 drain on host: id-1
 
         AT                    FROM   TO      KIND      TRIGGER
         2026-11-20T10:00:00Z  ready  paused  operator  lunch
@@ -99,7 +124,7 @@ mod tests {
         MAY BECOME  BY
         ready       operator clears
 
-        `kora state resume --tenant acme` lets it take work again
+        `kora state reset --host` lifts the stop command, then `kora state resume --tenant acme` lets it take work again
         ");
     }
 
@@ -114,6 +139,7 @@ mod tests {
             state_entered_at: None,
             transition_history: vec![],
             valid_next_states: vec![],
+            command_in_force: None,
             failed_gate: Some(Gate {
                 gate_id: "tenant_identity".to_owned(),
                 gate_class: "invariant".to_owned(),

@@ -1,0 +1,135 @@
+//! Leases that ran out: whoever held the ticket is gone, and it goes back, a failed attempt richer.
+
+use super::{
+    Inner, StoredTicket, TicketError, Tickets,
+    commit::{Edit, last_moves},
+    tell,
+};
+use crate::{
+    domain::{Actor, TenantId, Timestamp},
+    engine::ticket::TicketStatus,
+    store::{Collection, DocumentFilter, DocumentOrder},
+};
+
+/// How many leases are looked at in one go.
+const PAGE: u32 = 64;
+/// More than this a tenant does not hold; if it does, who takes back asks again.
+const HELD_MAX: u32 = 1000;
+
+impl Tickets {
+    /// Takes back every ticket whose lease has run out, of all tenants; answers how many. To be called now and then.
+    ///
+    /// # Errors
+    /// If the store could not answer; what was taken back until then stays so.
+    pub async fn sweep(&self) -> Result<usize, TicketError> {
+        let inner = self.0.clone();
+        self.unbroken(async move { inner.sweep().await }).await
+    }
+}
+
+impl Tickets {
+    /// How many tickets of a tenant are held, up to a thousand.
+    ///
+    /// # Errors
+    /// If the store could not answer.
+    pub async fn held(&self, tenant: &TenantId) -> Result<u64, TicketError> {
+        let held = self.0.held(tenant).await?;
+        Ok(u64::try_from(held.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Takes every ticket of a tenant from whoever holds it, in the host's name; answers how many. Their fence tokens are stale from
+    /// then on.
+    ///
+    /// # Errors
+    /// If the store could not answer; what was taken back until then stays so.
+    pub async fn take_back(&self, tenant: &TenantId, why: &'static str) -> Result<usize, TicketError> {
+        let (inner, tenant) = (self.0.clone(), tenant.clone());
+        self.unbroken(async move {
+            let mut taken = 0;
+            for found in inner.held(&tenant).await? {
+                taken += usize::from(inner.take_back(&found, why).await?);
+            }
+            inner.drive(&tenant).await;
+            Ok(taken)
+        })
+        .await
+    }
+}
+
+impl Inner {
+    async fn held(&self, tenant: &TenantId) -> Result<Vec<StoredTicket>, TicketError> {
+        let filter = DocumentFilter {
+            limit: HELD_MAX,
+            ..DocumentFilter::of(Collection::Tickets).tenant(tenant)
+        };
+        let held = filter.statuses(TicketStatus::HELD.map(TicketStatus::as_str));
+        let found = self.store.documents(held).await?;
+        found.into_iter().map(StoredTicket::read).collect()
+    }
+
+    /// False if nobody holds it by now, or somebody else was quicker.
+    async fn take_back(&self, found: &StoredTicket, why: &str) -> Result<bool, TicketError> {
+        let now = self.clock.now();
+        let Ok(ended) = found.ticket.clone().taken_back(why, now) else {
+            return Ok(false);
+        };
+        let mut edit = Edit::new(ended.ticket.clone(), ());
+        edit.moves = last_moves(&ended);
+        let edit = edit.telling(move |after| tell::resolved(after, &ended, &Actor::host()));
+        let taken = self.try_edit(found, edit, &Actor::host(), now).await?;
+        Ok(taken.is_some())
+    }
+
+    async fn sweep(&self) -> Result<usize, TicketError> {
+        let mut taken = 0;
+        loop {
+            let now = self.clock.now();
+            let filter = DocumentFilter {
+                due_by: Some(now),
+                skip_locked: true,
+                limit: PAGE,
+                order: DocumentOrder::Ranked,
+                ..DocumentFilter::of(Collection::Tickets)
+            };
+            let held = filter.statuses(TicketStatus::HELD.map(TicketStatus::as_str));
+            let page = self.store.documents(held).await?;
+            let is_last = page.len() < PAGE as usize;
+            let before = taken;
+            for document in page {
+                let swept = match StoredTicket::read(document) {
+                    Ok(found) => self.expire(&found, now).await,
+                    Err(error) => Err(error),
+                };
+                match swept {
+                    Ok(swept) => taken += usize::from(swept),
+                    Err(error) if error.is_of_the_store() => return Err(error),
+                    // One that is broken must not keep the others from being swept.
+                    Err(error) => tracing::error!(%error, "a ticket cannot be swept"),
+                }
+            }
+            if is_last || taken == before {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// Takes a ticket back if its lease has run out; false if not, or somebody else was quicker.
+    pub(super) async fn expire(&self, found: &StoredTicket, now: Timestamp) -> Result<bool, TicketError> {
+        let Ok(ended) = found.ticket.clone().expired(now) else {
+            return Ok(false);
+        };
+        let mut edit = Edit::new(ended.ticket.clone(), ());
+        edit.moves = last_moves(&ended);
+        let edit = edit.telling(move |after| tell::expired(after, &ended));
+        let expired = self.try_edit(found, edit, &Actor::host(), now).await?.is_some();
+        if expired {
+            tracing::warn!(
+                tenant = %found.tenant,
+                ticket = %found.ticket_id,
+                "a claim ran out before its holder said anything: the ticket was taken back"
+            );
+            self.drive(&found.tenant).await;
+        }
+        Ok(expired)
+    }
+}
