@@ -303,19 +303,12 @@ async fn open_store(
     if let Some(directory) = path.parent() {
         make_private(directory)?;
     }
-    let shown = path.display().to_string();
     let opened = Opened::default();
     let passed = run.pass(&store_gate(path, clock.clone(), opened.clone())).await
         && run.pass(&schema_gate(opened.clone())).await;
     let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
     let store: Arc<dyn Store> = match opened {
         Some(Ok(store)) if passed => Arc::new(store),
-        Some(Err(error @ StoreError::Unavailable(_))) => {
-            let hint = format!(
-                "it is `{shown}`: the host must be able to read and write it, and to make files beside it"
-            );
-            return Err(store_problem(&error).hint(hint));
-        }
         Some(Err(error)) => return Err(store_problem(&error)),
         _ => return Err(cannot_start("store.unavailable", &last_detail(run))),
     };
@@ -348,9 +341,12 @@ fn store_gate(path: PathBuf, clock: Arc<dyn Clock>, opened: Opened) -> Gate {
             let failed = result.as_ref().err().cloned();
             *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             match failed {
-                Some(error @ (StoreError::Unavailable(_) | StoreError::Held { .. } | StoreError::Closed)) => {
-                    Err(error.into())
-                }
+                Some(
+                    error @ (StoreError::Unavailable(_)
+                    | StoreError::NotWritable { .. }
+                    | StoreError::Held { .. }
+                    | StoreError::Closed),
+                ) => Err(error.into()),
                 Some(StoreError::SchemaTooNew { .. } | StoreError::Damaged(_)) => {
                     Ok(format!("`{shown}` is there"))
                 }
@@ -394,6 +390,7 @@ pub fn store_problem(error: &StoreError) -> Problem {
         StoreError::Held { .. } => "store.held",
         StoreError::SchemaTooNew { .. } => "store.schema_too_new",
         StoreError::Damaged(_) => "store.damaged",
+        StoreError::NotWritable { .. } => "store.not_writable",
         StoreError::Closed | StoreError::Unavailable(_) => "store.unavailable",
     };
     Problem::new(ProblemKind::Unavailable, code, error.to_string())

@@ -48,6 +48,7 @@ impl From<StoreError> for Fault {
             StoreError::Unavailable(_) => Self::now(error),
             StoreError::Closed
             | StoreError::Held { .. }
+            | StoreError::NotWritable { .. }
             | StoreError::SchemaTooNew { .. }
             | StoreError::Damaged(_) => Self::lasting(error),
         }

@@ -188,6 +188,14 @@ pub enum StoreError {
     /// A sync or the medium failed. Nothing of the batch is known to be durable.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// This process may read it and not write it.
+    #[error(
+        "the store `{path}` cannot be written by this process: it must be able to write the file and to make files beside it"
+    )]
+    NotWritable {
+        /// The file.
+        path: String,
+    },
     /// Another process holds it.
     #[error("the store `{path}` is in use by {holder}: stop that one first, or give this one another home")]
     Held {

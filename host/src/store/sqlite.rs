@@ -123,7 +123,7 @@ impl SqliteStore {
         let lock = FileLock::take(&path, clock.now())?;
         let failed = |error| open::store_error(&error);
         let mut connection = open::writer(&path, &options).map_err(failed)?;
-        open::check_that_it_may_be_written(&connection)?;
+        open::check_that_it_may_be_written(&connection, &path)?;
         // Before anything is written: a file that is not ours stays as it is.
         let found = schema::version(&connection, &path)?;
         open::make_durable(&connection, &options)?;

@@ -85,7 +85,7 @@ impl Surroundings {
 /// A bench: its name, and what it measures. The rows' names begin with it and a slash.
 type Bench = (&'static str, fn(&Surroundings) -> Result<Vec<Row>>);
 
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     ("boundary", boundary::bench),
     ("identity", identity::bench),
     ("append", append::bench),

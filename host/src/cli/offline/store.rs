@@ -33,6 +33,10 @@ pub(in crate::cli) fn problem(error: &StoreError) -> Problem {
             "store.unavailable",
             Some("see its owner and mode with `kora doctor`"),
         ),
+        StoreError::NotWritable { .. } => (
+            "store.not_writable",
+            Some("see its owner and mode with `kora doctor`"),
+        ),
         StoreError::Held { .. } => ("store.held", None),
         StoreError::SchemaTooNew { .. } => ("store.schema_too_new", None),
         StoreError::Damaged(_) => (

@@ -118,12 +118,11 @@ impl Reference {
     }
 
     fn resume(&mut self) -> bool {
-        let is_held = self.reasons.contains(&Cost) || self.reasons.contains(&Substrate);
-        if self.primary != Paused || is_held {
+        if self.primary != Paused || self.reasons.contains(&Substrate) {
             return false;
         }
         self.go(Ready, |reasons| {
-            reasons.remove(&Operator);
+            reasons.retain(|reason| ![Operator, Cost].contains(reason));
         });
         if self.permission != ClaimPermission::CriticalOnly || self.reasons.is_empty() {
             self.permission = ClaimPermission::Normal;

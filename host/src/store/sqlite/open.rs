@@ -39,16 +39,23 @@ pub(super) fn writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<C
 }
 
 /// What SQLite may not write it opens for reading all the same, and says so at the first commit alone.
-pub(super) fn check_that_it_may_be_written(connection: &Connection) -> Result<(), StoreError> {
-    if !connection
-        .is_readonly(MAIN_DB)
-        .map_err(|error| store_error(&error))?
-    {
-        return Ok(());
+pub(super) fn check_that_it_may_be_written(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    // The log that lies beside it is made by the first read.
+    let read = || connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let error = match connection.is_readonly(MAIN_DB) {
+        Ok(true) => None,
+        Ok(false) => match read() {
+            Ok(()) => return Ok(()),
+            Err(error) => Some(error),
+        },
+        Err(error) => Some(error),
+    };
+    match error {
+        Some(error) if error.sqlite_error_code() != Some(ErrorCode::ReadOnly) => Err(store_error(&error)),
+        _ => Err(StoreError::NotWritable {
+            path: path.display().to_string(),
+        }),
     }
-    Err(StoreError::Unavailable(
-        "expected to write the file, found that this process may only read it".to_owned(),
-    ))
 }
 
 /// Sets what makes a commit durable and bounded. Not part of [`writer`], since the journal mode is written to the file.

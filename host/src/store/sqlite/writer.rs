@@ -322,7 +322,7 @@ impl Writer {
             ..self.options.clone()
         };
         let connection = open::writer(&self.path, &impatient).map_err(failed)?;
-        open::check_that_it_may_be_written(&connection)?;
+        open::check_that_it_may_be_written(&connection, &self.path)?;
         let (found, expected) = (schema::version(&connection, &self.path)?, schema::known_version());
         if found != expected {
             return Err(StoreError::Damaged(format!(

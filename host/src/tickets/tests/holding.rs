@@ -196,3 +196,23 @@ async fn the_ledger_counts_from_the_claim_and_what_was_under_way_ends_with_the_a
     let found = rig.tickets.operations(&acme(), abandoned).await.unwrap();
     assert_eq!(found[0].kora_operation_id, left.kora_operation_id);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_gives_a_held_ticket_to_nobody_else_and_its_holder_goes_on() {
+    const DAY_SECONDS: i64 = 86_400;
+    let rig = Rig::ready().await;
+    rig.clock.forward(2 * DAY_SECONDS);
+    let id = rig.make("long", Priority::Normal).await;
+    let claimed = rig.claim(Some(id)).await;
+    rig.clock.forward(-DAY_SECONDS);
+    rig.tickets.sweep().await.unwrap();
+    assert_eq!(rig.refused(Some(id)).await, ClaimResult::AlreadyClaimed);
+    let (tenant, held) = (acme(), held_by_marvin(&claimed));
+    let progress = Some(Progress::ToolCallBoundary);
+    rig.tickets
+        .refresh(&tenant, id, held, progress, None)
+        .await
+        .unwrap();
+    let resolved = rig.resolve(&claimed, Resolution::Completed).await;
+    assert_eq!(resolved.ticket.status, TicketStatus::Completed);
+}
