@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod control;
 pub mod cost;
+pub mod health;
 pub mod operation;
 pub mod payload;
 pub mod ticket;
