@@ -13,6 +13,8 @@ pub mod control;
 
 pub mod cost;
 
+pub mod health;
+
 pub mod plugin;
 
 pub mod coordinator;
