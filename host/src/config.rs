@@ -42,8 +42,8 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    Admitted, CoordinatorSection, EventsSection, HOST_KEYS, PluginSection, PluginsSection, ProviderChoice,
-    Sections, StoreSection, TenantSection, TicketsSection, Tier,
+    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS, PluginSection,
+    PluginsSection, ProviderChoice, Sections, StoreSection, TenantSection, TicketsSection, Tier,
 };
 pub use settings::Origin;
 

@@ -1,6 +1,8 @@
 //! Drives the real command with real libraries. One binary, one harness, one file for each area.
 
 mod admission;
+mod boot;
+mod checkpoints;
 mod command_line;
 mod control;
 mod coordinator;

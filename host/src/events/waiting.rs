@@ -105,6 +105,7 @@ impl EventLog {
     }
 
     async fn try_commit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AppendError> {
+        self.refuse_sealed(&events)?;
         let batch = Batch {
             events,
             ..Batch::default()
@@ -126,7 +127,8 @@ impl EventLog {
             let (count, stuck) = self.drain_one(&tenant).await;
             appended += count;
             match stuck {
-                Ok(()) => {}
+                // Told when it was sealed.
+                Ok(()) | Err(Stuck::Refused(AppendError::Sealed { .. })) => {}
                 Err(Stuck::Refused(cause)) => {
                     tracing::error!(%tenant, "[kora.chain.emit.failed] what waits for the store is refused: {cause}");
                 }
@@ -199,6 +201,18 @@ impl EventLog {
         Ok(())
     }
 
+    /// Appends what waits of a tenant.
+    pub(super) async fn catch_up(&self, tenant: &TenantId) {
+        if self.spool.waiting(tenant) == 0 {
+            return;
+        }
+        let _alone = self.draining.lock().await;
+        if let (_, Err(Stuck::StoreAway(cause) | Stuck::Refused(cause))) = self.drain_one(tenant).await {
+            tracing::warn!(%tenant, "[kora.chain.emit.failed] what waits for the store waits on: {cause}");
+        }
+        self.tidy().await;
+    }
+
     fn still_waiting(&self, tenant: &TenantId, cause: String) -> AppendError {
         AppendError::Waiting {
             tenant: tenant.clone(),
@@ -222,6 +236,7 @@ impl EventLog {
 
     fn stuck(&self, cause: AppendError) -> Stuck {
         match &cause {
+            AppendError::Sealed { .. } => Stuck::Refused(cause),
             AppendError::Commit(refusal) if !matches!(refusal, CommitError::Store(_)) => {
                 Stuck::Refused(cause)
             }

@@ -72,6 +72,12 @@ pub enum Call {
     /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// The newest boots of the host or of a tenant: an array of [`Boot`], newest first.
+    #[serde(rename = "boot.history")]
+    BootHistory(BootHistory),
+    /// Accepts the epoch of a store that is not the one that was known: [`EpochAccepted`].
+    #[serde(rename = "boot.accept_epoch")]
+    BootAcceptEpoch(AcceptEpoch),
     /// Gives a stop command: [`CommandIssued`].
     #[serde(rename = "state.stop")]
     StateStop(Stop),
@@ -99,6 +105,9 @@ pub enum Call {
     /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// Signs where a chain ends now, or where all do without a tenant: an array of [`Checkpoint`].
+    #[serde(rename = "events.checkpoint")]
+    EventsCheckpoint(MaybeTenant),
     /// Makes a ticket: [`Ticket`].
     #[serde(rename = "tickets.create")]
     TicketsCreate(CreateTicket),
@@ -220,6 +229,26 @@ pub struct StateRequest {
     pub reason: Option<String>,
 }
 
+/// Which boots to show.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootHistory {
+    /// Whose; the host's own if absent.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// At most this many, 1 to 50; 10 unless said.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// An epoch to accept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptEpoch {
+    /// The epoch that the store is in, so that nobody accepts another one than they looked at.
+    pub epoch: String,
+}
+
 /// An event to append. Only types that the configuration declares under `[events] types`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -279,10 +308,42 @@ pub struct Status {
     /// Events that wait because they could not be written.
     pub spooled_events: u64,
     pub recent_error_count_5min: u64,
+    /// Absent until it was measured, or where it cannot be.
+    #[serde(default)]
+    pub disk: Option<Disk>,
+    /// Why chains are not signed any more; empty if all are.
+    #[serde(default)]
+    pub checkpoint_faults: Vec<String>,
     pub gates: Vec<Gate>,
     pub tenants: Vec<TenantStatus>,
     pub plugins: Vec<PluginStatus>,
     pub daemons: Vec<Daemon>,
+}
+
+/// The room that is left, and what the store takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Disk {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Less is free than `[disk]` wants.
+    pub is_low: bool,
+    /// The database and its write-ahead log.
+    pub store_bytes: Option<u64>,
+    /// The store's bytes by the days since the first event in the host's chain; absent in the first hour.
+    pub growth_bytes_per_day: Option<u64>,
+}
+
+/// A signed checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Checkpoint {
+    pub tenant: String,
+    pub seq: u64,
+    pub head: String,
+    pub signed_at: String,
+    /// The signed note: what third parties verify.
+    pub note: String,
 }
 
 /// A boot gate and how it went.
@@ -297,6 +358,31 @@ pub struct Gate {
     pub attempts: u32,
     pub elapsed_ms: u64,
     pub detail: String,
+}
+
+/// A boot that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Boot {
+    /// `boot_` and 8 hexadecimal digits; the tenants of one start of the host share it.
+    pub boot_id: String,
+    /// `host` for the host's own.
+    pub tenant: String,
+    /// `ready`, `stopped` or `paused`.
+    pub result: String,
+    pub started_at: String,
+    pub ended_at: String,
+    pub failed_gate_id: Option<String>,
+    pub gates: Vec<Gate>,
+}
+
+/// An epoch that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochAccepted {
+    /// The epoch that is known from now on.
+    pub epoch: String,
+    /// The tenants that it held, and that may be resumed now.
+    pub may_be_resumed: Vec<String>,
 }
 
 /// A tenant at a glance.

@@ -16,6 +16,7 @@ mod lock;
 mod open;
 mod reader;
 mod reads;
+mod rights;
 mod rows;
 mod scan;
 mod schema;
@@ -28,6 +29,7 @@ mod writer;
 mod tests;
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
@@ -132,6 +134,7 @@ impl SqliteStore {
             path: path.clone(),
             options,
             messages: received,
+            deferred: RefCell::default(),
             _lock: lock,
             ending: Ending {
                 shared: Arc::clone(&shared),
@@ -220,6 +223,21 @@ impl Store for SqliteStore {
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         self.shared.read(reads::tenants).await
+    }
+
+    async fn check_tail(&self, tenant: &TenantId, records: u64) -> Result<Option<String>, StoreError> {
+        let tenant = tenant.clone();
+        self.shared
+            .read(move |connection| tails::fault_of(connection, &tenant, records))
+            .await
+    }
+
+    async fn check_rights(&self) -> Result<Option<String>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.messages
+            .send(Message::CheckRights(answer))
+            .map_err(|_| StoreError::Closed)?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn generations(&self, tenant: &TenantId, limit: u32) -> Result<Vec<GenerationRecord>, StoreError> {

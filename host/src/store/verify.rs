@@ -3,12 +3,14 @@
 //! What this proves: no record was changed, left out or put in since, unless somebody computed all later hashes and the head
 //! anew. It does not prove that the end was not cut together with the head, nor who wrote the records.
 
+mod exported;
 mod segment;
 
 use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
+pub use self::exported::{BadLine, ExportCheck, ExportReport, ExportStatus, ExportedChain, verify_export};
 pub(super) use self::segment::{End, Expected, Link, Segment, report};
 use crate::domain::{EventId, TenantId};
 

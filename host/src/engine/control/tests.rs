@@ -82,19 +82,19 @@ fn the_steps_of_a_command_are_these_and_no_others() {
         .map(|from| {
             let next = Lifecycle::ALL.iter().filter(|to| from.may_become(**to));
             let next: Vec<_> = next.map(|to| to.as_str()).collect();
-            format!("{from}: {}", next.join(" "))
+            format!("{from}: [{}]", next.join(" "))
         })
         .collect();
     insta::assert_snapshot!(steps.join("\n"), @r"
-    created: visible_to_runtime failed escalated superseded expired
-    visible_to_runtime: acknowledged failed escalated superseded expired
-    acknowledged: enforcing failed escalated superseded expired
-    enforcing: enforced failed escalated superseded expired
-    enforced: superseded expired
-    failed: superseded expired
-    escalated: superseded expired
-    superseded: 
-    expired: 
+    created: [visible_to_runtime failed escalated superseded expired]
+    visible_to_runtime: [acknowledged failed escalated superseded expired]
+    acknowledged: [enforcing failed escalated superseded expired]
+    enforcing: [enforced failed escalated superseded expired]
+    enforced: [superseded expired]
+    failed: [superseded expired]
+    escalated: [superseded expired]
+    superseded: []
+    expired: []
     ");
 }
 
