@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-pub use ports::{Acting, ClaimsSource, CreditSource, CredentialSource, Pulse, Served, WatchSource};
+pub use ports::{Acting, ClaimsSource, CredentialSource, CreditSource, Pulse, Served, WatchSource};
 
 use crate::{
     domain::{Clock, TenantId, Timestamp},

@@ -11,6 +11,7 @@ mod drop_in;
 mod events;
 mod hangs;
 mod harness;
+mod health;
 mod identity;
 mod lies;
 mod pairs;

@@ -87,7 +87,11 @@ impl Health {
             self.newest(tenant, EventFilter::default()),
             self.newest(&host, EventFilter::default())
         );
-        let last_seq = own.as_ref().ok().and_then(Option::as_ref).map_or(0, |event| event.seq);
+        let last_seq = own
+            .as_ref()
+            .ok()
+            .and_then(Option::as_ref)
+            .map_or(0, |event| event.seq);
         let at = |event: Option<Event>| event.map(|event| event.occurred_at);
         let newest_at = match (own, of_host) {
             (Ok(own), Ok(of_host)) => Ok(at(own).max(at(of_host))),

@@ -82,7 +82,10 @@ impl Health {
             body: self.payload(rollup).to_string(),
         };
         let telling = self.telling(tenant, rollup);
-        self.0.journal.commit(Change::PutDocument(document), telling).await?;
+        self.0
+            .journal
+            .commit(Change::PutDocument(document), telling)
+            .await?;
         tracing::info!(%tenant, overall = %rollup.overall, "[kora.health.probe] changed");
         Ok(())
     }

@@ -3,8 +3,10 @@
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
 mod control;
+mod health;
 mod tickets;
 
+pub use health::{Health, Subsignal, TenantHealth};
 pub use tickets::*;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,9 @@ pub enum Call {
     /// The host at a glance: [`Status`].
     #[serde(rename = "status")]
     Status(Nothing),
+    /// How healthy a tenant, or the host, is: [`Health`].
+    #[serde(rename = "health")]
+    Health(MaybeTenant),
     /// Every plugin and every file that is none: an array of [`Plugin`].
     #[serde(rename = "plugins.list")]
     PluginsList(Nothing),
@@ -400,6 +405,9 @@ pub struct TenantStatus {
     /// If it did not come up: the boot gate that failed, and why.
     #[serde(default)]
     pub failed_gate: Option<Gate>,
+    /// `healthy`, `degraded`, `stopped` or `outage`; absent if nobody could look yet.
+    #[serde(default)]
+    pub health: Option<String>,
 }
 
 /// A plugin at a glance.

@@ -8,6 +8,10 @@ fn every_command_line_becomes_the_call_that_it_names() {
     let daemon = trial.daemon(nothing);
     let lines = [
         ("status", r#"{"method":"status","params":{}}"#),
+        (
+            "health --tenant acme",
+            r#"{"method":"health","params":{"tenant":"acme"}}"#,
+        ),
         ("plugins list", r#"{"method":"plugins.list","params":{}}"#),
         (
             "plugins enable marvin",
