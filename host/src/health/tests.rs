@@ -223,13 +223,24 @@ async fn a_heartbeat_is_looked_for_once_somebody_is_meant_to_give_one() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_an_outage_of_both_groups() {
+async fn a_store_that_refuses_is_an_outage_of_what_steers_and_leaves_the_rest_unknown() {
     let rig = Rig::new().await;
     rig.store.go_away();
     let acme = rig.acme().await;
-    assert_eq!((acme.control_plane, acme.worker), (Outage, Outage), "{acme:?}");
+    assert_eq!(acme.control_plane, Outage, "{acme:?}");
+    assert_eq!(
+        status(&acme, Subsignal::LastSuccessfulWrite),
+        Some(SignalStatus::Missing)
+    );
     rig.store.come_back();
     assert_eq!(rig.acme().await.overall, Healthy);
+    rig.store.close().await;
+    let closed = rig.acme().await;
+    assert_eq!(
+        (closed.control_plane, closed.worker),
+        (Outage, Outage),
+        "{closed:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,10 +8,6 @@ fn every_command_line_becomes_the_call_that_it_names() {
     let daemon = trial.daemon(nothing);
     let lines = [
         ("status", r#"{"method":"status","params":{}}"#),
-        (
-            "health --tenant acme",
-            r#"{"method":"health","params":{"tenant":"acme"}}"#,
-        ),
         ("plugins list", r#"{"method":"plugins.list","params":{}}"#),
         (
             "plugins enable marvin",
@@ -132,6 +128,32 @@ fn a_command_that_ends_something_is_confirmed_by_hand_where_somebody_sits() {
     );
     let given = confirmed(&trial, "state stop --level 5 --confirm other");
     assert_eq!(given, (false, json!("other")));
+}
+
+#[test]
+fn health_ends_with_whether_anything_is_wrong() {
+    let trial = Trial::initialised();
+    for (word, exit) in [
+        ("healthy", Exit::OK),
+        ("degraded", Exit::FAILED),
+        ("stopped", Exit::FAILED),
+        ("outage", Exit::FAILED),
+    ] {
+        let daemon = trial.daemon(move |_| {
+            Ok(json!({
+                "tenant": "acme", "overall_status": word, "control_plane_status": "healthy", "worker_status": word,
+                "stopped_reason": null, "subsignals": [], "tenants": [],
+            }))
+        });
+        let ran = trial.kora("health --tenant acme");
+        assert_eq!(ran.exit, exit, "{word}: {}", ran.err);
+        assert!(ran.out.contains(word), "{}", ran.out);
+        assert_eq!(trial.kora("health --tenant acme --json").exit, exit);
+        assert_eq!(
+            daemon.last_call(),
+            json!({"method": "health", "params": {"tenant": "acme"}})
+        );
+    }
 }
 
 #[test]
