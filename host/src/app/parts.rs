@@ -334,12 +334,19 @@ async fn open_store(
     if let Some(directory) = path.parent() {
         make_private(directory)?;
     }
+    let shown = path.display().to_string();
     let opened = Opened::default();
     let passed = run.pass(&store_gate(path, clock.clone(), opened.clone())).await
         && run.pass(&schema_gate(opened.clone())).await;
     let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
     let store: Arc<dyn Store> = match opened {
         Some(Ok(store)) if passed => Arc::new(store),
+        Some(Err(error @ StoreError::Unavailable(_))) => {
+            let hint = format!(
+                "it is `{shown}`: the host must be able to read and write it, and to make files beside it"
+            );
+            return Err(store_problem(&error).hint(hint));
+        }
         Some(Err(error)) => return Err(store_problem(&error)),
         _ => return Err(cannot_start("store.unavailable", &last_detail(run))),
     };

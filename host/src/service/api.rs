@@ -2,16 +2,20 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod boot;
+mod chains;
 mod control;
 mod health;
 mod tickets;
 
+pub use chains::{Checkpoint, Disk};
 pub use health::{Health, Subsignal, TenantHealth};
 pub use tickets::*;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use boot::{AcceptEpoch, Boot, BootHistory, EpochAccepted};
 pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
 mod cost;
 
@@ -234,26 +238,6 @@ pub struct StateRequest {
     pub reason: Option<String>,
 }
 
-/// Which boots to show.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BootHistory {
-    /// Whose; the host's own if absent.
-    #[serde(default)]
-    pub tenant: Option<String>,
-    /// At most this many, 1 to 50; 10 unless said.
-    #[serde(default)]
-    pub limit: Option<u32>,
-}
-
-/// An epoch to accept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AcceptEpoch {
-    /// The epoch that the store is in, so that nobody accepts another one than they looked at.
-    pub epoch: String,
-}
-
 /// An event to append. Only types that the configuration declares under `[events] types`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -325,32 +309,6 @@ pub struct Status {
     pub daemons: Vec<Daemon>,
 }
 
-/// The room that is left, and what the store takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Disk {
-    pub free_bytes: u64,
-    pub total_bytes: u64,
-    /// Less is free than `[disk]` wants.
-    pub is_low: bool,
-    /// The database and its write-ahead log.
-    pub store_bytes: Option<u64>,
-    /// The store's bytes by the days since the first event in the host's chain; absent in the first hour.
-    pub growth_bytes_per_day: Option<u64>,
-}
-
-/// A signed checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Checkpoint {
-    pub tenant: String,
-    pub seq: u64,
-    pub head: String,
-    pub signed_at: String,
-    /// The signed note: what third parties verify.
-    pub note: String,
-}
-
 /// A boot gate and how it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of the boot event")]
@@ -363,31 +321,6 @@ pub struct Gate {
     pub attempts: u32,
     pub elapsed_ms: u64,
     pub detail: String,
-}
-
-/// A boot that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Boot {
-    /// `boot_` and 8 hexadecimal digits; the tenants of one start of the host share it.
-    pub boot_id: String,
-    /// `host` for the host's own.
-    pub tenant: String,
-    /// `ready`, `stopped` or `paused`.
-    pub result: String,
-    pub started_at: String,
-    pub ended_at: String,
-    pub failed_gate_id: Option<String>,
-    pub gates: Vec<Gate>,
-}
-
-/// An epoch that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EpochAccepted {
-    /// The epoch that is known from now on.
-    pub epoch: String,
-    /// The tenants that it held, and that may be resumed now.
-    pub may_be_resumed: Vec<String>,
 }
 
 /// A tenant at a glance.

@@ -71,6 +71,9 @@ pub struct SqliteOptions {
     pub cache_kib: u32,
     /// The most pages of 4 KiB that the file may have; without, as many as there is room for.
     pub max_pages: Option<u32>,
+    /// Whether a commit is on the medium before it is answered. No host turns it off and no configuration can: it is for the test
+    /// that shows that what is lost without it is noticed.
+    pub synced: bool,
 }
 
 impl Default for SqliteOptions {
@@ -84,6 +87,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             cache_kib: 8 * 1024,
             max_pages: None,
+            synced: true,
         }
     }
 }
@@ -119,6 +123,7 @@ impl SqliteStore {
         let lock = FileLock::take(&path, clock.now())?;
         let failed = |error| open::store_error(&error);
         let mut connection = open::writer(&path, &options).map_err(failed)?;
+        open::check_that_it_may_be_written(&connection)?;
         // Before anything is written: a file that is not ours stays as it is.
         let found = schema::version(&connection, &path)?;
         open::make_durable(&connection, &options)?;

@@ -13,6 +13,7 @@ mod home;
 mod identity;
 mod measure;
 mod row;
+mod scale;
 mod tenants;
 mod verify;
 
@@ -89,6 +90,7 @@ const BENCHES: [Bench; 8] = [
     ("identity", identity::bench),
     ("append", append::bench),
     ("verify", verify::bench),
+    ("scale", scale::bench),
     ("admission", admission::bench),
     ("start", daemon::bench_start),
     ("idle", daemon::bench_idle),

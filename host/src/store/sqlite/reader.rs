@@ -7,6 +7,7 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode};
+use rustix::fs::Access;
 
 use super::{documents, export, open, reads, rights, scan, schema, tails, verify};
 use crate::{
@@ -43,6 +44,10 @@ impl SqliteReader {
             path,
             immutable: false,
         };
+        // SQLite would make files beside it that nobody may write either, and a host that may could not use them.
+        if !reader.log().exists() && rustix::fs::access(&reader.path, Access::WRITE_OK).is_err() {
+            reader.immutable = true;
+        }
         match reader.version() {
             Ok(found) => return reader.with_schema(found?),
             Err(error) if !needs_files_beside(&error) => return Err(open::store_error(&error)),
@@ -188,9 +193,13 @@ impl SqliteReader {
 
     /// Whether there is a write-ahead log with something in it.
     fn has_log(&self) -> bool {
+        fs::metadata(self.log()).is_ok_and(|log| log.len() > 0)
+    }
+
+    fn log(&self) -> PathBuf {
         let mut log = self.path.as_os_str().to_owned();
         log.push("-wal");
-        fs::metadata(&log).is_ok_and(|log| log.len() > 0)
+        log.into()
     }
 }
 

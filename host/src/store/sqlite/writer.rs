@@ -6,7 +6,7 @@
 //!                              │ idle: checkpoint               a failure │
 //!                              ▼                                          ▼
 //!                           closed                 answer all `Unavailable`, drop every connection,
-//!                                                  reopen, checkpoint, check the tails, go on
+//!                                                  reopen, checkpoint, check the tails, try to write, go on
 //! ```
 //!
 //! It never waits by the clock for a group to grow: under load the groups form themselves, while the last one is synced and while
@@ -286,6 +286,7 @@ impl Writer {
                     self.ending.shared.recover();
                     return Some(connection);
                 }
+                Err(StoreError::Unavailable(still)) => cause = still,
                 Err(error) => cause = error.to_string(),
             }
         }
@@ -321,6 +322,7 @@ impl Writer {
             ..self.options.clone()
         };
         let connection = open::writer(&self.path, &impatient).map_err(failed)?;
+        open::check_that_it_may_be_written(&connection)?;
         let (found, expected) = (schema::version(&connection, &self.path)?, schema::known_version());
         if found != expected {
             return Err(StoreError::Damaged(format!(
@@ -338,6 +340,7 @@ impl Writer {
         if let Some(fault) = tails::first_fault(&connection, CHECKED_ON_REOPEN)? {
             return Err(StoreError::Damaged(fault));
         }
+        open::try_to_write(&connection).map_err(failed)?;
         connection
             .busy_timeout(self.options.busy_timeout)
             .map_err(failed)?;
