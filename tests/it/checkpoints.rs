@@ -323,18 +323,19 @@ fn a_host_signs_when_it_stops_and_verify_holds_what_was_kept_against_the_chains(
     }
 }
 
-/// Cuts the newest records of `acme` off, as somebody can who can write the file: the chain that is left is sound.
+/// Cuts the newest records of `acme` off, as somebody can who can write the file and puts everything else back as it was: the chain
+/// that is left is sound.
 fn cut_off(home: &TestHome, records: u64) {
     let connection = Connection::open(home.database()).unwrap();
-    let mut names = connection
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    let mut triggers = connection
+        .prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         .unwrap();
-    let names: Vec<String> = names
-        .query_map([], |row| row.get(0))
+    let triggers: Vec<(String, String)> = triggers
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    for name in names {
+    for (name, _) in &triggers {
         connection.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
     }
     let sql = format!(
@@ -343,6 +344,9 @@ fn cut_off(home: &TestHome, records: u64) {
          WHERE tenant = 'acme'"
     );
     connection.execute_batch(&sql).unwrap();
+    for (_, definition) in &triggers {
+        connection.execute_batch(definition).unwrap();
+    }
 }
 
 #[test]
