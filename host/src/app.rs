@@ -6,6 +6,7 @@ mod boot_check;
 mod chain_care;
 mod control;
 mod cost;
+mod health;
 mod host_gates;
 mod journal;
 mod listeners;

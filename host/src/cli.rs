@@ -94,6 +94,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Daemon(arguments) => command::daemon::run(arguments, context),
         Command::Boot(arguments) => command::boot::run(arguments, context),
         Command::Status => command::status::run(context),
+        Command::Health(arguments) => command::health::run(arguments, context),
         Command::Doctor => command::doctor::run(context),
         Command::Plugins(command) => command::plugins::run(command, context),
         Command::Tenants(command) => command::tenants::run(command, context),

@@ -6,6 +6,7 @@ pub mod control;
 pub mod cost;
 pub mod disk;
 pub mod gates;
+pub mod health;
 pub mod operation;
 pub mod payload;
 pub mod ticket;

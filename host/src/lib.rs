@@ -16,6 +16,8 @@ pub mod gates;
 
 pub mod cost;
 
+pub mod health;
+
 pub mod plugin;
 
 pub mod coordinator;

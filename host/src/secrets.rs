@@ -1,6 +1,7 @@
 //! Secrets of plugins: read anew from the place that the configuration names each time one is asked for, so that a rotated
 //! secret needs no restart. Nothing here keeps one, shows one, or says who may ask.
 
+mod end;
 mod read;
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, sync::Arc};
@@ -13,6 +14,7 @@ use crate::{
     domain::{PluginName, TenantId},
 };
 
+pub use end::end_of;
 pub use read::MAX_SECRET_BYTES;
 
 /// The variable with which systemd names the directory of a service's credentials.

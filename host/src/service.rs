@@ -9,6 +9,7 @@ mod cost;
 mod dispatch;
 mod entries;
 mod events;
+mod health;
 mod identity;
 mod plugin_settings;
 mod plugins;
@@ -39,6 +40,7 @@ use crate::{
     engine::transition::GateReport,
     events::{EventLog, Writer},
     gates::{EpochHold, History, KnownEpoch},
+    health::Health,
     identity::Identities,
     plugin::{Platform, Registry},
     secrets::Secrets,
@@ -130,6 +132,8 @@ pub struct Parts {
     pub tickets: Tickets,
     /// What they spent.
     pub costs: Costs,
+    /// How healthy they are.
+    pub health: Health,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.

@@ -12,6 +12,7 @@ mod events;
 mod faults;
 mod hangs;
 mod harness;
+mod health;
 mod identity;
 mod lies;
 mod pairs;

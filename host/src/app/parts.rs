@@ -15,6 +15,7 @@ use super::{
     cannot_start,
     control::CoordinatorExit,
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
+    health::{ActingPlugins, CommandWatch, HeldTickets, ServedTenants, probe_every},
     host_gates::{HostWatcher, Showing},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
@@ -40,6 +41,7 @@ use crate::{
     },
     events::{EventLog, LogParts},
     gates::{EpochHold, Fault, Gate, History, KnownEpoch, Run, chain_tail},
+    health::{Health, HealthParts},
     identity::Identities,
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
@@ -200,7 +202,7 @@ pub async fn open(
     });
     let controls = Controls::new(ControlParts {
         book,
-        journal,
+        journal: journal.clone(),
         clock: clock.clone(),
         states: states.clone(),
         work: Arc::new(ClaimedWork(tickets.clone())),
@@ -210,6 +212,34 @@ pub async fn open(
     });
     let (checkpoints, disk) = chain_keepers(&config.load(), &store, clock.clone())?;
     wire(&port, &log, &tenants, &identities, &tickets);
+    let acting = Arc::new(ActingPlugins {
+        config: config.clone(),
+        identities: identities.clone(),
+        plugins: plugins.clone(),
+        coordinator: handle.clone(),
+        secrets: secrets.clone(),
+    });
+    let health = Health::new(HealthParts {
+        store: store.clone(),
+        journal,
+        clock: clock.clone(),
+        served: Arc::new(ServedTenants {
+            tenants: tenants.clone(),
+            states: states.clone(),
+        }),
+        claims: Arc::new(HeldTickets {
+            tickets: tickets.clone(),
+            states: states.clone(),
+        }),
+        credit: Arc::new(costs.clone()),
+        acting: acting.clone(),
+        credentials: acting,
+        watch: Arc::new(CommandWatch {
+            controls: controls.clone(),
+            clock: clock.clone(),
+        }),
+        probe_every: probe_every(&config.load().health),
+    });
 
     let service = Arc::new(Service::new(Parts {
         config,
@@ -224,6 +254,7 @@ pub async fn open(
         identities,
         tickets,
         costs,
+        health,
         plugins,
         coordinator: handle,
         logging,

@@ -50,6 +50,12 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
     });
 }
 
+/// From when all tenants have left `booting`.
+pub fn watch_health(service: &Arc<Service>, stop: &CancellationToken) {
+    let (health, stop) = (service.health.clone(), stop.clone());
+    service.tasks.spawn(async move { health.watch(stop).await });
+}
+
 /// From when the states of tenants are taken up.
 pub fn watch_commands(service: &Arc<Service>, stop: &CancellationToken) {
     let (controls, stop) = (service.controls.clone(), stop.clone());

@@ -9,9 +9,9 @@ use clap::{
 
 use super::command::{
     boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, cost::CostCommand,
-    daemon::DaemonArguments, events::EventsCommand, identity::IdentityCommand, init::InitArguments,
-    operations::OperationsCommand, plugins::PluginsCommand, reference::ReferenceArguments,
-    state::StateCommand, tenants::TenantsCommand, tickets::TicketsCommand,
+    daemon::DaemonArguments, events::EventsCommand, health::HealthArguments, identity::IdentityCommand,
+    init::InitArguments, operations::OperationsCommand, plugins::PluginsCommand,
+    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand, tickets::TicketsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -102,6 +102,7 @@ pub(super) enum Command {
     Boot(BootArguments),
     /// Show how the running host is
     Status,
+    Health(HealthArguments),
     /// Explain what is wrong with a home, and what to do
     Doctor,
     /// See and change which plugins there are

@@ -7,6 +7,7 @@ pub(super) mod cost;
 pub(super) mod daemon;
 pub(super) mod doctor;
 pub(super) mod events;
+pub(super) mod health;
 pub(super) mod identity;
 pub(super) mod init;
 pub(super) mod operations;

@@ -294,6 +294,14 @@ pub const KEYS: &[Key] = &[
         meaning: "Models, the largest first. Each stands for every model whose name holds it as a word, as `opus` in `claude-opus-4-7`.",
     },
     Key {
+        path: "health.probe_interval_seconds",
+        kind: Kind::Seconds { min: 1, max: 86_400 },
+        default: Some("300"),
+        example: "60",
+        applies: NeedsRestart,
+        meaning: "How often the health of the host is told in its own chain (`kora.health.probe`).",
+    },
+    Key {
         path: "coordinator.honour_fatal",
         kind: Kind::Switch,
         default: Some("true"),

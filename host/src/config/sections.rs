@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::care::{CheckpointsSection, DiskSection};
-use super::{CostSection, SecretSource, TenantCostSection};
+use super::{CostSection, HealthSection, SecretSource, TenantCostSection};
 use crate::domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum};
 
 /// The whole file.
@@ -34,6 +34,8 @@ pub struct Sections {
     pub events: EventsSection,
     /// `[cost]`.
     pub cost: CostSection,
+    /// `[health]`.
+    pub health: HealthSection,
     /// `[coordinator]`.
     pub coordinator: CoordinatorSection,
     /// `[store]`.

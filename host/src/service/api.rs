@@ -5,9 +5,11 @@
 mod boot;
 mod chains;
 mod control;
+mod health;
 mod tickets;
 
 pub use chains::{Checkpoint, Disk};
+pub use health::{Health, Subsignal, TenantHealth};
 pub use tickets::*;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,9 @@ pub enum Call {
     /// The host at a glance: [`Status`].
     #[serde(rename = "status")]
     Status(Nothing),
+    /// How healthy a tenant, or the host, is: [`Health`].
+    #[serde(rename = "health")]
+    Health(MaybeTenant),
     /// Every plugin and every file that is none: an array of [`Plugin`].
     #[serde(rename = "plugins.list")]
     PluginsList(Nothing),
@@ -333,6 +338,9 @@ pub struct TenantStatus {
     /// If it did not come up: the boot gate that failed, and why.
     #[serde(default)]
     pub failed_gate: Option<Gate>,
+    /// `healthy`, `degraded`, `stopped` or `outage`; absent if nobody could look yet.
+    #[serde(default)]
+    pub health: Option<String>,
 }
 
 /// A plugin at a glance.

@@ -13,7 +13,8 @@ impl Service {
     pub async fn call(&self, operator: Operator, call: Call) -> Result<Value, Problem> {
         self.need(call.tenant()).await;
         match call {
-            Call::Status(_) => json(self.status()),
+            Call::Status(_) => json(self.status().await),
+            Call::Health(input) => json(self.health(&input).await?),
             Call::PluginsList(_) => json(self.plugins().await),
             Call::PluginsEnable(input) => json(self.enable_plugin(operator, &input).await?),
             Call::PluginsDisable(input) => json(self.disable_plugin(operator, &input).await?),

@@ -5,12 +5,14 @@ use crate::{
     coordinator::EntryStatus,
     disk::DiskReport,
     domain::{PrimaryState, TenantId},
+    engine::health::Health,
     store::StoreHealth,
 };
 
 impl Service {
     /// How the host is.
-    pub fn status(&self) -> api::Status {
+    pub async fn status(&self) -> api::Status {
+        let health = self.health_words().await;
         let coordinator = self.coordinator.status();
         let (store, store_cause) = match self.store.health() {
             StoreHealth::Available => ("available", None),
@@ -39,7 +41,8 @@ impl Service {
             checkpoint_faults: self.checkpoints.faults(),
             gates: self.gates(),
             tenants: served
-                .map(|listed| self.tenant_status(&listed.record.tenant))
+                .map(|listed| listed.record.tenant)
+                .map(|tenant| self.tenant_status(&tenant, health.get(&tenant).copied()))
                 .collect(),
             plugins: self
                 .plugins
@@ -56,7 +59,7 @@ impl Service {
         }
     }
 
-    fn tenant_status(&self, tenant: &TenantId) -> api::TenantStatus {
+    fn tenant_status(&self, tenant: &TenantId, health: Option<Health>) -> api::TenantStatus {
         let state = self.states.current(tenant);
         let speaking = self.identities.slots().speaking(tenant);
         let state = state.as_ref().map(|now| &now.state);
@@ -74,6 +77,7 @@ impl Service {
                 .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
             failed_gate: self.failed_gate(tenant),
+            health: health.map(|health| health.to_string()),
         }
     }
 }

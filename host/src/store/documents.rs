@@ -21,6 +21,8 @@ pub enum Collection {
     Usages,
     /// The epoch of the store that the host knows.
     Epochs,
+    /// What each tenant's chain was last told of its health.
+    Health,
     /// The operation ledger.
     Operations,
     /// Tickets.
@@ -29,12 +31,13 @@ pub enum Collection {
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Boots,
         Self::Commands,
         Self::CostAccounts,
         Self::Usages,
         Self::Epochs,
+        Self::Health,
         Self::Operations,
         Self::Tickets,
     ];
@@ -47,6 +50,7 @@ impl Collection {
             Self::CostAccounts => "cost_accounts",
             Self::Usages => "usages",
             Self::Epochs => "epochs",
+            Self::Health => "health",
             Self::Operations => "operations",
             Self::Tickets => "tickets",
         }

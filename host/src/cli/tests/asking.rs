@@ -131,6 +131,32 @@ fn a_command_that_ends_something_is_confirmed_by_hand_where_somebody_sits() {
 }
 
 #[test]
+fn health_ends_with_whether_anything_is_wrong() {
+    let trial = Trial::initialised();
+    for (word, exit) in [
+        ("healthy", Exit::OK),
+        ("degraded", Exit::FAILED),
+        ("stopped", Exit::FAILED),
+        ("outage", Exit::FAILED),
+    ] {
+        let daemon = trial.daemon(move |_| {
+            Ok(json!({
+                "tenant": "acme", "overall_status": word, "control_plane_status": "healthy", "worker_status": word,
+                "stopped_reason": null, "subsignals": [], "tenants": [],
+            }))
+        });
+        let ran = trial.kora("health --tenant acme");
+        assert_eq!(ran.exit, exit, "{word}: {}", ran.err);
+        assert!(ran.out.contains(word), "{}", ran.out);
+        assert_eq!(trial.kora("health --tenant acme --json").exit, exit);
+        assert_eq!(
+            daemon.last_call(),
+            json!({"method": "health", "params": {"tenant": "acme"}})
+        );
+    }
+}
+
+#[test]
 fn json_is_what_the_daemon_answered_and_nothing_else() {
     let trial = Trial::initialised();
     let _daemon = trial.daemon(|_| Ok(json!({ "of a later release": [1, null] })));

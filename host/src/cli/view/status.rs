@@ -65,6 +65,7 @@ fn tenants(tenants: &[TenantStatus]) -> String {
     Table::new([
         "TENANT",
         "STATE",
+        "HEALTH",
         "MAY CLAIM",
         "DEGRADED BY",
         "AGENT",
@@ -75,6 +76,7 @@ fn tenants(tenants: &[TenantStatus]) -> String {
         [
             tenant.tenant.clone(),
             tenant.primary_state.clone(),
+            or_nothing(tenant.health.as_deref()),
             tenant.claim_permission.clone(),
             list(&tenant.degradation_reasons),
             or_nothing(tenant.agent_name.as_deref()),
@@ -154,6 +156,7 @@ mod tests {
                 provider: Some("kora/kora".to_owned()),
                 generation: Some(1),
                 failed_gate: None,
+                health: Some("healthy".to_owned()),
             }],
             plugins: vec![PluginStatus {
                 name: Some("kora".to_owned()),
@@ -191,8 +194,8 @@ mod tests {
         events that wait   3
         errors, 5 minutes  1
 
-        TENANT  STATE  MAY CLAIM  DEGRADED BY  AGENT  IDENTITY   GENERATION
-        acme    ready  normal     -            Kora   kora/kora  1
+        TENANT  STATE  HEALTH   MAY CLAIM  DEGRADED BY  AGENT  IDENTITY   GENERATION
+        acme    ready  healthy  normal     -            Kora   kora/kora  1
 
         PLUGIN  VERSION  STATE    CAUSE
         kora    0.1.0    running  -
