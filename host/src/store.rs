@@ -6,6 +6,7 @@
 
 mod documents;
 pub mod export;
+pub mod postgres;
 mod records;
 pub mod sqlite;
 pub mod tenant_defaults;

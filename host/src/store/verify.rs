@@ -3,13 +3,17 @@
 //! What this proves: no record was changed, left out or put in since, unless somebody computed all later hashes and the head
 //! anew. It does not prove that the end was not cut together with the head, nor who wrote the records.
 
+mod scanned;
 mod segment;
 
 use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
-pub(super) use self::segment::{End, Expected, Link, Segment, report};
+pub(super) use self::{
+    scanned::{NO_TENANT, Scanned, StoredRecord},
+    segment::{End, Expected, Link, Segment, report},
+};
 use crate::domain::{EventId, TenantId};
 
 /// Which records.

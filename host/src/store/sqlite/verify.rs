@@ -14,14 +14,15 @@ use rusqlite::{Connection, params, types::ValueRef};
 
 use super::{
     open::{is_damage, store_error},
-    scan::{self, Scanned},
+    scan,
 };
 use crate::{
     domain::{Hash, TenantId},
     store::{
         StoreError,
         verify::{
-            ChainReport, End, Expected, Scope, Segment, VerifyError, VerifyOptions, VerifyReport, report,
+            ChainReport, End, Expected, NO_TENANT, Scanned, Scope, Segment, VerifyError, VerifyOptions,
+            VerifyReport, report,
         },
     },
 };
@@ -134,7 +135,7 @@ fn known_tenants(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> 
 fn shown(value: &ValueRef<'_>) -> String {
     match value {
         ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        _ => scan::NO_TENANT.to_owned(),
+        _ => NO_TENANT.to_owned(),
     }
 }
 
@@ -308,11 +309,11 @@ fn read_rows(
     match rows {
         RowRange::Positions { .. } => {
             let mut statement = connection.prepare_cached(scan::BY_POSITION)?;
-            scanned.read(&mut statement.query(params![first, last])?)
+            scan::read(scanned, &mut statement.query(params![first, last])?)
         }
         RowRange::Chain { tenant, .. } => {
             let mut statement = connection.prepare_cached(scan::BY_CHAIN)?;
-            scanned.read(&mut statement.query(params![tenant, first, last])?)
+            scan::read(scanned, &mut statement.query(params![tenant, first, last])?)
         }
     }
 }
