@@ -1,11 +1,12 @@
 //! What the host keeps: chains, tenants, identity bindings, plugins' values, documents. One trait over plain types; `sqlite` is the
-//! embedded implementation.
+//! embedded implementation, `postgres` the one that hosts share.
 //!
 //! Everything that belongs together is committed together: a [`Batch`] is one transaction of events and changes, answered
 //! after the sync. Nothing else writes.
 
 mod documents;
 pub mod export;
+mod inspector;
 pub mod postgres;
 mod records;
 pub mod sqlite;
@@ -18,6 +19,7 @@ pub(crate) mod conformance;
 pub(crate) mod memory;
 
 pub use documents::{Collection, Document, DocumentFilter, DocumentKey, DocumentOrder, UnknownCollection};
+pub use inspector::Inspector;
 pub use records::{
     Appended, Batch, Change, CommitError, EventFilter, GenerationRecord, Head, KvScope, Order, StoreError,
     StoreHealth,

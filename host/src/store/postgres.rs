@@ -9,8 +9,10 @@ mod change;
 mod fault;
 mod place;
 mod pool;
+mod reader;
 mod reads;
 mod rows;
+mod scan;
 mod schema;
 mod session;
 mod shared;
@@ -28,13 +30,16 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::place::{InvalidPlace, PostgresPlace};
 use self::{
     append::Heads,
     pool::Readers,
-    session::Session,
+    session::{Role, Session},
     shared::Shared,
     writer::{Ending, Request, Writer, WriterSession},
+};
+pub use self::{
+    place::{InvalidPlace, PostgresPlace},
+    reader::PostgresReader,
 };
 use super::{
     Appended, Batch, CommitError, Document, DocumentFilter, DocumentKey, EventFilter, GenerationRecord, Head,
@@ -154,8 +159,10 @@ impl Store for PostgresStore {
         reads::heads(&self.readers).await
     }
 
-    async fn check_tails(&self, _records: u64) -> Result<Option<String>, StoreError> {
-        Ok(None)
+    async fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError> {
+        // Its statements take as long as they need: not on a connection of the readers.
+        let session = Session::open(&self.place, Role::Auditor).await?;
+        scan::first_fault_at_the_ends(&session.client, records).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {

@@ -265,3 +265,8 @@ pub(super) fn position(number: u64) -> i64 {
 pub(super) fn tenant_id(row: &Row) -> Result<TenantId, StoreError> {
     tenant(row, 0).map_err(|unreadable| damaged("a tenant", unreadable))
 }
+
+/// A hash, if it is one.
+pub(super) fn hash_of(row: &Row) -> Option<Hash> {
+    hash(row, 0).ok()
+}

@@ -12,8 +12,6 @@ use crate::store::StoreError;
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// As whom it was opened.
-    Owner,
     /// Appends and changes.
     Writer,
     /// Reads one tenant at a time.
@@ -26,15 +24,14 @@ impl Role {
     /// What is said to the server before anything else. A commit is answered once it is on the disk, whatever the server's own
     /// settings say.
     pub(super) fn settings(self) -> String {
-        let (role, statement_seconds) = match self {
-            Self::Owner => ("NONE", 0),
-            Self::Writer => ("kora_writer", 30),
-            Self::Reader => ("kora_reader", 30),
-            Self::Auditor => ("kora_auditor", 0),
+        let (role, statement_seconds, idle_seconds) = match self {
+            Self::Writer => ("kora_writer", 30, 60),
+            Self::Reader => ("kora_reader", 30, 60),
+            Self::Auditor => ("kora_auditor", 0, 0),
         };
         format!(
             "SET search_path = kora, pg_temp; SET lock_timeout = '5s'; SET statement_timeout = '{statement_seconds}s'; \
-             SET idle_in_transaction_session_timeout = '5min'; SET synchronous_commit = on; SET ROLE {role}"
+             SET idle_in_transaction_session_timeout = '{idle_seconds}s'; SET synchronous_commit = on; SET ROLE {role}"
         )
     }
 }

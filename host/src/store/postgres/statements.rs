@@ -56,5 +56,5 @@ statements! {
     add_document = "INSERT INTO documents (collection, tenant, id, revision, status, rank, due_at, body) \
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
     change_document = "UPDATE documents SET revision = $4, status = $5, rank = $6, due_at = $7, body = $8 \
-                       WHERE collection = $1 AND tenant = $2 AND id = $3 AND revision = $4 - 1";
+                       WHERE collection = $1 AND tenant = $2 AND id = $3 AND revision = $4::int8 - 1";
 }

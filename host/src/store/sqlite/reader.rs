@@ -12,7 +12,7 @@ use super::{export, open, reads, schema, tails, verify};
 use crate::{
     domain::Timestamp,
     store::{
-        Head, Scope, StoreError,
+        Head, Inspector, Scope, StoreError,
         export::{ExportError, Exported},
         verify::{VerifyError, VerifyOptions, VerifyReport},
     },
@@ -140,4 +140,27 @@ fn needs_files_beside(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
     )
+}
+
+impl Inspector for SqliteReader {
+    fn verify(&self, scope: &Scope, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
+        self.verify(scope, options)
+    }
+
+    fn export(
+        &self,
+        scope: &Scope,
+        exported_at: Timestamp,
+        out: &mut (dyn Write + Send),
+    ) -> Result<Exported, ExportError> {
+        self.export(scope, exported_at, out)
+    }
+
+    fn heads(&self) -> Result<Vec<Head>, StoreError> {
+        self.heads()
+    }
+
+    fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError> {
+        self.check_tails(records)
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::PostgresOptions;
+use super::{Database, PostgresOptions, PostgresStore};
 use crate::store::Store;
 
 async fn fresh(options: PostgresOptions) -> (Arc<dyn Store>, ()) {
-    let (store, _) = super::fresh(options).await;
-    (Arc::new(store), ())
+    let store = PostgresStore::open(Database::new().place(), options).await;
+    (Arc::new(store.unwrap()), ())
 }
 
 mod in_groups {
