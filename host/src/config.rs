@@ -40,8 +40,8 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    Admitted, CoordinatorSection, EventsSection, HOST_KEYS, PluginSection, PluginsSection, ProviderChoice,
-    Sections, StoreSection, TenantSection, Tier,
+    Admitted, CoordinatorSection, EventsSection, HOST_KEYS, InvalidStoreAddress, PluginSection,
+    PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection, TenantSection, Tier,
 };
 pub use settings::Origin;
 
@@ -166,9 +166,12 @@ impl Config {
         self.home.join(&self.plugins.directory)
     }
 
-    /// Where the database is.
+    /// Where the database's file is, if it is one.
     pub fn store_path(&self) -> PathBuf {
-        self.home.join(&self.store.path)
+        match &self.store.url {
+            Some(StoreAddress::Sqlite(path)) => self.home.join(path),
+            _ => self.home.join(&self.store.path),
+        }
     }
 
     /// The section of a plugin, if it has one.

@@ -10,6 +10,7 @@ mod plugins;
 mod problem;
 mod state;
 mod status;
+mod store_place;
 mod tenants;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,7 @@ use crate::{
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
+pub use store_place::store_place;
 pub use tenants::{TENANT_IDENTITY, agent_name, identity_seed};
 
 /// The operator of this machine, known by the uid at the other end of the control socket. Only a rim makes one.
@@ -117,6 +119,8 @@ pub struct Parts {
     pub tasks: TaskTracker,
     /// Names this boot in boot events: `boot_` and 8 hexadecimal digits.
     pub boot_id: String,
+    /// Where the store is, for people.
+    pub store_place: String,
 }
 
 /// The use cases.

@@ -12,6 +12,7 @@ mod records;
 pub mod sqlite;
 pub mod tenant_defaults;
 pub mod verify;
+mod whereabouts;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -25,6 +26,7 @@ pub use records::{
     StoreHealth,
 };
 pub use verify::Scope;
+pub use whereabouts::StorePlace;
 
 use async_trait::async_trait;
 

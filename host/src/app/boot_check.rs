@@ -1,7 +1,7 @@
 //! `kora boot --check-only`: each gate once, as far as that goes without changing anything. No plugin's code runs, nothing is
 //! copied, and no store is made.
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use super::{
     HomeConfig, config_problem,
@@ -13,8 +13,8 @@ use crate::{
     domain::TenantId,
     engine::transition::{GateClass, GateOutcome, GateReport},
     plugin::{Examined, Limits, Platform, Strictness, examine, scan},
-    service::{ConfigSource as _, Problem, TENANT_IDENTITY, api::Gate},
-    store::sqlite::SqliteReader,
+    service::{ConfigSource as _, Problem, TENANT_IDENTITY, api::Gate, store_place},
+    store::StorePlace,
 };
 
 const TAIL_RECORDS: u64 = 1000;
@@ -22,7 +22,7 @@ const TAIL_RECORDS: u64 = 1000;
 pub fn check_boot(options: BootOptions) -> Result<BootReport, Problem> {
     let source = HomeConfig::new(&options.home, options.log_level, options.log_format);
     let config = source.read().map_err(config_problem)?;
-    let mut gates = store_gates(&config.store_path());
+    let mut gates = store_gates(&store_place(&config, &|name| std::env::var_os(name))?);
     let (plugins, admitted) = plugins_gate(&config);
     gates.push(plugins);
     gates.extend(
@@ -44,20 +44,22 @@ pub fn check_boot(options: BootOptions) -> Result<BootReport, Problem> {
     })
 }
 
-fn store_gates(path: &Path) -> Vec<GateReport> {
+fn store_gates(place: &StorePlace) -> Vec<GateReport> {
     let began = Instant::now();
-    if !path.exists() {
+    if let StorePlace::Sqlite(path) = place
+        && !path.exists()
+    {
         let detail = format!("`{}` is not there yet: the first start makes it", path.display());
         return vec![passed("store", began, detail)];
     }
-    let reader = match SqliteReader::open(path) {
+    let reader = match place.inspect() {
         Ok(reader) => reader,
         Err(error) => return vec![failed("store", began, store_problem(&error).message)],
     };
     let opened = passed(
         "store",
         began,
-        format!("`{}` can be read, its schema is known", path.display()),
+        format!("{place} can be read, its schema is known"),
     );
     let began = Instant::now();
     let tail = match reader.check_tails(TAIL_RECORDS) {

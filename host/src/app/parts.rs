@@ -33,12 +33,9 @@ use crate::{
     identity::Identities,
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
-    service::{ConfigSource, Parts, Problem, ProblemKind, Service},
+    service::{ConfigSource, Parts, Problem, ProblemKind, Service, store_place},
     state::{ReasonGuard, States},
-    store::{
-        Store, StoreError,
-        sqlite::{SqliteOptions, SqliteStore},
-    },
+    store::{Store, StoreError, StorePlace},
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
 };
@@ -95,7 +92,7 @@ pub async fn open(
     logging: LoggingHandle,
 ) -> Result<Running, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (store, gates) = open_store(&config, &clock).await?;
+    let (store, store_place, gates) = open_store(&config, &clock).await?;
     let log = Arc::new(open_log(&config, &store, &clock)?);
     let tasks = TaskTracker::new();
     let (accounts, told) = Accounts::new();
@@ -159,6 +156,7 @@ pub async fn open(
         accounts: Arc::new(accounts.clone()),
         tasks,
         boot_id: boot_id(),
+        store_place,
     }));
     gates.into_iter().for_each(|gate| service.note_gate(gate));
     listeners::wire(&service);
@@ -184,20 +182,18 @@ fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities)
 async fn open_store(
     config: &Config,
     clock: &Arc<dyn Clock>,
-) -> Result<(Arc<dyn Store>, Vec<GateReport>), Problem> {
-    let (path, opening_clock) = (config.store_path(), clock.clone());
-    if let Some(directory) = path.parent() {
+) -> Result<(Arc<dyn Store>, String, Vec<GateReport>), Problem> {
+    let place = store_place(config, &|name| std::env::var_os(name))?;
+    if let StorePlace::Sqlite(path) = &place
+        && let Some(directory) = path.parent()
+    {
         make_private(directory)?;
     }
     let began = Instant::now();
-    let shown = path.display().to_string();
-    let opened = tokio::task::spawn_blocking(move || {
-        SqliteStore::open(&path, SqliteOptions::default(), opening_clock)
-    })
-    .await;
-    let opened = opened.map_err(|error| cannot_start("store", &error))?;
-    let store: Arc<dyn Store> = Arc::new(opened.map_err(|error| store_problem(&error))?);
-    let opened = passed("store", began, format!("`{shown}` is open"));
+    let shown = place.to_string();
+    let opened = place.open(clock.clone()).await;
+    let store = opened.map_err(|error| store_problem(&error))?;
+    let opened = passed("store", began, format!("{shown} is open"));
     let schema = passed(
         "schema",
         began,
@@ -212,7 +208,7 @@ async fn open_store(
                 began,
                 format!("the ends of {chains} chains are sound"),
             );
-            Ok((store, vec![opened, schema, tail]))
+            Ok((store, shown, vec![opened, schema, tail]))
         }
         Ok(Some(fault)) => Err(Problem::new(ProblemKind::Internal, "store.chain_broken", fault)
             .hint("`kora events verify` names the first bad record of each chain")

@@ -244,6 +244,22 @@ pub const KEYS: &[Key] = &[
         default: Some("\"data/kora.db\""),
         example: "\"data/kora.db\"",
         applies: NeedsRestart,
-        meaning: "The database; begins at the home.",
+        meaning: "The database's file; begins at the home.",
+    },
+    Key {
+        path: "store.url",
+        kind: Kind::StoreAddress,
+        default: None,
+        example: "\"postgres://kora@%2Frun%2Fpostgresql/kora\"",
+        applies: NeedsRestart,
+        meaning: "Where the store is, instead of in `store.path`: a file, or a PostgreSQL database that hosts may share.",
+    },
+    Key {
+        path: "store.password",
+        kind: Kind::SecretSource,
+        default: None,
+        example: "\"file:/etc/kora/store-password\"",
+        applies: NeedsRestart,
+        meaning: "Where the password for `store.url` is read. Never the password itself.",
     },
 ];

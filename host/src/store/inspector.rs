@@ -17,7 +17,7 @@ pub trait Inspector: Send + Sync {
     /// If nothing can be said. That something is broken is not an error but the answer.
     fn verify(&self, scope: &Scope, options: &VerifyOptions) -> Result<VerifyReport, VerifyError>;
 
-    /// Writes what `scope` names to `out`, as lines of JSON, all of one moment.
+    /// Writes what `scope` names to `out`, as lines of JSON, all of one moment. Not to be called on a thread that drives a runtime.
     ///
     /// # Errors
     /// If the store cannot be read or `out` not be written; what was written until then is not a whole export.
@@ -25,7 +25,7 @@ pub trait Inspector: Send + Sync {
         &self,
         scope: &Scope,
         exported_at: Timestamp,
-        out: &mut (dyn Write + Send),
+        out: &mut dyn Write,
     ) -> Result<Exported, ExportError>;
 
     /// Where each chain that has records ends, sorted by tenant.

@@ -37,9 +37,13 @@ pub(in crate::cli) fn status(status: &Status) -> String {
 }
 
 fn store(status: &Status) -> String {
+    let place = match status.store_place.as_str() {
+        "" => String::new(), // a daemon of an earlier release
+        place => format!("{place}, "),
+    };
     match &status.store_cause {
-        Some(cause) => format!("{}: {cause}", status.store),
-        None => status.store.clone(),
+        Some(cause) => format!("{place}{}: {cause}", status.store),
+        None => format!("{place}{}", status.store),
     }
 }
 
@@ -101,6 +105,7 @@ mod tests {
             home: "/home/kora".to_owned(),
             store: "unavailable".to_owned(),
             store_cause: Some("disk full".to_owned()),
+            store_place: "`/srv/kora/data/kora.db`".to_owned(),
             spooled_events: 3,
             recent_error_count_5min: 1,
             gates: vec![Gate {
@@ -150,7 +155,7 @@ mod tests {
         session            c0ffee
         started            2026-11-20T10:00:00Z
         stops because      -
-        store              unavailable: disk full
+        store              `/srv/kora/data/kora.db`, unavailable: disk full
         events that wait   3
         errors, 5 minutes  1
 

@@ -136,7 +136,7 @@ impl PostgresReader {
         &self,
         scope: &Scope,
         exported_at: Timestamp,
-        out: &mut (dyn Write + Send),
+        out: &mut dyn Write,
     ) -> Result<Exported, ExportError> {
         let session = self.connect().await?;
         let begun = session.client.batch_execute(scan::ONE_MOMENT).await;
@@ -176,9 +176,10 @@ impl Inspector for PostgresReader {
         &self,
         scope: &Scope,
         exported_at: Timestamp,
-        out: &mut (dyn Write + Send),
+        out: &mut dyn Write,
     ) -> Result<Exported, ExportError> {
-        self.work(async |reader| reader.export_scope(scope, exported_at, out).await)
+        // Not on a thread of its own: who writes may not go there.
+        on_a_runtime(self.export_scope(scope, exported_at, out))
     }
 
     fn heads(&self) -> Result<Vec<Head>, StoreError> {

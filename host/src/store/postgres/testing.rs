@@ -98,28 +98,7 @@ impl Server {
             .keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
         chown(&folder, Some(user.0), Some(user.1)).unwrap();
-        let made = as_user(&mut Command::new(binaries.join("initdb")), user)
-            .current_dir(&folder)
-            .arg("--pgdata")
-            .arg(folder.join("data"))
-            .args([
-                "--username",
-                OWNER,
-                "--auth",
-                "trust",
-                "--encoding",
-                "UTF8",
-                "--locale",
-                "C",
-            ])
-            .args(["--no-sync", "--no-instructions", "--wal-segsize", "1"])
-            .output()
-            .expect("initdb runs");
-        assert!(
-            made.status.success(),
-            "initdb: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        copy(&template(&binaries, user), &folder.join("data"));
         let settings = folder.join("data/postgresql.auto.conf");
         fs::write(settings, SETTINGS).unwrap();
         let mut watchdog = as_user(&mut Command::new("sh"), user)
@@ -223,6 +202,59 @@ impl Server {
                 .status()
                 .is_ok_and(|status| status.success())
     }
+}
+
+/// A cluster as `initdb` makes it, kept beside the tests' executable: making one takes ten times as long as copying it.
+fn template(binaries: &Path, user: (u32, u32)) -> PathBuf {
+    let version = binaries.to_string_lossy().replace('/', "-");
+    let executable = env::current_exe().unwrap();
+    let kept = executable.with_file_name(format!("postgres-for-tests{version}"));
+    if kept.exists() {
+        return kept;
+    }
+    // Where the server's user may write.
+    let folder = tempfile::tempdir().unwrap();
+    chown(folder.path(), Some(user.0), Some(user.1)).unwrap();
+    let data = folder.path().join("data");
+    let made = as_user(&mut Command::new(binaries.join("initdb")), user)
+        .current_dir(folder.path())
+        .arg("--pgdata")
+        .arg(&data)
+        .args([
+            "--username",
+            OWNER,
+            "--auth",
+            "trust",
+            "--encoding",
+            "UTF8",
+            "--locale",
+            "C",
+        ])
+        .args(["--no-sync", "--no-instructions", "--wal-segsize", "1"])
+        .output()
+        .expect("initdb runs");
+    assert!(
+        made.status.success(),
+        "initdb: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    // Another process may make one at the same time: whole or not at all, and the first stays.
+    let beside = tempfile::tempdir_in(kept.parent().unwrap()).unwrap();
+    copy(&data, &beside.path().join("data"));
+    match fs::rename(beside.path().join("data"), &kept) {
+        Err(error) if !kept.exists() => panic!("{}: {error}", kept.display()),
+        _ => kept,
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "cp -a {} {}",
+        from.display(),
+        to.display()
+    );
 }
 
 fn as_user(command: &mut Command, (uid, gid): (u32, u32)) -> &mut Command {

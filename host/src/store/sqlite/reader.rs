@@ -151,7 +151,7 @@ impl Inspector for SqliteReader {
         &self,
         scope: &Scope,
         exported_at: Timestamp,
-        out: &mut (dyn Write + Send),
+        out: &mut dyn Write,
     ) -> Result<Exported, ExportError> {
         self.export(scope, exported_at, out)
     }

@@ -17,7 +17,7 @@ use crate::{
     },
     service::{Problem, ProblemKind},
     store::{
-        sqlite::SqliteReader,
+        Inspector,
         verify::{ChainStatus, VerifyError, VerifyOptions, VerifyReport},
     },
 };
@@ -57,8 +57,9 @@ pub(super) fn run(arguments: &VerifyArguments, context: &mut Context<'_>) -> Out
     let scope = store::scope(arguments.tenant.as_deref(), arguments.from, arguments.to)
         .map_err(Failure::unreachable)?;
     let config = context.config().map_err(could_not_check)?;
-    let reader = store::open(&config).map_err(Failure::unreachable)?;
-    let report = watched(context, &reader, &scope)?.map_err(|error| Failure::unreachable(problem(&error)))?;
+    let reader = store::open(&config, context.environment).map_err(Failure::unreachable)?;
+    let report =
+        watched(context, &*reader, &scope)?.map_err(|error| Failure::unreachable(problem(&error)))?;
     let status = report.status();
     let verdict = Verdict {
         status,
@@ -76,7 +77,7 @@ pub(super) fn run(arguments: &VerifyArguments, context: &mut Context<'_>) -> Out
 /// Checks on a thread of its own, and says meanwhile how long it takes.
 fn watched(
     context: &mut Context<'_>,
-    reader: &SqliteReader,
+    reader: &dyn Inspector,
     scope: &crate::store::Scope,
 ) -> Result<Result<VerifyReport, VerifyError>, Failure> {
     let begin = Instant::now();

@@ -74,10 +74,12 @@ async fn an_export_has_every_chain_with_its_exact_bytes() {
     add(&store, &["acme"]).await;
     append(&store, "acme", 2).await;
     let reader = PostgresReader::open(database.place()).unwrap();
-    let mut out = Vec::new();
-    let exported = reader
-        .export(&Scope::All, Timestamp::from_micros(1), &mut out)
-        .unwrap();
+    let export = move || {
+        let mut out = Vec::new();
+        let exported = reader.export(&Scope::All, Timestamp::from_micros(1), &mut out);
+        (exported.unwrap(), out)
+    };
+    let (exported, out) = tokio::task::spawn_blocking(export).await.unwrap();
     assert_eq!((exported.chains, exported.events), (2, 2));
     let lines: Vec<serde_json::Value> = out
         .split(|byte| *byte == b'\n')
