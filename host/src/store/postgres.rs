@@ -7,6 +7,7 @@
 mod append;
 mod change;
 mod fault;
+mod notices;
 mod place;
 mod pool;
 mod reader;
@@ -27,11 +28,12 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     append::Heads,
+    notices::Notices,
     pool::Readers,
     session::{Role, Session},
     shared::Shared,
@@ -42,8 +44,8 @@ pub use self::{
     reader::PostgresReader,
 };
 use super::{
-    Appended, Batch, CommitError, Document, DocumentFilter, DocumentKey, EventFilter, GenerationRecord, Head,
-    KvScope, Store, StoreError, StoreHealth,
+    Appended, Batch, ChainMoved, CommitError, Document, DocumentFilter, DocumentKey, EventFilter,
+    GenerationRecord, Head, KvScope, Store, StoreError, StoreHealth,
 };
 use crate::domain::{Event, EventId, Generation, TenantId, TenantRecord};
 
@@ -75,6 +77,7 @@ pub struct PostgresStore {
     requests: mpsc::Sender<Request>,
     readers: Readers,
     shared: Arc<Shared>,
+    notices: Arc<Notices>,
     closing: CancellationToken,
     ended: watch::Receiver<bool>,
     _closes_when_dropped: DropGuard,
@@ -103,6 +106,7 @@ impl PostgresStore {
         let readers = Readers::new(&place, options.readers.max(1))?;
         let shared = Arc::new(Shared::new());
         let (requests, received) = mpsc::channel(options.queue_limit.max(1));
+        let notices = Arc::new(Notices::new());
         let (ended_tx, ended) = watch::channel(false);
         let closing = CancellationToken::new();
         let writer = Writer {
@@ -111,17 +115,20 @@ impl PostgresStore {
             requests: received,
             closing: closing.clone(),
             acknowledged: Heads::new(),
+            notices: Arc::clone(&notices),
             ending: Ending {
                 shared: Arc::clone(&shared),
                 ended: ended_tx,
             },
         };
         tokio::spawn(writer.run(session));
+        tokio::spawn(Arc::clone(&notices).run(place.clone(), closing.clone()));
         Ok(Self {
             place,
             requests,
             readers,
             shared,
+            notices,
             _closes_when_dropped: closing.clone().drop_guard(),
             closing,
             ended,
@@ -199,6 +206,14 @@ impl Store for PostgresStore {
 
     fn health(&self) -> StoreHealth {
         self.shared.health()
+    }
+
+    fn lets_appends_wait(&self) -> bool {
+        true
+    }
+
+    fn moves_elsewhere(&self) -> Option<broadcast::Receiver<ChainMoved>> {
+        Some(self.notices.listen())
     }
 
     async fn close(&self) {

@@ -25,6 +25,7 @@ use super::{
     PostgresOptions, PostgresPlace,
     append::{self, Heads, Outcome},
     fault::{Fault, store_error, words},
+    notices::Notices,
     rows, schema,
     session::{Role, Session},
     shared::Shared,
@@ -74,6 +75,7 @@ pub(super) struct Writer {
     pub(super) closing: CancellationToken,
     /// Where the chains ended after each of its own commits. A server that knows less has lost something.
     pub(super) acknowledged: Heads,
+    pub(super) notices: Arc<Notices>,
     pub(super) ending: Ending,
 }
 
@@ -240,6 +242,7 @@ impl Writer {
             };
             let error = match written {
                 Ok((outcomes, moved)) => {
+                    self.notices.tell(&moved);
                     self.acknowledged.extend(moved);
                     return Ok(Ok(outcomes));
                 }

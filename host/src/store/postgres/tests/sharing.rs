@@ -134,3 +134,28 @@ async fn what_another_host_is_changing_is_left_out_and_waited_for() {
         "{refused}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_hears_where_chains_end_to_which_another_appended() {
+    let database = Database::new();
+    let (one, other) = (database.store().await, database.store().await);
+    add(&one, &["acme", "globex"]).await;
+    let mut heard = other.moves_elsewhere().unwrap();
+    // Until both listen, which they begin to do by and by, a notice may be missed: then the next one says as much.
+    let mut appended = 0;
+    let moved = loop {
+        one.commit(Batch::of(event("acme", 1))).await.unwrap();
+        other.commit(Batch::of(event("globex", 1))).await.unwrap();
+        appended += 1;
+        match tokio::time::timeout(std::time::Duration::from_millis(200), heard.recv()).await {
+            Ok(moved) => break moved.unwrap(),
+            Err(_) => assert!(appended < 300, "nothing is heard"),
+        }
+    };
+    assert_eq!(
+        moved.tenant,
+        tenant("acme"),
+        "what it appended itself is no news to it"
+    );
+    assert!(moved.seq <= appended);
+}
