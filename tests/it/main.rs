@@ -11,6 +11,7 @@ mod identity;
 mod lies;
 mod pairs;
 mod panics;
+mod postgres;
 mod state;
 mod steering;
 mod trespass;

@@ -14,7 +14,7 @@ use std::{
     env, fs,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::{
-        fs::{PermissionsExt as _, chown},
+        fs::{MetadataExt as _, PermissionsExt as _, chown},
         net::UnixStream,
         process::CommandExt as _,
     },
@@ -268,9 +268,7 @@ fn as_user(command: &mut Command, (uid, gid): (u32, u32)) -> &mut Command {
 /// Whom the server runs as: it refuses root.
 fn user() -> (u32, u32) {
     if own_uid() != 0 {
-        let own = fs::metadata("/proc/self").unwrap();
-        use std::os::unix::fs::MetadataExt as _;
-        return (own.uid(), own.gid());
+        return (own().uid(), own().gid());
     }
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let line = users.lines().find(|line| line.starts_with("postgres:"));
@@ -281,8 +279,12 @@ fn user() -> (u32, u32) {
     }
 }
 
+fn own() -> fs::Metadata {
+    fs::metadata("/proc/self").unwrap()
+}
+
 fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
+    own().uid()
 }
 
 /// The folder with `initdb` of the newest version there is.
