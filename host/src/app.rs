@@ -3,17 +3,21 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod control;
+mod cost;
 mod journal;
 mod listeners;
 mod observers;
 mod parts;
 mod plugin_directory;
 mod port;
+mod port_cost;
 mod providers;
 mod rim;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod ticketing;
 mod upkeep;
 mod wire;
 
@@ -152,8 +156,12 @@ async fn stop(running: Running, ending: &Ending) {
     running.stop_watching.cancel();
     service.note_all_stopped();
     service.plugins.retire_all().await;
+    service.tickets.join().await;
     service.tenants.join().await;
     service.identities.join().await;
+    service.controls.join().await;
+    service.controls.exited().await;
+    service.costs.join().await;
     service.states.close().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),

@@ -43,6 +43,7 @@ pub fn main(app: &dyn App) -> ExitCode {
         // Without one, relative paths are left to the system to refuse.
         current_directory: std::env::current_dir().unwrap_or_default(),
         input: &mut io::stdin(),
+        input_is_terminal: io::stdin().is_terminal(),
         err_is_terminal: err.is_terminal(),
     };
     let arguments = std::env::args_os();
@@ -81,6 +82,7 @@ fn run(
         environment: surroundings.environment,
         current_directory: &surroundings.current_directory,
         input: surroundings.input,
+        input_is_terminal: surroundings.input_is_terminal,
     };
     let outcome = dispatch(cli.command, &mut context);
     end(&mut context.ui, outcome)
@@ -97,6 +99,9 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Tenants(command) => command::tenants::run(command, context),
         Command::Identity(command) => command::identity::run(command, context),
         Command::State(command) => command::state::run(command, context),
+        Command::Tickets(command) => command::tickets::run(command, context),
+        Command::Operations(command) => command::operations::run(command, context),
+        Command::Cost(command) => command::cost::run(command, context),
         Command::Events(command) => command::events::run(command, context),
         Command::Config(command) => command::config::run(&command, context),
         Command::Completions(arguments) => command::completions::run(&arguments, context),

@@ -5,6 +5,7 @@
 //! A flag goes before the environment, the environment before the file, the file before the default.
 
 mod change;
+mod cost;
 mod document;
 mod edit;
 mod environment;
@@ -19,7 +20,7 @@ mod sections;
 mod settings;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
     io::{ErrorKind, Read as _},
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use change::{AtWork, KeyChange, diff};
+pub use cost::{CostSection, TenantCostSection};
 pub use edit::{EditError, set_plugin_enabled};
 pub use environment::{Flag, VARIABLES, Variable};
 pub use home::{HOME_VARIABLE, Home, HomeInputs, HomeUnknown};
@@ -41,7 +43,8 @@ pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
     Admitted, CoordinatorSection, EventsSection, HOST_KEYS, InvalidStoreAddress, PluginSection,
-    PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection, TenantSection, Tier,
+    PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection, TenantSection, TicketsSection,
+    Tier,
 };
 pub use settings::Origin;
 
@@ -196,6 +199,53 @@ impl Config {
         chosen.is_none_or(|chosen| chosen.iter().any(|name| name == daemon))
     }
 
+    /// The plugins of which anything is configured, be it for one tenant.
+    pub fn configured_plugins(&self) -> BTreeSet<&PluginName> {
+        let of_tenants = self.tenants.values();
+        let of_tenants = of_tenants.flat_map(|section| section.config.keys().chain(section.secrets.keys()));
+        self.plugins.named.keys().chain(of_tenants).collect()
+    }
+
+    /// What is wrong with a plugin's own key, which stands below its table: at the place of the nearest one that is set.
+    pub fn plugin_problem(
+        &self,
+        plugin: &PluginName,
+        tenant: Option<&TenantId>,
+        key: &[String],
+        message: &str,
+    ) -> Problem {
+        let plain = KeyPath::dotted("plugins").child(plugin.as_str());
+        let of_tenant = tenant.map(|tenant| {
+            let section = KeyPath::dotted("tenants").child(tenant.as_str());
+            section.child("config").child(plugin.as_str())
+        });
+        let tables: Vec<_> = of_tenant.into_iter().chain([plain]).collect();
+        let nearest = (0..=key.len()).rev().find_map(|depth| {
+            tables.iter().find_map(|table| {
+                let found = key[..depth].iter().fold(table.clone(), |at, part| at.child(part));
+                let setting = self.settings.below(&found)?;
+                Some((table, &setting.origin))
+            })
+        });
+        let table = nearest.map_or(&tables[0], |(table, _)| table);
+        let shown = key.iter().fold(table.clone(), |at, part| at.child(part));
+        let place = nearest.map_or_else(
+            || Place::File(self.home.config_file()),
+            |(_, origin)| self.place(origin),
+        );
+        Problem::new(place, format!("`{shown}`: {message}"))
+    }
+
+    fn place(&self, origin: &Origin) -> Place {
+        let file = self.home.config_file();
+        match origin {
+            Origin::Default => Place::File(file),
+            Origin::File { line } => Place::Line { file, line: *line },
+            Origin::Environment(name) => Place::Variable(name.clone()),
+            Origin::Flag(name) => Place::Flag(name.clone()),
+        }
+    }
+
     /// The section of a tenant, if it has one. Ids are compared without regard to case, as they are unique.
     pub fn tenant(&self, tenant: &TenantId) -> Option<&TenantSection> {
         let folded = tenant.folded();
@@ -223,6 +273,17 @@ impl Config {
             merge(&mut merged, over);
         }
         merged
+    }
+
+    /// All that is configured of a plugin: for everybody, then for each tenant for whom something is otherwise.
+    pub fn plugin_configs(&self, plugin: &PluginName) -> Vec<(Option<TenantId>, Map<String, Value>)> {
+        let overriding = self.tenants.iter();
+        let overriding = overriding.filter(|(_, section)| section.config.contains_key(plugin));
+        let tenants = overriding.map(|(tenant, _)| Some(tenant.clone()));
+        std::iter::once(None)
+            .chain(tenants)
+            .map(|tenant| (tenant.clone(), self.plugin_config(plugin, tenant.as_ref())))
+            .collect()
     }
 
     /// Every fixed key and every other that is set, with its effective value.
@@ -298,6 +359,22 @@ fn contradictions(
                 key,
                 format!("the tenants `{other}` and `{id}` differ only in case: expected one of them"),
             ));
+        }
+    }
+    let own = |id: &TenantId| KeyPath::dotted("tenants").child(id.as_str()).child("cost");
+    let of_tenants = sections.tenants.iter();
+    let of_tenants = of_tenants.map(|(id, section)| (own(id), sections.cost.with(&section.cost)));
+    for (key, cost) in std::iter::once((KeyPath::dotted("cost"), sections.cost.clone())).chain(of_tenants) {
+        let set = ["warn_percent", "downshift_percent"].map(|name| key.child(name));
+        let is_inherited = key.segments().len() > 1 && !set.iter().any(|key| spans.contains_key(key));
+        if let Some(message) = cost.contradiction().filter(|_| !is_inherited) {
+            let [warn, downshift] = set;
+            let place = if spans.contains_key(&warn) {
+                warn
+            } else {
+                downshift
+            };
+            problems.push(at(place, format!("`{key}`: {message}")));
         }
     }
     for plugin in &sections.plugins.disable {

@@ -1,12 +1,15 @@
 //! The words of the system: ids, time, events, states, tenants. Values only: no IO, no async, no clock of its own.
 
+mod billing_period;
 mod clock;
 mod event;
 mod ids;
 mod log;
+mod money;
 mod operational_state;
 mod tenant;
 
+pub use billing_period::BillingPeriod;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
 pub use ids::{
@@ -14,6 +17,7 @@ pub use ids::{
     TenantId,
 };
 pub use log::{LogFormat, LogLevel, LogSettings};
+pub use money::{InvalidMoney, Money};
 pub(crate) use operational_state::wire_enum;
 pub use operational_state::{
     ClaimPermission, DegradationReason, OperationalState, PrimaryState, TriggerKind, UnknownWireValue,

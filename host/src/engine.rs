@@ -1,7 +1,11 @@
 //! The rules, pure: no IO, no clock, no async. What may follow what, what a record's hash is, whose an event type is.
 
 pub mod chain;
+pub mod control;
+pub mod cost;
+pub mod operation;
 pub mod payload;
+pub mod ticket;
 pub mod transition;
 pub mod trigger;
 pub mod vocabulary;

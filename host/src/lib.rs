@@ -7,6 +7,11 @@ pub mod store;
 pub mod events;
 pub mod state;
 pub mod tenants;
+pub mod tickets;
+
+pub mod control;
+
+pub mod cost;
 
 pub mod plugin;
 

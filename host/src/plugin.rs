@@ -28,12 +28,17 @@ mod registration;
 mod registry;
 mod services;
 mod settings;
+mod ticket_call;
 
 pub use admission::{AdmissionContext, Admitted, Examined, admit, choose, examine};
 pub use cache::Cache;
 pub use call::{CallError, CallErrorKind, off_runtime};
-pub use context::{Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, Service};
-pub use directory::{Candidate, DirectoryChange, Form, Settle, Stamp, Watcher, scan, scan_settled};
+pub use context::{
+    Grants, HostPort, MetricKind, Permission, PluginIdentity, PortError, ReportedUsage, Service,
+};
+pub use directory::{
+    Candidate, DirectoryChange, Form, Ignored, Settle, Stamp, Watcher, ignored, scan, scan_settled,
+};
 pub use elf::{GlibcVersion, LibraryFacts, Platform};
 pub use extensions::Extensions;
 pub use gate::{Gate, is_host_event_type};
@@ -50,3 +55,7 @@ pub use registration::{
     Registration, RestartRegistration, TaskRegistration,
 };
 pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};
+pub use settings::{SettingFault, check as check_settings, setting_faults};
+pub use ticket_call::{
+    AllocateCall, ClaimCall, ListRequest, RefreshCall, ReleaseCall, ResolveCall, StepCall, TicketCall,
+};

@@ -2,26 +2,35 @@
 
 pub mod api;
 mod config;
+mod control;
+mod cost;
 mod dispatch;
 mod entries;
 mod events;
 mod identity;
+mod plugin_settings;
 mod plugins;
 mod problem;
 mod state;
 mod status;
 mod store_place;
 mod tenants;
+mod tickets;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     config::{Config, ConfigProblems},
+    control::Controls,
     coordinator::{CoordinatorHandle, HostState},
-    domain::{Actor, ActorKind},
+    cost::Costs,
+    domain::{Actor, ActorKind, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
     identity::Identities,
@@ -30,8 +39,10 @@ use crate::{
     state::States,
     store::Store,
     telemetry::{LoggingHandle, Metrics},
+    tickets::Tickets,
 };
 
+pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
@@ -99,10 +110,16 @@ pub struct Parts {
     pub log: Arc<EventLog>,
     /// The operational states.
     pub states: Arc<States>,
+    /// The stop commands.
+    pub controls: Controls,
     /// The tenants.
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.
     pub identities: Identities,
+    /// The tickets and the ledger.
+    pub tickets: Tickets,
+    /// What they spent.
+    pub costs: Costs,
     /// The plugins.
     pub plugins: Arc<Registry>,
     /// The daemon entries.
@@ -131,6 +148,8 @@ pub struct Service {
     plugin_changes: tokio::sync::Mutex<()>,
     tenant_changes: tokio::sync::Mutex<()>,
     waits_for_restart: Mutex<Vec<String>>,
+    /// Of each tenant that did not come up, the gate that kept it down, as it went last.
+    failed_gates: Mutex<BTreeMap<TenantId, GateReport>>,
 }
 
 impl std::ops::Deref for Service {
@@ -151,6 +170,7 @@ impl Service {
             plugin_changes: tokio::sync::Mutex::default(),
             tenant_changes: tokio::sync::Mutex::default(),
             waits_for_restart: Mutex::default(),
+            failed_gates: Mutex::default(),
         }
     }
 
@@ -165,6 +185,21 @@ impl Service {
     /// The boot gates of the host so far.
     pub fn gate_reports(&self) -> Vec<GateReport> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes which gate keeps a tenant down, or that none does.
+    fn note_failed_gate(&self, tenant: &TenantId, failed: Option<&GateReport>) {
+        let mut gates = self.failed_gates.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed {
+            Some(gate) => gates.insert(tenant.clone(), gate.clone()),
+            None => gates.remove(tenant),
+        };
+    }
+
+    /// The gate that keeps a tenant down, if one does.
+    fn failed_gate(&self, tenant: &TenantId) -> Option<api::Gate> {
+        let gates = self.failed_gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.get(tenant).cloned().map(api::Gate::from)
     }
 
     /// Says that every tenant has left `booting`: the host is `running` from here on.

@@ -25,5 +25,5 @@ pub use change::{Changed, CurrentState, Emitted, HISTORY_LEN, HistoryRecord, Sta
 pub use emission::OperationalStateEmitError;
 pub use listeners::Listener;
 pub use restore::RestoreError;
-pub use resume::{Blocker, ReasonGuard, ResumeGuard};
+pub use resume::{AllGuards, Blocker, ReasonGuard, ResumeGuard};
 pub use states::States;

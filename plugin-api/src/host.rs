@@ -15,6 +15,24 @@ use serde_json::Value;
 
 use crate::{Config, ErrorKind, PluginError, Result, export};
 
+macro_rules! table {
+    ($name:ident, $module:ident, $table:ident) => {
+        fn $name(self) -> Result<(&'static $module::$table, u64)> {
+            static TABLE: OnceLock<&'static $module::$table> = OnceLock::new();
+            fetch(&TABLE, $module::ID)
+        }
+    };
+}
+
+mod cost;
+mod tickets;
+
+pub use cost::{CostState, Criticality, SpendingDecision, Usage, UsageRecorded};
+pub use tickets::{
+    ClaimAnswer, Operation, RetryReason, Ticket, TicketClaim, TicketEnding, TicketProgress, TicketQuery,
+    TicketResolution,
+};
+
 /// The services of the host. It can be copied freely, kept, and used from any thread.
 ///
 /// Each method fails with [`ErrorKind::Denied`] if the manifest does not ask for the permission that it needs, with
@@ -160,15 +178,6 @@ pub struct DaemonStatus {
     pub name: String,
     /// For example `running`, `degraded`, `failed`.
     pub state: String,
-}
-
-macro_rules! table {
-    ($name:ident, $module:ident, $table:ident) => {
-        fn $name(self) -> Result<(&'static $module::$table, u64)> {
-            static TABLE: OnceLock<&'static $module::$table> = OnceLock::new();
-            fetch(&TABLE, $module::ID)
-        }
-    };
 }
 
 impl Host {

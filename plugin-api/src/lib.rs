@@ -68,8 +68,10 @@ pub use config::Config;
 pub use daemon::{BackgroundDaemon, Daemon, Overlap, RestartPolicy};
 pub use error::{ErrorKind, PluginError, Result};
 pub use host::{
-    Appended, DaemonHealth, DaemonStatus, DegradationReason, EventQuery, Host, HostInfo, OperationalState,
-    ServedTenant, Transition,
+    Appended, ClaimAnswer, CostState, Criticality, DaemonHealth, DaemonStatus, DegradationReason, EventQuery,
+    Host, HostInfo, Operation, OperationalState, RetryReason, ServedTenant, SpendingDecision, Ticket,
+    TicketClaim, TicketEnding, TicketProgress, TicketQuery, TicketResolution, Transition, Usage,
+    UsageRecorded,
 };
 pub use identity::{IdentityProvider, Snapshot};
 pub use listener::{Event, Listener, StateChange, Subscription};

@@ -342,13 +342,31 @@ fn links_that_leave_the_directory_and_unfinished_files_are_ignored() {
     fs::write(home.plugins().join("README"), b"what lies here").unwrap();
     let host = home.start();
     let listed = host.json(&["plugins", "list"]);
-    let names: Vec<_> = listed
+    let shown: Vec<_> = listed
         .as_array()
         .unwrap()
         .iter()
-        .map(|plugin| &plugin["name"])
+        .map(|plugin| {
+            let path = plugin["path"].as_str().unwrap();
+            (
+                path.rsplit('/').next().unwrap(),
+                plugin["state"].as_str().unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(names, ["marvin"]);
+    // They are shown to whoever asks, and are no event.
+    let expected = [
+        ("libmarvin.so", "running"),
+        ("README", "ignored"),
+        ("libdangling.so", "ignored"),
+        ("libecho.so", "ignored"),
+    ];
+    assert_eq!(shown, expected);
+    let changes = host.payloads("host", "host.plugin.state_changed");
+    assert!(
+        changes.iter().all(|change| change["plugin"] == "marvin"),
+        "{changes:?}"
+    );
 }
 
 #[test]
@@ -361,7 +379,7 @@ fn of_two_files_with_one_name_the_highest_version_runs_and_the_other_is_shown() 
     home.drop_file("libecho-next.so", &newer);
     let host = home.start();
     assert_eq!(host.wait_for_plugin("echo", "running")["version"], "0.2.0");
-    insta::assert_snapshot!(refusals(&home, &host, &["libecho.so"]), @"libecho.so: another file of the same name goes first: expected the highest version of `echo`, found 0.1.0 beside 0.2.0 in `<home>/plugins/libecho-next.so`; remove one of them");
+    insta::assert_snapshot!(refusals(&home, &host, &["libecho.so"]), @"libecho.so: another file of the same name goes first: expected the highest version of `echo`, and of equal ones the first path, found 0.1.0 beside 0.2.0 in `<home>/plugins/libecho-next.so`; remove one of them");
 }
 
 #[test]
@@ -397,6 +415,17 @@ fn a_configuration_that_the_plugin_does_not_take_refuses_the_plugin() {
     let cause = host.wait_for_cause("echo", "refused", "kora.toml");
     assert!(cause.contains("tick_seconds"), "{cause}");
     host.assert_that_others_go_on("globex");
+
+    // A reload says the same, until it is mended; then the plugin is let in.
+    let problem = host.problem(&["config", "reload"]);
+    let message = problem["message"].as_str().unwrap();
+    assert!(
+        message.contains("kora.toml:2: `plugins.echo.tick_seconds`: expected type"),
+        "{problem}"
+    );
+    home.configure("[plugins.echo]\ntick_seconds = 5\n[tenants.globex]\nidentity = \"marvin\"\n");
+    host.json(&["config", "reload"]);
+    host.wait_for_plugin("echo", "running");
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn a_home_that_is_none_yet_is_named_with_what_makes_one() {
     assert!(
         answer
             .stderr
-            .contains("is no home yet: make it one with `kora init`"),
+            .contains("is no home: it has no `kora.toml`; `kora init --home"),
         "{answer:?}"
     );
     assert_eq!(home.problem(&["status"])["code"], "daemon.not_running");
@@ -494,6 +494,16 @@ fn a_boot_is_checked_without_changing_anything() {
     let failed = home.kora(&["boot", "--check-only", "--json"]);
     assert_eq!(failed.code, 1, "{failed:?}");
     assert_eq!(failed.parsed()["outcome"], "invariant_failed");
+    home.install(&["echo"]);
+    let failed = home.kora(&["boot", "--check-only"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    for part in [
+        "tenant `acme` has no identity: no identity provider is called `marvin`; no fallback prompt is configured",
+        "the identity providers there are (`echo/echo`)",
+        "`[tenants.acme]`",
+    ] {
+        assert!(failed.stdout.contains(part), "{part}: {failed:?}");
+    }
     home.install(&["marvin"]);
     let passed = home.json(&["boot", "--check-only"]);
     assert_eq!(passed["outcome"], "passed", "{passed}");

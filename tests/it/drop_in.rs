@@ -50,6 +50,34 @@ fn home_of_kora() -> TestHome {
 }
 
 #[test]
+fn the_files_of_a_package_are_pinned() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = package_of(&library("marvin"), folder.path());
+    let name = package.file_name().unwrap().to_str().unwrap();
+    assert_eq!(
+        name,
+        format!(
+            "marvin-0.1.0-{}-unknown-linux-gnu.tar.zst",
+            std::env::consts::ARCH
+        )
+    );
+    let unpacked = zstd::decode_all(fs::File::open(package).unwrap()).unwrap();
+    let mut archive = tar::Archive::new(unpacked.as_slice());
+    let paths = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string());
+    let expected = [
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "SHA256SUMS",
+        "libmarvin.so",
+        "plugin.toml",
+    ];
+    assert_eq!(paths.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_library_that_is_dropped_runs_within_seconds_and_can_speak() {
     let home = home_of_kora();
     let host = home.start();

@@ -238,6 +238,11 @@ fn a_tenant_without_an_identity_does_not_start_names_the_providers_and_starts_on
         detail.contains("marvin") && detail.contains("kora/kora"),
         "{detail}"
     );
+    assert_eq!(state["failed_gate"]["gate_id"], failed["failed_gate_id"]);
+    let whole = state["failed_gate"]["detail"].as_str().unwrap();
+    assert!(whole.starts_with(detail), "the event has its beginning: {whole}");
+    let status = host.json(&["status"]);
+    assert_eq!(status["tenants"][0]["failed_gate"]["detail"], whole);
     assert_eq!(host.json(&["identity", "show", "acme"])["generation"], 0);
     assert_eq!(
         host.json(&["state", "show", "--tenant", "globex"])["primary_state"],
@@ -247,9 +252,22 @@ fn a_tenant_without_an_identity_does_not_start_names_the_providers_and_starts_on
     home.install(&["marvin"]);
     eventually("acme is ready", || {
         let state = host.json(&["state", "show", "--tenant", "acme"]);
-        (state["primary_state"] == "ready").then_some(())
+        (state["primary_state"] == "ready" && state["failed_gate"].is_null()).then_some(())
     });
     assert!(prompt(&host, "acme").starts_with("You are Marvin"));
+
+    // An operator who lets somebody speak has done what was missing.
+    let added = host.json(&["tenants", "add", "initech"]);
+    assert_eq!(
+        (&added["primary_state"], &added["failed_gate"]["gate_id"]),
+        (&json!("stopped"), &json!("tenant_identity"))
+    );
+    host.json(&["identity", "swap", "initech", "kora"]);
+    let state = host.json(&["state", "show", "--tenant", "initech"]);
+    assert_eq!(
+        (&state["primary_state"], &state["failed_gate"]),
+        (&json!("ready"), &Value::Null)
+    );
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 mod admission;
 mod command_line;
+mod control;
 mod coordinator;
+mod cost;
 mod drop_in;
 mod events;
 mod hangs;
@@ -14,4 +16,5 @@ mod panics;
 mod postgres;
 mod state;
 mod steering;
+mod tickets;
 mod trespass;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::{
-    parts::{Running, passed},
-    plugin_directory,
+    parts::{Running, counted, passed},
+    plugin_directory, upkeep,
 };
 use crate::{
     coordinator::{BootOutcome, Ending, OperationError, ShutdownReason},
@@ -38,9 +38,11 @@ pub async fn boot(running: &Running, turn: PluginTurn<'_>) -> BootOutcome {
         return BootOutcome::Stopped(service.coordinator.stopped().await);
     }
     watch(running, known);
+    service.controls.begin().await;
     service.ensure_configured_tenants(Actor::host()).await;
     let seeds = service.served_seeds();
     service.take_up_states(&seeds).await;
+    upkeep::watch_commands(service, &running.stop_upkeep);
     let identities = service.restore_identities(seeds).await;
     let began = Instant::now();
     let entries = service.boot_entries(&turn, &names);
@@ -72,7 +74,8 @@ async fn admit_plugins(service: &Service) -> (Vec<PluginName>, Vec<Candidate>) {
         .iter()
         .filter(|r| r.state == PluginState::Refused)
         .count();
-    let detail = format!("{} plugins admitted, {refused} files refused", names.len());
+    let (admitted, refused) = (counted(names.len(), "plugin"), counted(refused, "file"));
+    let detail = format!("{admitted} admitted, {refused} refused");
     service.note_gate(passed("plugins_admitted", began, detail));
     (names, found)
 }
@@ -99,7 +102,7 @@ fn outcome(booted: Result<BootOutcome, OperationError>) -> BootOutcome {
 fn entries_gate(outcome: &BootOutcome, began: Instant) -> GateReport {
     let gate = |detail: String| passed("fatal_daemons_up", began, detail);
     match outcome {
-        BootOutcome::Running(entries) => gate(format!("{} daemons were started", entries.len())),
+        BootOutcome::Running(entries) => gate(format!("started {}", counted(entries.len(), "daemon"))),
         BootOutcome::Stopped(ending) => GateReport {
             outcome: GateOutcome::Fail,
             gate_class: match ending.reason {

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use super::{
     HomeConfig, config_problem,
-    parts::{passed, store_problem},
+    parts::{counted, passed, store_problem},
 };
 use crate::{
     cli::{BootOptions, BootOutcome, BootReport},
     config::Config,
-    domain::TenantId,
+    domain::{ProviderId, TenantId},
     engine::transition::{GateClass, GateOutcome, GateReport},
-    plugin::{Examined, Limits, Platform, Strictness, examine, scan},
+    plugin::{Examined, Limits, Platform, Strictness, check_settings, examine, scan},
     service::{ConfigSource as _, Problem, TENANT_IDENTITY, api::Gate, store_place},
     store::StorePlace,
 };
@@ -101,7 +101,7 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         .iter()
         .map(|found| examine(&found.path, Strictness::AtLoad, &limits, &platform));
     let (sound, refused): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
-    let refused: Vec<String> = refused
+    let mut refused: Vec<String> = refused
         .into_iter()
         .filter_map(|r| r.err().map(|e| e.to_string()))
         .collect();
@@ -110,17 +110,30 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         .flatten()
         .filter(|examined| config.is_plugin_enabled(&examined.manifest.name))
         .collect();
-    let sound = highest_versions(sound);
+    let (sound, unconfigured) = configured(config, highest_versions(sound));
+    refused.extend(unconfigured);
     let mut detail = format!(
-        "{} plugins would be loaded, {} files refused",
-        sound.len(),
-        refused.len()
+        "{} would be loaded, {} refused",
+        counted(sound.len(), "plugin"),
+        counted(refused.len(), "file")
     );
     for refusal in &refused {
         detail.push_str("; ");
         detail.push_str(refusal);
     }
     (passed(GATE, began, detail), sound)
+}
+
+/// Those that take what is configured of them, and why the others do not.
+fn configured(config: &Config, sound: Vec<Examined>) -> (Vec<Examined>, Vec<String>) {
+    let mut refused = Vec::new();
+    let taken = sound.into_iter().filter(|examined| {
+        let configs = config.plugin_configs(&examined.manifest.name);
+        let judged = check_settings(&examined.manifest, &configs);
+        refused.extend(judged.as_ref().err().map(ToString::to_string));
+        judged.is_ok()
+    });
+    (taken.collect(), refused)
 }
 
 /// Of several files of one plugin the highest version is loaded, and of those the first path.
@@ -140,38 +153,52 @@ fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> Gate
         .tenant(tenant)
         .and_then(|section| section.identity.as_ref())
         .or(config.default_identity.as_ref());
-    let provided = plugins.iter().flat_map(|plugin| {
-        let manifest = &plugin.manifest;
-        let names = manifest.provides.identity_providers.iter();
-        names.filter_map(|name| crate::domain::ProviderId::new(&manifest.name, name.as_str()).ok())
-    });
+    let provided: Vec<_> = plugins.iter().flat_map(providers_of).collect();
     let matching: Vec<_> = provided
+        .iter()
         .filter(|id| chosen.is_some_and(|chosen| chosen.matches(id)))
         .collect();
-    match matching.as_slice() {
-        [only] => return passed(&gate_id, began, format!("`{only}` would be asked")),
-        [] => {}
-        several => {
+    let no_provider = match (matching.as_slice(), chosen) {
+        ([only], _) => return passed(&gate_id, began, format!("`{only}` would be asked")),
+        ([], Some(chosen)) => format!("no identity provider is called `{chosen}`"),
+        ([], None) => "no provider is configured for it".to_owned(),
+        (several, _) => {
+            // No fallback hides that a name means several.
             let detail = format!(
-                "the configured identity is the name of {} providers",
-                several.len()
+                "tenant `{tenant}` has no identity: the configured name may be {}; write one of them as `identity` in `[tenants.{tenant}]`",
+                enumerated(several.iter().copied())
             );
             return failed(&gate_id, began, detail);
         }
-    }
-    match config.fallback_prompt(tenant) {
+    };
+    let no_fallback = match config.fallback_prompt(tenant) {
         Some(prompt) if prompt.metadata().is_ok_and(|file| file.len() > 0) => {
-            passed(&gate_id, began, format!("`{}` would speak", prompt.display()))
+            return passed(&gate_id, began, format!("`{}` would speak", prompt.display()));
         }
-        Some(prompt) => failed(
-            &gate_id,
-            began,
-            format!("`{}` is missing or empty", prompt.display()),
-        ),
-        None => failed(
-            &gate_id,
-            began,
-            "no provider of the configured name, and no fallback prompt".to_owned(),
-        ),
+        Some(prompt) => format!("the fallback prompt `{}` is missing or empty", prompt.display()),
+        None => "no fallback prompt is configured".to_owned(),
+    };
+    let detail = format!(
+        "tenant `{tenant}` has no identity: {no_provider}; {no_fallback}. Name one of the identity providers there are ({}) as `identity` in \
+         `[tenants.{tenant}]`, give it a `fallback_prompt`, or install the plugin that has its provider",
+        enumerated(&provided)
+    );
+    failed(&gate_id, began, detail)
+}
+
+fn providers_of(plugin: &Examined) -> Vec<ProviderId> {
+    let manifest = &plugin.manifest;
+    let names = manifest.provides.identity_providers.iter();
+    // Both halves were checked when the manifest was read.
+    names
+        .filter_map(|name| ProviderId::new(&manifest.name, name.as_str()).ok())
+        .collect()
+}
+
+fn enumerated<'a>(ids: impl IntoIterator<Item = &'a ProviderId>) -> String {
+    let quoted: Vec<_> = ids.into_iter().map(|id| format!("`{id}`")).collect();
+    match quoted.is_empty() {
+        true => "none".to_owned(),
+        false => quoted.join(", "),
     }
 }

@@ -4,22 +4,31 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::wire;
+use super::{cost::RampNotes, wire};
 use crate::{
     events::{AppendedEvent, Heard},
     plugin::{Notice, Registry},
     service::Service,
     state::{Listener, Transition},
+    tickets::StateWatch,
 };
 
 const PLUGINS: &str = "plugins";
+const TICKETS: &str = "tickets";
+const RAMP: &str = "cost_ramp";
 
 /// Tells plugins of everything from now on.
 pub fn wire(service: &Arc<Service>) {
     let told = Arc::new(StateNotices {
         plugins: service.plugins.clone(),
     });
+    service
+        .states
+        .listen(RAMP, Arc::new(RampNotes(service.costs.clone())));
     service.states.listen(PLUGINS, told);
+    service
+        .states
+        .listen(TICKETS, Arc::new(StateWatch(service.tickets.clone())));
     let (plugins, metrics) = (service.plugins.clone(), service.metrics.clone());
     let mut subscription = service.log.subscribe();
     let forward = async move {

@@ -14,18 +14,24 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
+    control::{CoordinatorExit, NoWork},
+    cost::{ConfiguredPolicies, CostGuard, StateBrake},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
     port::Port,
     providers::PluginProviders,
+    ticketing::{TenantAgents, ticket_rules},
     upkeep::{self, Upkeep},
 };
 use crate::{
     config::Config,
+    control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
+    cost::{Costs, CostsParts},
     domain::{Clock, SystemClock, TenantId},
     engine::{
+        control::Slas,
         transition::{GateClass, GateOutcome, GateReport},
         vocabulary::Vocabulary,
     },
@@ -34,10 +40,11 @@ use crate::{
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service, store_place},
-    state::{ReasonGuard, States},
+    state::{AllGuards, ReasonGuard, States},
     store::{Store, StoreError, StorePlace},
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
+    tickets::{Tickets, TicketsParts},
 };
 
 /// How many records at the end of each chain are checked before the host goes on: what a crash can have hurt.
@@ -101,7 +108,14 @@ pub async fn open(
 
     let metrics = Arc::new(Metrics::new());
     let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
-    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(ReasonGuard)));
+    let book = CommandBook::new(store.clone(), clock.clone());
+    let cost_guard = Arc::new(CostGuard::default());
+    let guards = AllGuards::new([
+        Arc::new(ReasonGuard) as _,
+        Arc::new(StopGuard::new(book.clone())) as _,
+        cost_guard.clone() as _,
+    ]);
+    let states = Arc::new(States::new(log.clone(), clock.clone(), Arc::new(guards)));
     let (observers, changes) = Observers::new(accounts.clone(), metrics.clone());
     let options = Options {
         honour_fatal: config.coordinator.honour_fatal,
@@ -112,6 +126,15 @@ pub async fn open(
     tokio::spawn(coordinator.run());
 
     let config = Arc::new(ArcSwap::from_pointee(config));
+    let journal = Arc::new(LogJournal::new(log.clone()));
+    let costs = Costs::new(CostsParts {
+        store: store.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        policies: Arc::new(ConfiguredPolicies(config.clone())),
+        brake: Arc::new(StateBrake(states.clone())),
+    });
+    cost_guard.wire(&costs);
     let announced = Arc::new(Announcements::default());
     let port = Arc::new(Port {
         clock: clock.clone(),
@@ -122,21 +145,41 @@ pub async fn open(
         store: store.clone(),
         log: log.clone(),
         states: states.clone(),
+        costs: costs.clone(),
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
+        tickets: OnceLock::new(),
         coordinator: handle.clone(),
         announcements: announced.clone(),
     });
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
-    let journal = Arc::new(LogJournal::new(log.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
+    let controls = Controls::new(ControlParts {
+        book,
+        journal: journal.clone(),
+        clock: clock.clone(),
+        states: states.clone(),
+        work: Arc::new(NoWork),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
+    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
     });
-    let identities = Identities::new(store.clone(), journal, providers, clock);
-    wire(&port, &log, &tenants, &identities);
+    let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
+    let tickets = Tickets::new(TicketsParts {
+        store: store.clone(),
+        journal,
+        clock,
+        states: states.clone(),
+        agents: Arc::new(TenantAgents(tenants.clone())),
+        guards: Vec::new(),
+        rules: ticket_rules(&config.load()),
+    });
+    wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
         config,
@@ -146,8 +189,11 @@ pub async fn open(
         store,
         log,
         states,
+        controls,
         tenants,
         identities,
+        tickets,
+        costs,
         plugins,
         coordinator: handle,
         logging,
@@ -171,9 +217,10 @@ pub async fn open(
 }
 
 /// The parts that need each other.
-fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities) {
-    let first_time =
-        port.tenants.set(tenants.clone()).is_ok() && port.identities.set(identities.clone()).is_ok();
+fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities, tickets: &Tickets) {
+    let first_time = port.tenants.set(tenants.clone()).is_ok()
+        && port.identities.set(identities.clone()).is_ok()
+        && port.tickets.set(tickets.clone()).is_ok();
     debug_assert!(first_time, "a port is wired once");
     let identities = identities.clone();
     log.set_generation_of(move |tenant: &TenantId| identities.slots().generation(tenant));
@@ -206,7 +253,10 @@ async fn open_store(
             let tail = passed(
                 "chain_tail",
                 began,
-                format!("the ends of {chains} chains are sound"),
+                match chains {
+                    1 => "the end of the one chain is sound".to_owned(),
+                    _ => format!("the ends of {chains} chains are sound"),
+                },
             );
             Ok((store, shown, vec![opened, schema, tail]))
         }
@@ -229,6 +279,12 @@ pub fn passed(gate_id: &str, began: Instant, detail: String) -> GateReport {
         elapsed_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         detail,
     }
+}
+
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{ending}")
 }
 
 fn open_log(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Result<EventLog, Problem> {

@@ -16,20 +16,25 @@ use serde_json::{Map, Value, json};
 
 use super::{
     announcements::{Announcement, Announcements},
+    port_cost,
+    ticketing::answer_plugin,
     wire,
 };
 use crate::{
     config::Config,
     coordinator::CoordinatorHandle,
+    cost::Costs,
     domain::{Clock, DegradationReason, PluginName, ProviderId, TenantId},
+    engine::cost::ModelSteps,
     events::{AppendRequest, EventLog, Writer},
     identity::Identities,
-    plugin::{HostPort, MetricKind, PluginIdentity, PortError},
+    plugin::{HostPort, MetricKind, PluginIdentity, PortError, ReportedUsage, TicketCall},
     secrets::{SecretError, Secrets},
     state::{HISTORY_LEN, States},
     store::{Batch, Change, EventFilter, KvScope, Order, Store},
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
+    tickets::Tickets,
 };
 
 /// What all keys and values of one plugin for one tenant may take: enough for counters and cursors, too little for a
@@ -49,8 +54,10 @@ pub struct Port {
     pub store: Arc<dyn Store>,
     pub log: Arc<EventLog>,
     pub states: Arc<States>,
+    pub costs: Costs,
     pub tenants: OnceLock<Tenants>,
     pub identities: OnceLock<Identities>,
+    pub tickets: OnceLock<Tickets>,
     pub coordinator: CoordinatorHandle,
     pub announcements: Arc<Announcements>,
 }
@@ -116,14 +123,7 @@ impl HostPort for Port {
     }
 
     fn configs(&self, plugin: &PluginName) -> Vec<(Option<TenantId>, Map<String, Value>)> {
-        let config = self.config.load();
-        let overriding = config.tenants.iter();
-        let overriding = overriding.filter(|(_, section)| section.config.contains_key(plugin));
-        let tenants = overriding.map(|(tenant, _)| Some(tenant.clone()));
-        std::iter::once(None)
-            .chain(tenants)
-            .map(|tenant| (tenant.clone(), config.plugin_config(plugin, tenant.as_ref())))
-            .collect()
+        self.config.load().plugin_configs(plugin)
     }
 
     fn host_info(&self, plugin: &PluginName) -> Value {
@@ -352,6 +352,33 @@ impl HostPort for Port {
         Ok(keys)
     }
 
+    async fn cost_record(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        usage: ReportedUsage,
+    ) -> Result<Value, PortError> {
+        let recorded = self.costs.record(&tenant, port_cost::usage(from, usage)).await;
+        recorded.map(port_cost::recorded).map_err(port_cost::error)
+    }
+
+    async fn cost_state(&self, tenant: TenantId) -> Result<Value, PortError> {
+        let state = self.costs.state(&tenant).await;
+        state.map(port_cost::state).map_err(port_cost::error)
+    }
+
+    async fn may_spend(
+        &self,
+        tenant: TenantId,
+        criticality: Option<String>,
+        model: String,
+    ) -> Result<Value, PortError> {
+        let criticality = port_cost::criticality(criticality)?;
+        let decision = self.costs.may_spend(&tenant, criticality).await;
+        let steps = ModelSteps::new(self.config.load().cost.models.clone());
+        Ok(port_cost::decided(&decision, &steps, &model))
+    }
+
     async fn secret(
         &self,
         from: &PluginIdentity,
@@ -369,5 +396,16 @@ impl HostPort for Port {
             Ok(Err(error)) => Err(PortError::Failed(error.to_string())),
             Err(_) => Err(PortError::Failed("reading the secret failed".to_owned())),
         }
+    }
+
+    async fn tickets(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        call: TicketCall,
+    ) -> Result<Value, PortError> {
+        let not_yet = || PortError::Unavailable("the host has no tickets yet".to_owned());
+        let tickets = self.tickets.get().ok_or_else(not_yet)?;
+        answer_plugin(tickets, from, tenant, call).await
     }
 }

@@ -78,11 +78,11 @@ fn request(id: &str) -> api::StateRequest {
     }
 }
 
-fn state_of(running: &Running, id: &str) -> String {
+async fn state_of(running: &Running, id: &str) -> String {
     let input = api::MaybeTenant {
         tenant: Some(id.to_owned()),
     };
-    let state = running.service.state(&input);
+    let state = running.service.state(&input).await;
     state.map_or_else(|problem| problem.code, |state| state.primary_state)
 }
 
@@ -109,9 +109,9 @@ async fn a_pause_does_not_stay_for_ever_because_the_store_was_away_when_the_host
     end(running).await;
 
     let running = home.boot().await;
-    assert_eq!(state_of(&running, "acme"), "paused");
+    assert_eq!(state_of(&running, "acme").await, "paused");
     running.service.resume(OPERATOR, request("acme")).await.unwrap();
-    assert_eq!(state_of(&running, "acme"), "ready");
+    assert_eq!(state_of(&running, "acme").await, "ready");
     end(running).await;
 }
 
@@ -157,7 +157,7 @@ async fn a_reload_does_what_it_says_and_nothing_else() {
         ["events.types", "tenants.globex", "tenants.globex.fallback_prompt"]
     );
     assert_eq!(reloaded.needs_restart, ["plugins.directory"]);
-    assert_eq!(state_of(&running, "globex"), "ready");
+    assert_eq!(state_of(&running, "globex").await, "ready");
     assert!(service.gate().directory().ends_with("plugins"));
     let append = api::AppendEvent {
         tenant: Some("acme".to_owned()),
@@ -193,7 +193,7 @@ async fn a_configuration_that_is_refused_changes_nothing() {
     home.configure("[log]\nlevel = \"debug\"\n[tenants.globex]\nplugin = [\"x\"]\n");
     let refused = running.service.reload_config(OPERATOR).await.unwrap_err();
     assert_eq!(refused.code, "config.invalid");
-    assert_eq!(state_of(&running, "globex"), "tenant.unknown");
+    assert_eq!(state_of(&running, "globex").await, "tenant.unknown");
     assert_eq!(
         running.service.config.load().log.level,
         crate::domain::LogLevel::Info
@@ -258,7 +258,7 @@ async fn however_often_a_tenant_comes_and_goes_it_ends_as_it_was_told_last() {
         is_served
     );
     service.enable_tenant(OPERATOR, &one()).await.unwrap();
-    assert_eq!(state_of(&running, "acme"), "ready");
+    assert_eq!(state_of(&running, "acme").await, "ready");
     end(running).await;
 }
 
@@ -308,6 +308,6 @@ async fn a_host_that_is_stopped_while_it_boots_ends_with_nothing_half_done() {
     assert_eq!(ending.exit().code(), 130);
     stop(running, &ending).await;
     let running = home.boot().await;
-    assert_eq!(state_of(&running, "acme"), "ready");
+    assert_eq!(state_of(&running, "acme").await, "ready");
     end(running).await;
 }

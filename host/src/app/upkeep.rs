@@ -42,12 +42,19 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
         service.tasks.spawn(ask_again(service.clone(), announced)),
         service.tasks.spawn(rounds(service.clone())),
         service.tasks.spawn(watch_store(service.clone())),
+        service.tasks.spawn(sweep_tickets(service.clone())),
     ];
     let stop = stop.clone();
     service.tasks.spawn(async move {
         stop.cancelled().await;
         work.iter().for_each(tokio::task::JoinHandle::abort);
     });
+}
+
+/// From when the states of tenants are taken up.
+pub fn watch_commands(service: &Arc<Service>, stop: &CancellationToken) {
+    let (controls, stop) = (service.controls.clone(), stop.clone());
+    service.tasks.spawn(async move { controls.watch(stop).await });
 }
 
 async fn look_into(service: Arc<Service>, mut changes: mpsc::UnboundedReceiver<Noticed>) {
@@ -118,6 +125,19 @@ async fn watch_store(service: Arc<Service>) {
             }
             (StoreHealth::Closed, _) => return,
             (StoreHealth::Available, None) | (StoreHealth::Unavailable { .. }, Some(_)) => {}
+        }
+    }
+}
+
+/// Takes back what nobody holds any more.
+async fn sweep_tickets(service: Arc<Service>) {
+    let every = Duration::from_secs(service.config.load().tickets.sweep_seconds);
+    let mut round = interval(every);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        round.tick().await;
+        if let Err(error) = service.tickets.sweep().await {
+            tracing::debug!(%error, "tickets could not be swept; tried again soon");
         }
     }
 }

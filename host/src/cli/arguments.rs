@@ -8,9 +8,10 @@ use clap::{
 };
 
 use super::command::{
-    boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, daemon::DaemonArguments,
-    events::EventsCommand, identity::IdentityCommand, init::InitArguments, plugins::PluginsCommand,
-    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand,
+    boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, cost::CostCommand,
+    daemon::DaemonArguments, events::EventsCommand, identity::IdentityCommand, init::InitArguments,
+    operations::OperationsCommand, plugins::PluginsCommand, reference::ReferenceArguments,
+    state::StateCommand, tenants::TenantsCommand, tickets::TicketsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -115,6 +116,15 @@ pub(super) enum Command {
     /// See and change the operational state of a tenant
     #[command(subcommand)]
     State(StateCommand),
+    /// Make, claim and resolve tickets
+    #[command(subcommand)]
+    Tickets(TicketsCommand),
+    /// See what was done for tickets, step by step
+    #[command(subcommand)]
+    Operations(OperationsCommand),
+    /// See and change what a tenant spent and may spend
+    #[command(subcommand)]
+    Cost(CostCommand),
     /// Read, check, export and append events
     #[command(subcommand)]
     Events(EventsCommand),

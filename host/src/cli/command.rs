@@ -3,14 +3,17 @@
 pub(super) mod boot;
 pub(super) mod completions;
 pub(super) mod config;
+pub(super) mod cost;
 pub(super) mod daemon;
 pub(super) mod doctor;
 pub(super) mod events;
 pub(super) mod identity;
 pub(super) mod init;
+pub(super) mod operations;
 pub(super) mod plugins;
 pub(super) mod reference;
 pub(super) mod state;
 pub(super) mod status;
 pub(super) mod tenants;
+pub(super) mod tickets;
 pub(super) mod version;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{
     arguments::Globals,
     failure::{Exit, Failure, Outcome},
+    offline,
     port::App,
     ui::Ui,
 };
@@ -18,6 +19,7 @@ use crate::{
     config::{Config, ConfigProblems, Flag, Home, HomeInputs, Inputs},
     service::{Problem, ProblemKind, api::Call},
     socket::{BlockingClient, read_answer},
+    store::Inspector,
 };
 
 /// The process's surroundings, so that tests can have others.
@@ -27,6 +29,7 @@ pub(super) struct Surroundings<'a> {
     pub user_directory: Option<PathBuf>,
     pub current_directory: PathBuf,
     pub input: &'a mut dyn Read,
+    pub input_is_terminal: bool,
     pub err_is_terminal: bool,
 }
 
@@ -38,6 +41,8 @@ pub(super) struct Context<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<OsString>,
     pub current_directory: &'a Path,
     pub input: &'a mut dyn Read,
+    /// Somebody sits there who can be asked.
+    pub input_is_terminal: bool,
 }
 
 /// The code with which a client says that nobody runs.
@@ -90,10 +95,43 @@ impl Context<'_> {
 
     fn with_home_hint(&self, problem: Problem) -> Problem {
         if problem.code == NOT_RUNNING && !self.home.config_file().exists() {
-            let root = self.home.root().display();
-            return problem.hint(format!("`{root}` is no home yet: make it one with `kora init`"));
+            // Starting one, which the client hints at, would not help.
+            let hints = vec![self.no_home()];
+            return Problem { hints, ..problem };
         }
         problem
+    }
+
+    /// That there is a home where one is named: a slip in its name must not make another one.
+    ///
+    /// # Errors
+    /// If there is no `kora.toml` in it.
+    pub fn require_home(&self) -> Result<(), Failure> {
+        // One that cannot be looked at is there; reading it says why it cannot be read.
+        if self.home.config_file().try_exists().unwrap_or(true) {
+            return Ok(());
+        }
+        Err(Failure::unreachable(Problem::new(
+            ProblemKind::NotFound,
+            "home.none",
+            self.no_home(),
+        )))
+    }
+
+    /// The store of this home, for reading.
+    ///
+    /// # Errors
+    /// If there is none, because there is no home or no daemon ran yet, or it cannot be read.
+    pub fn store(&self, config: &Config) -> Result<Box<dyn Inspector>, Failure> {
+        if config.store.is_file() && !config.store_path().exists() {
+            self.require_home()?;
+        }
+        offline::store::open(config, self.environment).map_err(Failure::unreachable)
+    }
+
+    fn no_home(&self) -> String {
+        let root = self.home.root().display();
+        format!("`{root}` is no home: it has no `kora.toml`; `kora init --home {root}` makes it one")
     }
 }
 

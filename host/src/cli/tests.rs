@@ -39,6 +39,7 @@ struct Trial {
     app: FakeApp,
     variables: HashMap<&'static str, OsString>,
     input: &'static str,
+    is_typed: bool,
 }
 
 /// What a command did.
@@ -57,6 +58,7 @@ impl Trial {
             app: FakeApp::default(),
             variables: HashMap::from([("TMPDIR", temporary)]),
             input: "",
+            is_typed: false,
         }
     }
 
@@ -93,6 +95,7 @@ impl Trial {
                 user_directory: Some(self.path("user")),
                 current_directory: self.directory.path().to_owned(),
                 input: &mut self.input.as_bytes(),
+                input_is_terminal: self.is_typed,
                 err_is_terminal: false,
             },
             &mut out,

@@ -76,6 +76,12 @@ impl Ui<'_> {
         Ok(writeln!(self.err, "{}", several_lines(text))?)
     }
 
+    /// Asks for something to be typed: on standard error also where data is JSON, since somebody sits there.
+    pub fn ask(&mut self, text: &str) -> Result<(), Failure> {
+        write!(self.err, "{}", several_lines(text))?;
+        Ok(self.err.flush()?)
+    }
+
     /// Shows how far it is, over what was shown before, where that can be seen.
     pub fn progress(&mut self, text: &str) -> Result<(), Failure> {
         if self.progress && !self.json {

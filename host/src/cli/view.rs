@@ -1,6 +1,8 @@
 //! How answers look to humans: text out of plain data. Nothing here writes, asks or decides.
 
 pub(super) mod config;
+pub(super) mod control;
+pub(super) mod cost;
 pub(super) mod daemon;
 pub(super) mod doctor;
 pub(super) mod events;
@@ -11,4 +13,5 @@ pub(super) mod status;
 mod table;
 pub(super) mod tenants;
 pub(super) mod text;
+pub(super) mod tickets;
 pub(super) mod verify;

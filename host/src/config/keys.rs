@@ -47,6 +47,15 @@ impl Key {
 /// A day: a daemon that needs longer to start, tick or stop is not a daemon.
 const TIMEOUT: Kind = Kind::Seconds { min: 1, max: 86_400 };
 
+/// Below a minute nobody could keep up; a provider's figure of last quarter says nothing of this one.
+const STALE_AFTER: Kind = Kind::Seconds {
+    min: 60,
+    max: 7_776_000,
+};
+
+/// The last rung begins at 100, and nothing can be below the first.
+const THRESHOLD: Kind = Kind::Percent { min: 1, max: 99 };
+
 /// One daemon must not use up the time that all have to stop.
 const SHUTDOWN_TIMEOUT: Kind = Kind::Seconds { min: 1, max: 30 };
 
@@ -199,12 +208,84 @@ pub const KEYS: &[Key] = &[
         meaning: "Where the tenant's own secret is read, instead of the plugin's.",
     },
     Key {
+        path: "tenants.<tenant>.cost.credit_pool_usd",
+        kind: Kind::Usd,
+        default: None,
+        example: "\"50.00\"",
+        applies: Live,
+        meaning: "What this tenant may spend in a billing period, instead of `cost.credit_pool_usd`.",
+    },
+    Key {
+        path: "tenants.<tenant>.cost.warn_percent",
+        kind: THRESHOLD,
+        default: None,
+        example: "60",
+        applies: Live,
+        meaning: "Instead of `cost.warn_percent`.",
+    },
+    Key {
+        path: "tenants.<tenant>.cost.downshift_percent",
+        kind: THRESHOLD,
+        default: None,
+        example: "80",
+        applies: Live,
+        meaning: "Instead of `cost.downshift_percent`.",
+    },
+    Key {
+        path: "tenants.<tenant>.cost.stale_after_seconds",
+        kind: STALE_AFTER,
+        default: None,
+        example: "86400",
+        applies: Live,
+        meaning: "Instead of `cost.stale_after_seconds`.",
+    },
+    Key {
         path: "events.types",
         kind: Kind::List(&Kind::EventType),
         default: Some("[]"),
         example: "[\"ops.deployed\"]",
         applies: Live,
         meaning: "Event types that the operator owns and may append.",
+    },
+    Key {
+        path: "cost.credit_pool_usd",
+        kind: Kind::Usd,
+        default: Some("\"200\""),
+        example: "\"500.00\"",
+        applies: Live,
+        meaning: "What each tenant may spend in a billing period, in US dollars. With `0` nothing may be spent.",
+    },
+    Key {
+        path: "cost.warn_percent",
+        kind: THRESHOLD,
+        default: Some("75"),
+        example: "60",
+        applies: Live,
+        meaning: "From this share of the pool on, in hundredths, work that may be done by a smaller model is, and other work waits.",
+    },
+    Key {
+        path: "cost.downshift_percent",
+        kind: THRESHOLD,
+        default: Some("90"),
+        example: "80",
+        applies: Live,
+        meaning: "From this share of the pool on, in hundredths, work is done by the smallest model, or waits. At 100 the tenant is paused.",
+    },
+    Key {
+        path: "cost.stale_after_seconds",
+        kind: STALE_AFTER,
+        default: Some("604800"),
+        example: "86400",
+        applies: Live,
+        meaning: "How long spending may go without being compared with the provider's figure (`kora cost reconcile`). After that it counts as unknown, and nothing may be spent. What cost nothing never counts as unknown.",
+    },
+    Key {
+        path: "cost.models",
+        kind: Kind::List(&Kind::Text),
+        default: Some("[\"opus\", \"sonnet\", \"haiku\"]"),
+        example: "[\"opus\", \"haiku\"]",
+        applies: Live,
+        meaning: "Models, the largest first. Each stands for every model whose name holds it as a word, as `opus` in `claude-opus-4-7`.",
     },
     Key {
         path: "coordinator.honour_fatal",
@@ -261,5 +342,37 @@ pub const KEYS: &[Key] = &[
         example: "\"file:/etc/kora/store-password\"",
         applies: NeedsRestart,
         meaning: "Where the password for `store.url` is read. Never the password itself.",
+    },
+    Key {
+        path: "tickets.lease_seconds",
+        kind: Kind::Seconds { min: 1, max: 86_400 },
+        default: Some("600"),
+        example: "900",
+        applies: NeedsRestart,
+        meaning: "How long a claim of a ticket lasts unless its holder refreshes it.",
+    },
+    Key {
+        path: "tickets.sweep_seconds",
+        kind: Kind::Seconds { min: 1, max: 300 },
+        default: Some("5"),
+        example: "10",
+        applies: NeedsRestart,
+        meaning: "How often claims are looked for that ran out.",
+    },
+    Key {
+        path: "tickets.ramp_seconds",
+        kind: Kind::Seconds { min: 0, max: 86_400 },
+        default: Some("3600"),
+        example: "600",
+        applies: NeedsRestart,
+        meaning: "How long claims are spaced after a tenant was resumed; 0: not at all.",
+    },
+    Key {
+        path: "tickets.ramp_spacing_seconds",
+        kind: Kind::Seconds { min: 1, max: 3600 },
+        default: Some("30"),
+        example: "60",
+        applies: NeedsRestart,
+        meaning: "The least time between two claims of a tenant while they are spaced.",
     },
 ];

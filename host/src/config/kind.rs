@@ -6,7 +6,7 @@ use std::str::FromStr;
 use toml::Value;
 
 use super::{Admitted, ProviderChoice, SecretSource, StoreAddress, Tier, near_miss::near_miss};
-use crate::domain::{EventType, LogFormat, LogLevel, PluginName, RESERVED_FIRST_WORDS};
+use crate::domain::{EventType, LogFormat, LogLevel, Money, PluginName, RESERVED_FIRST_WORDS};
 
 /// Longer names of agents are no names.
 const MAX_TEXT_CHARS: usize = 200;
@@ -29,6 +29,15 @@ pub enum Kind {
         /// The most.
         max: u64,
     },
+    /// A whole number of hundredths within bounds, both included.
+    Percent {
+        /// The least.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
+    /// An amount of money, not less than nothing.
+    Usd,
     /// A path, which begins at the home if it is relative.
     Path,
     /// A [`Tier`].
@@ -80,6 +89,8 @@ impl Kind {
             Self::Tier => one_of(&words(Tier::ALL, |tier| tier.as_str())),
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Seconds { min, max } => format!("a whole number of seconds from {min} to {max}"),
+            Self::Percent { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Usd => "dollars as text such as `\"12.50\"`, or as a whole number".to_owned(),
             Self::Path => "a path as text".to_owned(),
             Self::Provider => "an identity provider as `plugin/provider`, or its name alone".to_owned(),
             Self::Plugin => "the name of a plugin".to_owned(),
@@ -107,7 +118,17 @@ impl Kind {
                 Ok(seconds) if (min..=max).contains(&seconds) => Ok(()),
                 _ => Err(self.expected_not(value)),
             },
-            (Self::Switch | Self::Seconds { .. } | Self::List(_), _) => Err(self.expected_not(value)),
+            (Self::Percent { min, max }, Value::Integer(number)) => match u32::try_from(*number) {
+                Ok(percent) if (min..=max).contains(&percent) => Ok(()),
+                _ => Err(self.expected_not(value)),
+            },
+            (Self::Usd, Value::Integer(number)) => match u32::try_from(*number) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(self.expected_not(value)),
+            },
+            (Self::Switch | Self::Seconds { .. } | Self::Percent { .. } | Self::List(_), _) => {
+                Err(self.expected_not(value))
+            }
             (_, Value::String(text)) => self.check_text(text),
             (_, _) => Err(self.expected_not(value)),
         }
@@ -122,7 +143,7 @@ impl Kind {
                 "false" | "0" | "no" | "off" => Value::Boolean(false),
                 _ => return Err(self.expected_not(&as_text)),
             },
-            Self::Seconds { .. } => match text.trim().parse() {
+            Self::Seconds { .. } | Self::Percent { .. } => match text.trim().parse() {
                 Ok(number) => Value::Integer(number),
                 Err(_) => return Err(self.expected_not(&as_text)),
             },
@@ -145,6 +166,11 @@ impl Kind {
             Self::SecretSource => parsed::<SecretSource>(text),
             Self::StoreAddress => parsed::<StoreAddress>(text),
             Self::EventType => event_type(text),
+            Self::Usd => match text.parse::<Money>() {
+                Ok(money) if money.is_negative() => Err(self.expected_not(&Value::from(text))),
+                Ok(_) => Ok(()),
+                Err(error) => Err(Mismatch::plain(error.to_string())),
+            },
             Self::Path if text.is_empty() || text.contains('\0') => {
                 Err(self.expected_not(&Value::from(text)))
             }
@@ -158,9 +184,13 @@ impl Kind {
                 fits.then_some(())
                     .ok_or_else(|| self.expected_not(&Value::from(text)))
             }
-            Self::Path | Self::Daemon | Self::Own | Self::Switch | Self::Seconds { .. } | Self::List(_) => {
-                Ok(())
-            }
+            Self::Path
+            | Self::Daemon
+            | Self::Own
+            | Self::Switch
+            | Self::Seconds { .. }
+            | Self::Percent { .. }
+            | Self::List(_) => Ok(()),
         }
     }
 

@@ -27,6 +27,13 @@ pub enum Place {
         /// The column.
         column: usize,
     },
+    /// A line of the file, counted from 1.
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+    },
     /// A variable of the environment.
     Variable(String),
     /// A flag of the command.
@@ -38,6 +45,7 @@ impl fmt::Display for Place {
         match self {
             Self::File(file) => write!(f, "{}", file.display()),
             Self::Position { file, line, column } => write!(f, "{}:{line}:{column}", file.display()),
+            Self::Line { file, line } => write!(f, "{}:{line}", file.display()),
             Self::Variable(name) => write!(f, "environment variable `{name}`"),
             Self::Flag(name) => write!(f, "flag `{name}`"),
         }
@@ -68,7 +76,8 @@ impl Problem {
         }
     }
 
-    pub(super) fn hinting(mut self, hint: Option<impl Into<String>>) -> Self {
+    /// With what may have been meant, or what to do.
+    pub fn hinting(mut self, hint: Option<impl Into<String>>) -> Self {
         self.hint = hint.map(Into::into);
         self
     }
@@ -96,7 +105,7 @@ pub struct ConfigProblems {
 
 impl ConfigProblems {
     /// Sorted by place. `problems` must not be empty.
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
         Self { problems }

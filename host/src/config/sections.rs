@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::SecretSource;
+use super::{CostSection, SecretSource, TenantCostSection};
 use crate::{
     domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum},
     store::postgres::{InvalidPlace, PostgresPlace},
@@ -32,10 +32,14 @@ pub struct Sections {
     pub tenants: BTreeMap<TenantId, TenantSection>,
     /// `[events]`.
     pub events: EventsSection,
+    /// `[cost]`.
+    pub cost: CostSection,
     /// `[coordinator]`.
     pub coordinator: CoordinatorSection,
     /// `[store]`.
     pub store: StoreSection,
+    /// `[tickets]`.
+    pub tickets: TicketsSection,
 }
 
 impl Sections {
@@ -124,6 +128,8 @@ pub struct TenantSection {
     pub agent_name: Option<String>,
     /// Plugins that act for it, beside the one that speaks for it.
     pub plugins: Vec<PluginName>,
+    /// What it may spend, where that is otherwise than for all.
+    pub cost: TenantCostSection,
     /// What its plugins are configured otherwise for it.
     pub config: BTreeMap<PluginName, Map<String, Value>>,
     /// Where its own secrets are, by plugin and name.
@@ -192,6 +198,13 @@ pub struct StoreSection {
     pub password: Option<SecretSource>,
 }
 
+impl StoreSection {
+    /// Whether the store is a file of this machine.
+    pub const fn is_file(&self) -> bool {
+        !matches!(self.url, Some(StoreAddress::Postgres(_)))
+    }
+}
+
 impl Default for StoreSection {
     fn default() -> Self {
         Self {
@@ -252,6 +265,31 @@ impl From<StoreAddress> for String {
         match address {
             StoreAddress::Sqlite(path) => format!("sqlite:{}", path.display()),
             StoreAddress::Postgres(url) => url,
+        }
+    }
+}
+
+/// `[tickets]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TicketsSection {
+    /// How long a claim lasts.
+    pub lease_seconds: u64,
+    /// How often claims are looked for that ran out.
+    pub sweep_seconds: u64,
+    /// How long claims are spaced after a resume.
+    pub ramp_seconds: u64,
+    /// The least time between two of them.
+    pub ramp_spacing_seconds: u64,
+}
+
+impl Default for TicketsSection {
+    fn default() -> Self {
+        Self {
+            lease_seconds: 600,
+            sweep_seconds: 5,
+            ramp_seconds: 3600,
+            ramp_spacing_seconds: 30,
         }
     }
 }

@@ -123,6 +123,12 @@ impl Settings {
         self.0.get(key)
     }
 
+    /// The value at `key`, or else the first one below it.
+    pub fn below(&self, key: &KeyPath) -> Option<&Setting> {
+        let (found, setting) = self.0.range(key..).next()?;
+        found.segments().starts_with(key.segments()).then_some(setting)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&KeyPath, &Setting)> {
         self.0.iter()
     }

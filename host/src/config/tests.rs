@@ -8,6 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::domain::LogLevel;
 
+mod cost;
+
 fn check(text: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Result<Config, ConfigProblems> {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
     Config::parse(
@@ -224,7 +226,7 @@ path = "x"
      14 | temperature = nan
         |               ^^^
 
-    /srv/kora/kora.toml:17:1: unknown key `tenants.acme.fallback-prompt`: expected `identity`, `fallback_prompt`, `agent_name`, `plugins`, `config`, `secrets`
+    /srv/kora/kora.toml:17:1: unknown key `tenants.acme.fallback-prompt`: expected `identity`, `fallback_prompt`, `agent_name`, `plugins`, `config`, `secrets`, `cost`
      17 | fallback-prompt = "acme.md"
         | ^^^^^^^^^^^^^^^
     hint: did you mean `fallback_prompt`?
@@ -250,7 +252,7 @@ path = "x"
      25 | honour_fatal = "yes"
         |                ^^^^^
 
-    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `coordinator`, `store`
+    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `cost`, `coordinator`, `store`, `tickets`
      27 | [stor]
         |  ^^^^
     hint: did you mean `store`?

@@ -23,6 +23,13 @@ impl Timestamp {
         self.0
     }
 
+    /// This much later; as late as can be told if that is too late.
+    #[must_use]
+    pub fn after(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+
     /// RFC 3339 in UTC with whole seconds, ending in `Z`: how the original showed times.
     pub fn to_rfc3339_seconds(self) -> String {
         self.rendered("%Y-%m-%dT%H:%M:%SZ")

@@ -37,7 +37,7 @@ pub struct Restored {
 pub enum RestoreError {
     /// Nobody speaks for it, and nothing does.
     #[error(
-        "tenant `{tenant}` has no identity: {}; {fallback}. Name one of the identity providers there are ({}) as `identity` of the tenant, or give it a fallback prompt",
+        "tenant `{tenant}` has no identity: {}; {fallback}. Name one of the identity providers there are ({}) as `identity` of the tenant or with `kora identity swap`, or give it a fallback prompt",
         .provider.as_deref().unwrap_or("no provider is configured for it"),
         enumerated(.there_are)
     )]

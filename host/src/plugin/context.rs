@@ -9,9 +9,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::ticket_call::TicketCall;
 use crate::domain::{Clock, Digest, PluginName, TenantId};
 
 /// Which code it is, as it stands in the source of every event that the plugin appends.
@@ -40,6 +42,8 @@ pub enum Permission {
     State,
     Kv,
     Secrets,
+    Tickets,
+    Cost,
 }
 
 /// What the manifest asked for and the host grants.
@@ -54,6 +58,10 @@ pub struct Grants {
     pub kv: bool,
     /// `secrets/1`.
     pub secrets: bool,
+    /// `tickets/1`.
+    pub tickets: bool,
+    /// `cost/1`.
+    pub cost: bool,
     /// The secrets that the manifest names; no other can be asked for.
     pub secret_names: Vec<String>,
 }
@@ -65,6 +73,8 @@ impl Grants {
             Permission::State => self.state,
             Permission::Kv => self.kv,
             Permission::Secrets => self.secrets,
+            Permission::Tickets => self.tickets,
+            Permission::Cost => self.cost,
         }
     }
 }
@@ -83,6 +93,8 @@ pub enum Service {
     Secrets,
     Metrics,
     IdentityControl,
+    Tickets,
+    Cost,
 }
 
 impl Service {
@@ -92,6 +104,8 @@ impl Service {
             Self::State => Some(Permission::State),
             Self::Kv => Some(Permission::Kv),
             Self::Secrets => Some(Permission::Secrets),
+            Self::Tickets => Some(Permission::Tickets),
+            Self::Cost => Some(Permission::Cost),
             Self::Log
             | Self::Clock
             | Self::Config
@@ -227,6 +241,22 @@ pub trait HostPort: Send + Sync + 'static {
         tenant: TenantId,
         prefix: String,
     ) -> Result<Vec<String>, PortError>;
+    /// Counts what a call of a model cost.
+    async fn cost_record(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        usage: ReportedUsage,
+    ) -> Result<Value, PortError>;
+    /// How a tenant's money stands.
+    async fn cost_state(&self, tenant: TenantId) -> Result<Value, PortError>;
+    /// Whether money may be spent, and on which model.
+    async fn may_spend(
+        &self,
+        tenant: TenantId,
+        criticality: Option<String>,
+        model: String,
+    ) -> Result<Value, PortError>;
     /// A secret's bytes.
     async fn secret(
         &self,
@@ -234,6 +264,29 @@ pub trait HostPort: Send + Sync + 'static {
         tenant: Option<TenantId>,
         name: String,
     ) -> Result<Vec<u8>, PortError>;
+    /// Something with tickets or the ledger.
+    async fn tickets(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        call: TicketCall,
+    ) -> Result<Value, PortError>;
+}
+
+/// A usage as a plugin tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names are those of the service")]
+pub struct ReportedUsage {
+    pub route: String,
+    pub model: String,
+    #[serde(default)]
+    pub input_tokens: u64,
+    #[serde(default)]
+    pub output_tokens: u64,
+    pub cost_micro_usd: i64,
+    #[serde(default)]
+    pub id: Option<String>,
 }
 
 /// What kind of metric.

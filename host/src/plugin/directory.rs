@@ -1,6 +1,7 @@
 //! What lies in the plugin directory, and when it has stood still for long enough to be judged.
 //!
-//! Temporary files, half-written ones and links that lead out are ignored, not errors. Nothing is opened or judged here.
+//! Temporary files, half-written ones and links that lead out are ignored, not errors; what is there to stay is named when
+//! somebody asks. Nothing is opened or judged here.
 
 mod settle;
 #[cfg(test)]
@@ -9,7 +10,7 @@ mod watch;
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::Metadata,
     io,
     os::unix::fs::MetadataExt as _,
@@ -158,26 +159,71 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
     name.starts_with('.') || TEMPORARY_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
+/// Something in the plugin directory that is not even looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Why, and what to do.
+    pub reason: &'static str,
+}
+
+const LEAVES: &str =
+    "a link that leaves the plugin directory: expected the file itself, or a link within; copy the file here";
+const NOWHERE: &str = "a link that leads nowhere: expected a file; remove it, or put the file in its place";
+const NO_PLUGIN: &str = "no plugin: expected a library (`.so`), a folder with a `plugin.toml`, or a package (`.tar.zst`), \
+                         found something else; keep it elsewhere";
+
+/// Lists what has no place in the directory, in the order of paths: links that leave it, and what is no plugin by its name and kind.
+/// Hidden and temporary files, which come and go, are not named. Blocks.
+///
+/// # Errors
+/// If the directory cannot be listed; one that does not exist is empty.
+pub fn ignored(directory: &Path) -> io::Result<Vec<Ignored>> {
+    let Some((root, names)) = entries(directory)? else {
+        return Ok(Vec::new());
+    };
+    let looked = root.metadata()?;
+    let ignored = names
+        .iter()
+        .filter_map(|name| match look(directory, &root, name, &looked) {
+            Look::Ignored(reason) => Some(Ignored {
+                path: directory.join(name),
+                reason,
+            }),
+            Look::Candidate(..) | Look::Gone => None,
+        });
+    Ok(ignored.take(MAX_CANDIDATES).collect())
+}
+
+/// The directory itself, and the names in it that are not temporary, sorted; nothing if it is not there.
+fn entries(directory: &Path) -> io::Result<Option<(PathBuf, Vec<OsString>)>> {
+    let root = match directory.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        root => root?,
+    };
+    let mut names = std::fs::read_dir(&root)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.retain(|name| !is_temporary(name));
+    names.sort();
+    Ok(Some((root, names)))
+}
+
 /// Lists what may be a plugin, in the order of paths. A link is followed if it stays within the directory, and ignored if
 /// what it leads to is listed anyway. What vanishes meanwhile is left out. Blocks.
 ///
 /// # Errors
 /// If the directory cannot be listed; one that does not exist is empty.
 pub fn scan(directory: &Path) -> io::Result<Vec<Candidate>> {
-    let root = match directory.canonicalize() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        root => root?,
+    let Some((root, names)) = entries(directory)? else {
+        return Ok(Vec::new());
     };
     let looked = root.metadata()?;
-    let mut names = std::fs::read_dir(&root)?
-        .map(|entry| Ok(entry?.file_name()))
-        .collect::<io::Result<Vec<_>>>()?;
-    names.retain(|name| !is_temporary(name));
-    names.sort();
 
     let mut by_target: BTreeMap<PathBuf, Candidate> = BTreeMap::new();
     for name in names {
-        let Some((target, candidate)) = look(directory, &root, &name, &looked) else {
+        let Look::Candidate(target, candidate) = look(directory, &root, &name, &looked) else {
             continue;
         };
         if by_target.len() == MAX_CANDIDATES {
@@ -194,15 +240,35 @@ pub fn scan(directory: &Path) -> io::Result<Vec<Candidate>> {
     Ok(candidates)
 }
 
-fn look(directory: &Path, root: &Path, name: &OsStr, looked: &Metadata) -> Option<(PathBuf, Candidate)> {
+/// What a look at one entry shows.
+enum Look {
+    /// It may be a plugin; with what it leads to.
+    Candidate(PathBuf, Candidate),
+    /// It has no place here, for this reason.
+    Ignored(&'static str),
+    /// It went away meanwhile.
+    Gone,
+}
+
+fn look(directory: &Path, root: &Path, name: &OsStr, looked: &Metadata) -> Look {
     let path = directory.join(name);
-    let target = path.canonicalize().ok()?;
+    let Ok(target) = path.canonicalize() else {
+        return match path.symlink_metadata() {
+            Ok(_) => Look::Ignored(NOWHERE),
+            Err(_) => Look::Gone,
+        };
+    };
     if !target.starts_with(root) || target == root {
-        tracing::debug!(path = %shown_path(&path), "a link that leaves the plugin directory is ignored");
-        return None;
+        return Look::Ignored(LEAVES);
     }
-    let metadata = target.metadata().ok()?;
-    let form = Form::of(&path, &metadata)?;
-    let stamp = Stamp::of(&target, &metadata, looked).ok()?;
-    Some((target, Candidate { path, form, stamp }))
+    let Ok(metadata) = target.metadata() else {
+        return Look::Gone;
+    };
+    let Some(form) = Form::of(&path, &metadata) else {
+        return Look::Ignored(NO_PLUGIN);
+    };
+    match Stamp::of(&target, &metadata, looked) {
+        Ok(stamp) => Look::Candidate(target, Candidate { path, form, stamp }),
+        Err(_) => Look::Gone,
+    }
 }

@@ -260,6 +260,8 @@ fn grants(manifest: &Manifest) -> Grants {
         state: manifest.permissions.state,
         kv: manifest.permissions.kv,
         secrets: manifest.permissions.secrets,
+        tickets: manifest.permissions.tickets,
+        cost: manifest.permissions.cost,
         secret_names: manifest.secrets.iter().map(ToString::to_string).collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::{HostPort, MetricKind, PluginIdentity, PortError};
+use super::{HostPort, MetricKind, PluginIdentity, PortError, ReportedUsage, TicketCall};
 use crate::domain::{Clock, PluginName, SystemClock, TenantId};
 
 /// The host of plugins of which nothing runs: it has an empty configuration, and serves no tenant.
@@ -104,7 +104,24 @@ impl HostPort for NoHost {
     async fn kv_list(&self, _: &PluginIdentity, _: TenantId, _: String) -> Result<Vec<String>, PortError> {
         unreachable!("{NOT_ASKED}")
     }
+    async fn cost_record(
+        &self,
+        _: &PluginIdentity,
+        _: TenantId,
+        _: ReportedUsage,
+    ) -> Result<Value, PortError> {
+        unreachable!("{NOT_ASKED}")
+    }
+    async fn cost_state(&self, _: TenantId) -> Result<Value, PortError> {
+        unreachable!("{NOT_ASKED}")
+    }
+    async fn may_spend(&self, _: TenantId, _: Option<String>, _: String) -> Result<Value, PortError> {
+        unreachable!("{NOT_ASKED}")
+    }
     async fn secret(&self, _: &PluginIdentity, _: Option<TenantId>, _: String) -> Result<Vec<u8>, PortError> {
+        unreachable!("{NOT_ASKED}")
+    }
+    async fn tickets(&self, _: &PluginIdentity, _: TenantId, _: TicketCall) -> Result<Value, PortError> {
         unreachable!("{NOT_ASKED}")
     }
 }

@@ -141,7 +141,7 @@ pub enum Refusal {
     #[error("the plugin `{name}` is disabled by `[plugins] disable`; `kora plugins enable {name}` lifts it")]
     Disabled { name: PluginName },
     #[error(
-        "another file of the same name goes first: expected the highest version of `{name}`, found {version} beside {chosen_version} in `{chosen_path}`; remove one of them"
+        "another file of the same name goes first: expected the highest version of `{name}`, and of equal ones the first path, found {version} beside {chosen_version} in `{chosen_path}`; remove one of them"
     )]
     Superseded {
         name: PluginName,

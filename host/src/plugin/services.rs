@@ -5,13 +5,16 @@
 //! no context.
 
 mod asynchronous;
+mod cost;
 mod handles;
 mod synchronous;
+mod tickets;
 
 use kora_plugin_abi::{
     self as abi, AbiError, Bytes, Extension, Maybe,
     abi_stable::std_types::ROption::{RNone, RSome},
-    clock1, config1, events1, identity_control1, kv1, log1, metrics1, secrets1, state1, tenants1,
+    clock1, config1, cost1, events1, identity_control1, kv1, log1, metrics1, secrets1, state1, tenants1,
+    tickets1,
 };
 
 pub(super) use handles::Handle;
@@ -54,7 +57,9 @@ fn find(id: &str) -> Option<(Service, Extension)> {
         kv1::ID => (Service::Kv, Extension::of(&KV)),
         secrets1::ID => (Service::Secrets, Extension::of(&SECRETS)),
         metrics1::ID => (Service::Metrics, Extension::of(&METRICS)),
+        cost1::ID => (Service::Cost, Extension::of(&cost::COST)),
         identity_control1::ID => (Service::IdentityControl, Extension::of(&IDENTITY_CONTROL)),
+        tickets1::ID => (Service::Tickets, Extension::of(&tickets::TICKETS)),
         _ => return None,
     })
 }

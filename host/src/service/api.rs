@@ -2,8 +2,20 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod control;
+mod tickets;
+
+pub use tickets::*;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
+mod cost;
+
+pub use cost::{
+    CostReconciled, CostState, ReconcileCost, RecordUsage, RefreshCost, UsageLine, UsageRecorded,
+};
 
 /// A use case with its input; each says what it answers. Unknown methods and parameters are refused where it is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,12 +72,63 @@ pub enum Call {
     /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// Gives a stop command: [`CommandIssued`].
+    #[serde(rename = "state.stop")]
+    StateStop(Stop),
+    /// Lifts the stop commands on a tenant or on the host: [`CommandIssued`].
+    #[serde(rename = "state.reset")]
+    StateReset(Reset),
+    /// The stop commands on a tenant or on the host: [`Commands`].
+    #[serde(rename = "state.commands")]
+    StateCommands(Whom),
+    /// How a tenant's money stands: [`CostState`].
+    #[serde(rename = "cost.show")]
+    CostShow(MaybeTenant),
+    /// Counts what a call of a model cost: [`UsageRecorded`].
+    #[serde(rename = "cost.record")]
+    CostRecord(RecordUsage),
+    /// Compares what was counted with the provider's figure: [`CostReconciled`].
+    #[serde(rename = "cost.reconcile")]
+    CostReconcile(ReconcileCost),
+    /// Notes that credit was granted for a new billing period: [`CostState`].
+    #[serde(rename = "cost.refresh")]
+    CostRefresh(RefreshCost),
     /// Appends an event: [`Appended`].
     #[serde(rename = "events.append")]
     EventsAppend(AppendEvent),
     /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// Makes a ticket: [`Ticket`].
+    #[serde(rename = "tickets.create")]
+    TicketsCreate(CreateTicket),
+    /// Tickets, the newest first: an array of [`Ticket`] without their bodies.
+    #[serde(rename = "tickets.list")]
+    TicketsList(ListTickets),
+    /// One ticket, whole: [`Ticket`].
+    #[serde(rename = "tickets.show")]
+    TicketsShow(OneTicket),
+    /// Claims a ticket: [`ClaimAnswer`].
+    #[serde(rename = "tickets.claim")]
+    TicketsClaim(ClaimTicket),
+    /// Makes a claim last longer: [`Ticket`].
+    #[serde(rename = "tickets.refresh")]
+    TicketsRefresh(RefreshTicket),
+    /// Gives a ticket back: [`Ticket`].
+    #[serde(rename = "tickets.release")]
+    TicketsRelease(ReleaseTicket),
+    /// Says how an attempt ended: [`Ticket`].
+    #[serde(rename = "tickets.resolve")]
+    TicketsResolve(ResolveTicket),
+    /// Opens a ticket again: [`Ticket`].
+    #[serde(rename = "tickets.reopen")]
+    TicketsReopen(OneTicket),
+    /// Says whose a ticket is to do: [`Ticket`].
+    #[serde(rename = "tickets.assign")]
+    TicketsAssign(AssignTicket),
+    /// Rows of the operation ledger, the newest first: an array of [`Operation`].
+    #[serde(rename = "operations.list")]
+    OperationsList(ListOperations),
     /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),
@@ -251,6 +314,9 @@ pub struct TenantStatus {
     pub agent_name: Option<String>,
     pub provider: Option<String>,
     pub generation: Option<u64>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// A plugin at a glance.
@@ -336,6 +402,9 @@ pub struct Tenant {
     pub agent_name: Option<String>,
     pub provider: Option<String>,
     pub generation: Option<u64>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// Somebody who acts in a tenant.
@@ -440,6 +509,12 @@ pub struct State {
     pub state_entered_at: Option<String>,
     pub transition_history: Vec<Transition>,
     pub valid_next_states: Vec<NextState>,
+    /// The stop command that counts, on the tenant or on the host.
+    #[serde(default)]
+    pub command_in_force: Option<CommandInForce>,
+    /// If it did not come up: the boot gate that failed, and why.
+    #[serde(default)]
+    pub failed_gate: Option<Gate>,
 }
 
 /// A past transition.

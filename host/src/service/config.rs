@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Operator, PluginTurn, Problem, ProblemKind, Service, api, tenants};
+use super::{
+    Operator, PluginTurn, Problem, ProblemKind, Service, api, plugin_settings::plugin_setting_problems,
+    tenants,
+};
 use crate::{
-    config::{Applies, AtWork, Config, diff},
+    config::{Applies, AtWork, Config, ConfigProblems, diff},
     domain::PluginName,
-    plugin::PluginState,
+    plugin::{FileNote, PluginState},
     secrets::SecretTable,
 };
 
@@ -23,9 +26,12 @@ impl Service {
     /// Everything that is wrong with it; the one in force stays.
     pub async fn reload_config(&self, operator: Operator) -> Result<api::Reloaded, Problem> {
         let turn = self.turn_while_running().await?;
-        let reloaded = self.take_over_configuration(&turn, operator).await?;
+        let fresh = self.read_configuration().await?;
+        let fresh = self.judge_plugin_settings(fresh).await?;
+        let reloaded = self.take_over(fresh, operator)?;
         self.reconcile_plugins(&turn).await;
         self.serve_configured_tenants(operator.actor()).await;
+        self.settle_costs(&reloaded.applied).await;
         Ok(reloaded)
     }
 
@@ -35,7 +41,12 @@ impl Service {
         _: &PluginTurn<'_>,
         operator: Operator,
     ) -> Result<api::Reloaded, Problem> {
+        // A fault in one plugin's keys must not keep the operator from switching a plugin: they are judged when it is loaded.
         let fresh = self.read_configuration().await?;
+        self.take_over(fresh, operator)
+    }
+
+    fn take_over(&self, fresh: Config, operator: Operator) -> Result<api::Reloaded, Problem> {
         let (before, at_work) = (self.config.load_full(), self.at_work());
         let changes = diff(&before, &fresh, &at_work);
         let keys = |applies: Applies| {
@@ -62,10 +73,31 @@ impl Service {
         let fresh = tokio::task::spawn_blocking(move || source.read()).await;
         fresh
             .map_err(|error| Problem::new(ProblemKind::Internal, "host.interrupted", error.to_string()))?
-            .map_err(|problems| {
-                Problem::new(ProblemKind::BadInput, "config.invalid", problems.to_string())
-                    .hint("nothing was changed; `kora config check` shows the same")
-            })
+            .map_err(|problems| invalid(&problems))
+    }
+
+    /// The plugins' own keys, by the manifests that are known. One whose file was replaced or removed is judged when it is loaded
+    /// next: what its keys will have to be is not known.
+    async fn judge_plugin_settings(&self, fresh: Config) -> Result<Config, Problem> {
+        let stale = |note| matches!(note, FileNote::UpdateWaiting | FileNote::FileGone);
+        let reports = self.plugins.reports().into_iter();
+        let known: Vec<_> = reports
+            .filter(|report| !report.note.is_some_and(stale))
+            .filter_map(|report| report.admitted)
+            .collect();
+        // Schemas are strangers': what they cost must not hold the runtime.
+        let judged = tokio::task::spawn_blocking(move || {
+            let manifests = known.iter().map(|admitted| &admitted.manifest);
+            let problems = plugin_setting_problems(&fresh, manifests);
+            match problems.is_empty() {
+                true => Ok(fresh),
+                false => Err(ConfigProblems::new(problems)),
+            }
+        });
+        judged
+            .await
+            .map_err(|error| Problem::new(ProblemKind::Internal, "host.interrupted", error.to_string()))?
+            .map_err(|problems| invalid(&problems))
     }
 
     /// What waits for a restart is said with every reload, and told in the chain once.
@@ -134,4 +166,9 @@ impl Service {
         }
         self.rescan(turn).await;
     }
+}
+
+fn invalid(problems: &ConfigProblems) -> Problem {
+    Problem::new(ProblemKind::BadInput, "config.invalid", problems.to_string())
+        .hint("nothing was changed; `kora config check` shows the same")
 }

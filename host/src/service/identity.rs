@@ -42,8 +42,9 @@ impl Service {
     /// # Errors
     /// If the provider does not give an identity, or another generation speaks than was expected. Who spoke goes on speaking.
     pub async fn swap_identity(&self, operator: Operator, input: api::Swap) -> Result<api::Swapped, Problem> {
+        let tenant = self.tenant(&input.tenant)?;
         let request = SwapRequest {
-            tenant: self.tenant(&input.tenant)?,
+            tenant: tenant.clone(),
             provider: input.provider,
             expect_generation: input.expect_generation,
             reason: input.reason,
@@ -54,7 +55,9 @@ impl Service {
             Ok(_) => self.metrics.host.identity_swapped(),
             Err(_) => self.metrics.host.identity_swap_refused(),
         }
-        swapped.map(|swapped| self.swapped(swapped)).map_err(swap_problem)
+        let swapped = swapped.map_err(swap_problem)?;
+        self.start_if_spoken(&tenant).await;
+        Ok(self.swapped(swapped))
     }
 
     /// Lets an earlier generation speak again, in its exact bytes.
@@ -66,14 +69,16 @@ impl Service {
         operator: Operator,
         input: api::Rollback,
     ) -> Result<api::Swapped, Problem> {
+        let tenant = self.tenant(&input.tenant)?;
         let request = RollbackRequest {
-            tenant: self.tenant(&input.tenant)?,
+            tenant: tenant.clone(),
             generation: input.generation,
             reason: input.reason,
             actor: operator.actor(),
         };
         let swapped = self.identities.rollback(request).await.map_err(swap_problem)?;
         self.metrics.host.identity_swapped();
+        self.start_if_spoken(&tenant).await;
         Ok(self.swapped(swapped))
     }
 

@@ -9,15 +9,21 @@ use crate::{
     config::Config,
     coordinator::OperationError,
     domain::PluginName,
-    plugin::{FileNote, Form, Gate, PluginReport, PluginState, Policy, scan_settled},
+    plugin::{FileNote, Form, Gate, Ignored, PluginReport, PluginState, Policy, ignored, scan_settled},
 };
 pub use running::PluginTurn;
 use running::may_be_started;
 
 impl Service {
     /// Every plugin, and every file in the directory that did not become one.
-    pub fn plugins(&self) -> Vec<api::Plugin> {
-        self.plugins.reports().into_iter().map(view).collect()
+    /// Files that are not even looked into are named here and nowhere else: they are no news.
+    pub async fn plugins(&self) -> Vec<api::Plugin> {
+        let directory = self.config.load().plugins_directory();
+        let ignored = tokio::task::spawn_blocking(move || ignored(&directory)).await;
+        // A directory that cannot be listed is told of by whoever watches it.
+        let ignored = ignored.ok().and_then(Result::ok).unwrap_or_default();
+        let plugins = self.plugins.reports().into_iter().map(view);
+        plugins.chain(ignored.into_iter().map(view_ignored)).collect()
     }
 
     /// Lets a plugin be loaded and run, from now on and after a restart. One that runs already is left alone.
@@ -272,6 +278,18 @@ fn view(report: PluginReport) -> api::Plugin {
             .collect();
     }
     view
+}
+
+/// A file that is no plugin is in no state of a plugin.
+const IGNORED: &str = "ignored";
+
+fn view_ignored(ignored: Ignored) -> api::Plugin {
+    api::Plugin {
+        state: IGNORED.to_owned(),
+        cause: Some(ignored.reason.to_owned()),
+        path: ignored.path.display().to_string(),
+        ..api::Plugin::default()
+    }
 }
 
 fn form(form: Form) -> &'static str {

@@ -1,6 +1,7 @@
 //! What went wrong, once for every rim.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What kind of problem it is. Each rim maps it in one exhaustive `match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Problem {
     /// What to do, one sentence each; may be empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
+    /// What else programs may want, by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub data: Map<String, Value>,
 }
 
 impl Problem {
@@ -45,7 +49,18 @@ impl Problem {
             kind,
             message: message.into(),
             hints: Vec::new(),
+            data: Map::new(),
         }
+    }
+
+    /// The same, with something for programs.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        // What has no JSON form is left out: the message says it too.
+        if let Ok(value) = serde_json::to_value(value) {
+            self.data.insert(name.to_owned(), value);
+        }
+        self
     }
 
     /// The same, with one more thing to do.

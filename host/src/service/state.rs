@@ -27,7 +27,7 @@ impl Service {
     ///
     /// # Errors
     /// If no such tenant is served.
-    pub fn state(&self, input: &api::MaybeTenant) -> Result<api::State, Problem> {
+    pub async fn state(&self, input: &api::MaybeTenant) -> Result<api::State, Problem> {
         let tenant = self.tenant_or_only(input.tenant.as_deref())?;
         let unknown = || self.unknown_tenant(tenant.as_str());
         let now = self.states.current(&tenant).ok_or_else(unknown)?;
@@ -57,6 +57,8 @@ impl Service {
             state_entered_at: Some(now.entered_at.to_rfc3339_seconds()),
             transition_history: transition_history.collect(),
             valid_next_states: next.collect(),
+            command_in_force: self.command_in_force(&tenant).await,
+            failed_gate: self.failed_gate(&tenant),
         })
     }
 
@@ -87,6 +89,8 @@ impl Service {
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
         let changed = self.states.resume(&tenant, &text, &operator.writer()).await;
+        // A command that was given after the guard had looked found the tenant paused already.
+        self.controls.hold(&tenant).await;
         changed
             .map(view)
             .map_err(|error| self.state_problem(&tenant, &error))
@@ -195,6 +199,10 @@ impl Service {
             | StateChangeError::ResumeOnly => (ProblemKind::WrongState, "state.not_allowed"),
         };
         let problem = Problem::new(kind, code, error.to_string());
+        let problem = match error {
+            StateChangeError::Blocked { blocked_by } => problem.with("blocked_by", blocked_by),
+            _ => problem,
+        };
         match self.states.current(tenant) {
             Some(now) if kind == ProblemKind::WrongState => {
                 let now = now.state.primary_state;

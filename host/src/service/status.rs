@@ -67,6 +67,7 @@ impl Service {
                 .and_then(|s| s.provider.as_ref())
                 .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
+            failed_gate: self.failed_gate(tenant),
         }
     }
 }

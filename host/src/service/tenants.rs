@@ -12,7 +12,7 @@ use crate::{
         vocabulary::Owner,
     },
     events::Writer,
-    identity::{Fallback, IdentitySeed, resolve},
+    identity::{Fallback, IdentitySeed, Speaking, resolve},
     state::StateChangeError,
     tenants::{Listed, Origin, TenantError, TenantSeed},
 };
@@ -90,6 +90,7 @@ impl Service {
             .map_err(tenant_problem)?;
         self.identities.withdraw(&tenant).await;
         self.states.remove_tenant(&tenant);
+        self.note_failed_gate(&tenant, None);
         Ok(self.tenant_view(listed))
     }
 
@@ -176,10 +177,16 @@ impl Service {
     /// Holds the state of each tenant, `booting` or as it was before a restart.
     pub async fn take_up_states(&self, seeds: &[IdentitySeed]) {
         for seed in seeds {
-            if let Err(error) = self.states.wire_in(&seed.tenant).await {
-                tracing::warn!(tenant = %seed.tenant, %error, "[kora.operational_state.wire_in]");
-            }
+            self.take_up_state(&seed.tenant).await;
         }
+    }
+
+    /// A stop command in force holds a tenant before anything else is done with it.
+    async fn take_up_state(&self, tenant: &TenantId) {
+        if let Err(error) = self.states.wire_in(tenant).await {
+            tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
+        }
+        self.controls.hold(tenant).await;
     }
 
     /// Gives each tenant its identity and answers what its gate says.
@@ -208,7 +215,8 @@ impl Service {
             .current(tenant)
             .is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
         if !booting {
-            return self.store_is_here(tenant).await;
+            self.store_is_here(tenant).await;
+            return self.settle_cost(tenant).await;
         }
         let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
         let (to, kind) = match failed {
@@ -218,6 +226,7 @@ impl Service {
             }
             Some(_) => (PrimaryState::Stopped, TriggerKind::BootInvariantFailed),
         };
+        self.note_failed_gate(tenant, failed);
         if let Some(gate) = failed {
             tracing::error!(%tenant, gate = gate.gate_id, "a boot gate failed: {}", gate.detail);
         }
@@ -233,6 +242,7 @@ impl Service {
             Ok(_) | Err(StateChangeError::TenantUnknown { .. }) => {}
             Err(error) => tracing::error!(%tenant, %error, "the boot of a tenant could not be finished"),
         }
+        self.settle_cost(tenant).await;
     }
 
     /// Tenants that had no identity get another chance, now that there is another provider.
@@ -245,14 +255,40 @@ impl Service {
         }
         for (tenant, gate) in self.restore_identities(seeds).await {
             if gate.outcome == GateOutcome::Pass {
-                // `stopped` has no way out but another boot: the tenant's state begins anew.
-                self.states.remove_tenant(&tenant);
-                if let Err(error) = self.states.wire_in(&tenant).await {
-                    tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
-                }
-                self.finish_boot(&tenant, vec![gate]).await;
+                self.boot_anew(&tenant, gate).await;
+            } else {
+                // Why it still does not start is what counts now.
+                self.note_failed_gate(&tenant, Some(&gate));
             }
         }
+    }
+
+    /// A tenant that was kept down because nobody spoke for it starts, now that an operator let somebody.
+    pub(super) async fn start_if_spoken(&self, tenant: &TenantId) {
+        let kept_down = || {
+            self.failed_gate(tenant)
+                .is_some_and(|gate| gate.gate_id == TENANT_IDENTITY)
+        };
+        if !kept_down() {
+            return;
+        }
+        let _turn = self.tenant_turn().await;
+        let speaking = self.identities.slots().speaking(tenant);
+        // Somebody may have been quicker.
+        let Some(speaking) = speaking.filter(|_| kept_down()) else {
+            return;
+        };
+        let detail = spoken(&speaking);
+        let gate = identity_gate(Ok::<_, std::convert::Infallible>(detail), Duration::ZERO);
+        self.boot_anew(tenant, gate).await;
+    }
+
+    /// `stopped` has no way out but another boot: the tenant's state begins anew.
+    async fn boot_anew(&self, tenant: &TenantId, gate: GateReport) {
+        self.note_failed_gate(tenant, None);
+        self.states.remove_tenant(tenant);
+        self.take_up_state(tenant).await;
+        self.finish_boot(tenant, vec![gate]).await;
     }
 
     /// A tenant that is served.
@@ -312,8 +348,18 @@ impl Service {
     pub(super) fn unknown_tenant(&self, text: &str) -> Problem {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
         let message = format!("there is no tenant `{shown}` that is served");
-        Problem::new(ProblemKind::NotFound, "tenant.unknown", message)
-            .hint("`kora tenants list` shows those there are")
+        let problem = Problem::new(ProblemKind::NotFound, "tenant.unknown", message)
+            .hint("`kora tenants list` shows those there are");
+        let known = text.parse().ok().and_then(|tenant| self.tenants.get(&tenant));
+        match known.filter(|listed| !listed.record.active) {
+            Some(listed) => {
+                let tenant = &listed.record.tenant;
+                problem.hint(format!(
+                    "it is disabled: `kora tenants enable {tenant}` serves it again"
+                ))
+            }
+            None => problem,
+        }
     }
 
     fn tenant_view(&self, listed: Listed) -> api::Tenant {
@@ -348,6 +394,7 @@ impl Service {
                 .and_then(|s| s.provider.as_ref())
                 .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
+            failed_gate: self.failed_gate(tenant),
         }
     }
 }
@@ -388,16 +435,19 @@ fn identity_gate(outcome: Result<String, impl std::fmt::Display>, elapsed: Durat
 }
 
 fn described(restored: &crate::identity::Restored) -> String {
-    let speaking = &restored.speaking;
-    let provider = speaking
-        .provider
-        .as_ref()
-        .map_or("the fallback prompt", |provider| provider.as_str());
-    let spoken = format!("{provider} speaks, generation {}", speaking.generation);
+    let spoken = spoken(&restored.speaking);
     match &restored.fault {
         Some(fault) => format!("{spoken}; {fault}"),
         None => spoken,
     }
+}
+
+fn spoken(speaking: &Speaking) -> String {
+    let provider = speaking
+        .provider
+        .as_ref()
+        .map_or("the fallback prompt", |provider| provider.as_str());
+    format!("{provider} speaks, generation {}", speaking.generation)
 }
 
 fn error_line(error: &dyn std::fmt::Display) -> String {

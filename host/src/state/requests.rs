@@ -64,13 +64,16 @@ pub(super) fn check_paused(state: &OperationalState) -> Result<(), TransitionErr
 /// A pause from while the tenant was booting left it with no permission at all, so the permission has to come back with the
 /// tenant; only `critical_only` that belongs to a reason which is still there stays.
 pub(super) fn resumed(state: &OperationalState, text: &str) -> Request {
-    let removed = DegradationReason::Operator;
-    let degraded = state.degradation_reasons.iter().any(|reason| *reason != removed);
+    let remains = |reason: &DegradationReason| !ENDS_WITH_A_PAUSE.contains(reason);
+    let degraded = state.degradation_reasons.iter().any(remains);
     let permission = match state.claim_permission {
         ClaimPermission::CriticalOnly if degraded => ClaimPermission::CriticalOnly,
         _ => ClaimPermission::Normal,
     };
     Request::to(PrimaryState::Ready, TriggerKind::Operator, text)
         .permission(permission)
-        .removing([removed])
+        .removing(ENDS_WITH_A_PAUSE)
 }
+
+/// Reasons that say why a tenant is paused, and nothing beyond that: once nothing holds the pause, they are no reasons any more.
+const ENDS_WITH_A_PAUSE: [DegradationReason; 2] = [DegradationReason::Operator, DegradationReason::Cost];

@@ -1,5 +1,7 @@
 //! What holds a pause: it is lifted only once nothing does.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::Serialize;
 
@@ -21,8 +23,29 @@ pub trait ResumeGuard: Send + Sync + 'static {
     async fn blocked_by(&self, tenant: &TenantId, state: &OperationalState) -> Vec<Blocker>;
 }
 
-/// Looks at the reasons alone: money that is spent and a store that is not what it was hold a pause, an operator's own pause does
-/// not.
+/// Several that must all have nothing to say.
+pub struct AllGuards(Vec<Arc<dyn ResumeGuard>>);
+
+impl AllGuards {
+    /// These; what they say is told in this order.
+    pub fn new(guards: impl IntoIterator<Item = Arc<dyn ResumeGuard>>) -> Self {
+        Self(guards.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl ResumeGuard for AllGuards {
+    async fn blocked_by(&self, tenant: &TenantId, state: &OperationalState) -> Vec<Blocker> {
+        let mut blockers = Vec::new();
+        for guard in &self.0 {
+            blockers.extend(guard.blocked_by(tenant, state).await);
+        }
+        blockers
+    }
+}
+
+/// Looks at the reasons alone: a store that is not what it was holds a pause, an operator's own pause does not, and whether the money
+/// is still spent is known by its account.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReasonGuard;
 
@@ -39,11 +62,11 @@ impl ResumeGuard for ReasonGuard {
 
 fn blocker(reason: DegradationReason) -> Option<Blocker> {
     let detail = match reason {
-        DegradationReason::Cost => "the money is spent: it has to be renewed and reconciled first",
         DegradationReason::Substrate => {
             "the store is not the one that was known: it has to be checked and confirmed first"
         }
-        DegradationReason::Auth
+        DegradationReason::Cost
+        | DegradationReason::Auth
         | DegradationReason::Dispatch
         | DegradationReason::Migration
         | DegradationReason::Operator

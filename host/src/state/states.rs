@@ -241,7 +241,7 @@ impl States {
         self.holder(tenant)?.change(writer, decide).await
     }
 
-    /// Lifts a pause once nothing holds it: the tenant becomes ready, the reason `operator` goes, and unless other reasons keep the
+    /// Lifts a pause once nothing holds it: the tenant becomes ready, the reasons `operator` and `cost` go, and unless other reasons keep the
     /// permission at `critical_only` it is `normal` again.
     ///
     /// # Errors

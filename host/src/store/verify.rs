@@ -149,7 +149,7 @@ pub enum VerifyError {
         tenant: TenantId,
     },
     /// There are no such records.
-    #[error("there are no records {from} to {to} of `{tenant}`: expected a range within 1 to {last}")]
+    #[error("there are no records {} of `{tenant}`: {}", asked(*.from, *.to), expected_range(*.last))]
     RangeInvalid {
         /// Whose.
         tenant: TenantId,
@@ -163,4 +163,50 @@ pub enum VerifyError {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] super::StoreError),
+}
+
+fn asked(from: u64, to: u64) -> String {
+    match to {
+        // Nobody wrote that: it is the end of the chain, wherever that is.
+        u64::MAX => format!("from {from} on"),
+        _ => format!("{from} to {to}"),
+    }
+}
+
+fn expected_range(last: u64) -> String {
+    match last {
+        0 => "the chain has none".to_owned(),
+        _ => format!("expected a range within 1 to {last}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_that_is_not_there_is_told_as_it_was_asked_for() {
+        let told = |from, to, last| {
+            let tenant = "acme".parse().unwrap();
+            VerifyError::RangeInvalid {
+                tenant,
+                from,
+                to,
+                last,
+            }
+            .to_string()
+        };
+        assert_eq!(
+            told(900, u64::MAX, 6),
+            "there are no records from 900 on of `acme`: expected a range within 1 to 6"
+        );
+        assert_eq!(
+            told(5, 2, 6),
+            "there are no records 5 to 2 of `acme`: expected a range within 1 to 6"
+        );
+        assert_eq!(
+            told(1, 2, 0),
+            "there are no records 1 to 2 of `acme`: the chain has none"
+        );
+    }
 }

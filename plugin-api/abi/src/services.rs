@@ -133,6 +133,62 @@ service! {
     }
 }
 
+service! {
+    /// Tickets of the tenants that the plugin acts for, and the operation ledger. Permission `tickets`.
+    ///
+    /// Every function is given a tenant and a request, and answers JSON. A *ticket* is `{tenant, ticket_id, kind, title, body,
+    /// sea_status, sea_priority, criticality, origin_actor_kind, origin_actor_id, assigned_to_actor_id, active_claim_token, claim,
+    /// claim_count, work_attempt_count, failure_count, next_eligible_at, last_resolution, created_at, updated_at}`; an *operation*
+    /// `{tenant, kora_operation_id, work_attempt_id, sequence_within_attempt, ticket_id, tool_name, status, dispatch_result,
+    /// dispatch_error, created_at, updated_at}`. What is absent is null; readers skip fields that they do not know. Times are
+    /// RFC 3339, UTC. What is asked for under a claim that is not the plugin's own, or no longer, is refused with
+    /// [`CONFLICT`](crate::CONFLICT) or [`DENIED`](crate::DENIED).
+    tickets1, "tickets/1", Tickets {
+        /// `list(handle, tenant, {statuses?, before?, limit?})`: tickets without their bodies, the newest first; `limit` 1–200, 50
+        /// if absent.
+        list: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `claim(handle, tenant, {ticket?, contract_version?})`: without `ticket`, the next one that is due. Answers `{result,
+        /// detail, claim_fence_token, lease_expires_at, claim_count, chain_event_id, work_attempt_id, kora_operation_id, ticket}`;
+        /// `result` is null if none is due, else one of `claimed`, `already_claimed`, `not_assigned`, `assignment_cleared`,
+        /// `ticket_terminal`, `blocked_by_control`, `blocked_by_cost`, `contract_version_mismatch`.
+        claim: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `refresh(handle, tenant, {ticket, claim_fence_token, progress, extend_by_seconds?})`: makes the claim last longer;
+        /// `progress` is `streaming_token_advanced` or `tool_call_boundary`. Answers the ticket.
+        refresh: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `release(handle, tenant, {ticket, claim_fence_token, reason?})`: gives the ticket back untouched. Answers the ticket.
+        release: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `resolve(handle, tenant, {ticket, claim_fence_token, resolution, resolution_summary, model_tier_used?, retry_reason?,
+        /// next_eligible_offset_seconds?})`: ends the attempt; `resolution` is `completed`, `failed_terminal`, `failed_retryable`,
+        /// `released`, `deferred_cost_limit` or `blocked_needs_operator`. Answers the ticket.
+        resolve: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `allocate(handle, tenant, {ticket, claim_fence_token, tool_name})`: gives an operation of the attempt its place in the
+        /// ledger. Answers the operation.
+        allocate: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `step(handle, tenant, {ticket, claim_fence_token, operation, status, outcome?})`: takes its next step; `status` is
+        /// `dispatched`, `committed` or `abandoned`. Answers the operation.
+        step: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+    }
+}
+
+service! {
+    /// What tenants spend. Permission `cost`. Amounts are whole millionths of a US dollar.
+    cost1, "cost/1", Cost {
+        /// `record(handle, tenant, usage)`: counts what a call of a model cost. `usage` is JSON `{route, model, input_tokens,
+        /// output_tokens, cost_micro_usd, id?}`; the same `id` of the same plugin is counted once. Answers JSON `{repeated, rung,
+        /// spent_to_date_micro_usd}` once it is durable.
+        record: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `state(handle, tenant)`: JSON `{rung, unknown, credit_pool_micro_usd, spent_to_date_micro_usd, billing_period_start_us,
+        /// billing_period_end_us, last_reconciled_at_us, last_reconciled_micro_usd, burn_rate_micro_usd_per_day,
+        /// projected_micro_usd}`; what is not there is null.
+        state: extern "C" fn(u64, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `may_spend(handle, tenant, criticality, model)`: whether money may be spent on work of this criticality
+        /// (`downshift_eligible`, `frontier_only`; empty means the latter) that is meant for `model`. JSON `{decision, model, detail}`:
+        /// `decision` is `allowed`, `deferred`, `halted` or `unknown`, and anything else means no; `model` is the one to take if
+        /// it is `allowed`; `detail` says why not.
+        may_spend: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+    }
+}
+
 #[cfg(feature = "next")]
 service! {
     /// A later revision, for trying hosts and plugins of different releases against each other.

@@ -34,6 +34,8 @@ fn released() -> Vec<(&'static str, &'static TypeLayout)> {
             abi::identity_control1::ID,
             abi::identity_control1::IdentityControl::LAYOUT,
         ),
+        (abi::tickets1::ID, abi::tickets1::Tickets::LAYOUT),
+        (abi::cost1::ID, abi::cost1::Cost::LAYOUT),
     ]
 }
 

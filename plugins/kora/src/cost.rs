@@ -4,6 +4,7 @@
 //! after a cursor, so an event that a listener missed is counted all the same and none is counted twice. The file is what
 //! other programs read, and spares the reading of the whole chain after a restart.
 
+mod account;
 mod book;
 mod counters;
 mod daemon;

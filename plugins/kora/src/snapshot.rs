@@ -38,29 +38,28 @@ impl SnapshotWriter {
             Some(path) => path.clone(),
             None => host.info()?.cache_dir.join(FILE_NAME),
         };
-        let bytes = self.compute(host, moment::now())?.to_string().into_bytes();
+        let bytes = self.compute(host, moment::now()).await?.to_string().into_bytes();
         host.spawn_blocking(move || atomic_file::write(&path, &bytes))
             .await??;
         Ok(())
     }
 
-    fn compute(&self, host: &Host, now: Timestamp) -> Result<Value> {
-        let tenants: Map<String, Value> = host
-            .tenants()?
-            .into_iter()
-            .map(|ServedTenant { tenant, .. }| {
-                let section = self.section(host, &tenant, now);
-                (tenant, section)
-            })
-            .collect();
+    async fn compute(&self, host: &Host, now: Timestamp) -> Result<Value> {
+        let mut tenants = Map::new();
+        for ServedTenant { tenant, .. } in host.tenants()? {
+            let section = self.section(host, &tenant, now).await;
+            tenants.insert(tenant, section);
+        }
         Ok(file(tenants, now))
     }
 
-    fn section(&self, host: &Host, tenant: &str, now: Timestamp) -> Value {
+    async fn section(&self, host: &Host, tenant: &str, now: Timestamp) -> Value {
+        let costs = host.cost_state(tenant).await;
         sections::tenant(
             &host.state(tenant),
             &host.state_history(tenant),
             &host.daemon_health(),
+            &costs,
             self.book.report(tenant, now),
         )
     }

@@ -58,7 +58,10 @@ pub fn bench_idle(surroundings: &Surroundings) -> Result<Vec<Row>> {
 fn processor_time(pid: u32) -> Result<Duration> {
     let mut used = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        // One that ends while the list is read can no longer be asked.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
+            continue;
+        };
         let on_processor = text.split(' ').next().context("expected three numbers")?;
         used += on_processor.trim().parse::<u64>()?;
     }

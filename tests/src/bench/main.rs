@@ -1,7 +1,8 @@
 //! What `cargo xtask bench` runs: the budgets of the design, each measured beside what it is held against, in one run.
 //!
-//! One file for each bench. A bench answers [`Row`]s; what is printed of them, and the exit code, are decided here. Nothing here
-//! is a test: a figure depends on the machine and on who else uses it, a ratio within one run much less.
+//! One file for each bench. A bench answers [`Row`]s; what is printed of them is decided here, and the exit code: 2 if something
+//! cannot be measured, 1 if a budget does not hold that is enforced. Nothing here is a test: a figure depends on the machine and
+//! on who else uses it, a ratio within one run much less.
 
 mod admission;
 mod append;

@@ -2,6 +2,9 @@
 //!
 //! "All cores" is held against that one core as well: what more cores bring is part of what is measured. The file lies in the
 //! system's cache, as it does right after it was written.
+//!
+//! The budgets are of reading, hashing and joining every record. What `kora events verify` does is more: SQLite's `quick_check`
+//! reads the whole file two times besides, which SHA-256 is no measure of. It has rows of its own, without a budget.
 
 use std::{hint::black_box, num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 
@@ -40,7 +43,7 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
     let reader = SqliteReader::open(&path)?;
     let all = VerifyOptions::default().threads;
     let read = |threads, quick_check| verify(&reader, &memory, VerifyOptions { threads, quick_check });
-    let [alone, one, one_checked, every, every_checked] = in_turn(
+    let [alone, one, one_with_file, every, every_with_file] = in_turn(
         surroundings.choose(9, 3),
         [
             &mut || Ok(hash(&memory, &lengths)),
@@ -50,13 +53,12 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
             &mut || read(all, true),
         ],
     )?;
-    let row =
-        |bench, ours, least| Row::new(bench, "MB/s", (ours, alone), SHA256).budget(Budget::AtLeast(least));
+    let row = |bench, ours| Row::new(bench, "MB/s", (ours, alone), SHA256);
     Ok(vec![
-        row("verify/one_core", one_checked, 0.3),
-        row("verify/all_cores", every_checked, 0.5),
-        row("verify/one_core_records_only", one, 0.3),
-        row("verify/all_cores_records_only", every, 0.5),
+        row("verify/one_core", one).budget(Budget::AtLeast(0.3)),
+        row("verify/all_cores", every).budget(Budget::AtLeast(0.5)),
+        row("verify/one_core_with_file", one_with_file),
+        row("verify/all_cores_with_file", every_with_file),
     ])
 }
 

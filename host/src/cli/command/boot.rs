@@ -23,6 +23,7 @@ pub(in crate::cli) struct BootArguments {
 }
 
 pub(in crate::cli) fn run(_: &BootArguments, context: &mut Context<'_>) -> Outcome {
+    context.require_home()?;
     let options = BootOptions {
         home: context.home.clone(),
         log_level: context.globals.log_level,

@@ -12,8 +12,8 @@ use crate::cli::{
 ///
 /// Until SIGTERM or SIGINT, or until the boot fails. Standard output stays empty; the log goes to standard error. SIGHUP applies what has changed in `kora.toml`.
 ///
-/// Exit codes: 0 stopped in order; 1 the boot failed; 2 it could not begin (the configuration is not valid, another host has
-/// the home or the store); 130 interrupted from the keyboard.
+/// Exit codes: 0 stopped in order; 1 the boot failed; 2 it could not begin (there is no home, the configuration is not valid,
+/// another host has the home or the store); 130 interrupted from the keyboard.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DaemonArguments {
     /// Run only this daemon entry, as `NAME` or `PLUGIN/NAME`; may be given several times
@@ -22,6 +22,7 @@ pub(in crate::cli) struct DaemonArguments {
 }
 
 pub(in crate::cli) fn run(arguments: DaemonArguments, context: &mut Context<'_>) -> Outcome {
+    context.require_home()?;
     let options = DaemonOptions {
         home: context.home.clone(),
         only: arguments.only,

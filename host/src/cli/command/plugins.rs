@@ -99,6 +99,7 @@ fn set_enabled(name: String, enabled: bool, context: &mut Context<'_>) -> Outcom
     let name: PluginName = name
         .parse()
         .map_err(|error: crate::domain::InvalidName| bad_name(&error.to_string()))?;
+    context.require_home()?;
     let file = context.home.config_file();
     let changed =
         set_plugin_enabled(&file, &name, enabled).map_err(|error| not_written(&error.to_string()))?;

@@ -1,10 +1,14 @@
 //! `kora state`.
 
+mod duration;
+mod stop;
+
 use clap::{Args, Subcommand};
 
+use self::stop::StopArguments;
 use crate::{
     cli::{context::Context, failure::Outcome, view},
-    service::api::{Call, MaybeTenant, StateRequest},
+    service::api::{Call, MaybeTenant, Reset, StateRequest, Whom},
 };
 
 #[derive(Debug, Subcommand)]
@@ -18,6 +22,20 @@ pub(in crate::cli) enum StateCommand {
     Pause(Change),
     /// Let a paused tenant take work again, unless something else holds it
     Resume(Change),
+    Stop(StopArguments),
+    /// Lift every stop command on a tenant, or every one on the host; paused tenants stay so until they are resumed
+    Reset {
+        #[command(flatten)]
+        on: On,
+        /// Why; kept in the events
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// List stop commands: those in force, and the newest of all
+    Commands {
+        #[command(flatten)]
+        on: On,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -25,6 +43,16 @@ pub(in crate::cli) struct Whose {
     /// The tenant; may be left out where there is exactly one
     #[arg(long)]
     tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct On {
+    /// The tenant; may be left out where there is exactly one
+    #[arg(long, conflicts_with = "host")]
+    tenant: Option<String>,
+    /// The host instead of one tenant
+    #[arg(long)]
+    host: bool,
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +72,19 @@ pub(in crate::cli) fn run(command: StateCommand, context: &mut Context<'_>) -> O
         }
         StateCommand::Pause(change) => context.ask(&Call::StatePause(change.into()), view::state::changed),
         StateCommand::Resume(change) => context.ask(&Call::StateResume(change.into()), view::state::changed),
+        StateCommand::Stop(arguments) => stop::run(arguments, context),
+        StateCommand::Reset { on, reason } => {
+            let On { tenant, host } = on;
+            let reset = Reset { tenant, host, reason };
+            context.ask(&Call::StateReset(reset), view::control::issued)
+        }
+        StateCommand::Commands { on } => {
+            let On { tenant, host } = on;
+            context.ask(
+                &Call::StateCommands(Whom { tenant, host }),
+                view::control::commands,
+            )
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is wrong with a home: one finding for each thing that was looked at. Looks only; nothing is run, made or changed.
+//! What is wrong with a home: one finding for each thing that was looked at. Nothing is run, and nothing but a
+//! temporary file, which is removed at once, is made or changed.
 
 mod daemon;
 mod home;

@@ -1,13 +1,17 @@
 //! What the gate of this home says of a file, without running, installing or keeping it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     cli::context::Context,
     config::Config,
+    domain::PluginName,
     plugin::{
-        Admitted, Examined, Form, Gate, Limits, Manifest, Permissions, Platform, Refusal, Strictness,
-        examine, is_host_event_type,
+        Admitted, Examined, Form, Gate, Limits, Manifest, Permissions, Platform, Refusal, Strictness, choose,
+        examine, is_host_event_type, scan,
     },
     service::{Problem, ProblemKind, api, plugin_policy},
 };
@@ -43,14 +47,56 @@ pub(in crate::cli) fn inspect(path: &Path, config: &Config) -> Result<Examined, 
     }
 }
 
+/// What lies in the plugin directory of a home.
+pub(in crate::cli) struct Survey {
+    /// What would be let in.
+    pub chosen: Vec<Admitted>,
+    /// What would not, and why.
+    pub refused: Vec<(PathBuf, Refusal)>,
+}
+
+impl Survey {
+    /// Leads each file through the gate, without keeping a copy.
+    ///
+    /// # Errors
+    /// If the directory cannot be listed.
+    pub fn take(config: &Config, temporary: &Path) -> io::Result<Self> {
+        let gate = TrialGate::new(config, temporary);
+        let (mut sound, mut refused) = (Vec::new(), Vec::new());
+        for candidate in scan(&config.plugins_directory())? {
+            match gate.judge(&candidate.path) {
+                Ok(admitted) => sound.push(admitted),
+                Err(refusal) => refused.push((candidate.path, refusal)),
+            }
+        }
+        let (chosen, others) = choose(sound);
+        let others = others.into_iter().map(|(other, refusal)| (other.path, refusal));
+        refused.extend(others);
+        Ok(Self { chosen, refused })
+    }
+
+    /// Whether a plugin of this name lies there, be it one that the operator keeps out.
+    pub fn names(&self, plugin: &PluginName) -> bool {
+        let kept_out = self.refused.iter().any(|(_, refusal)| match refusal {
+            Refusal::Disabled { name } | Refusal::NotAllowed { name, .. } => name == plugin,
+            _ => false,
+        });
+        kept_out
+            || self
+                .chosen
+                .iter()
+                .any(|admitted| admitted.manifest.name == *plugin)
+    }
+}
+
 /// A gate like the host's, whose copies go where they are thrown away.
-pub(in crate::cli) struct TrialGate {
+struct TrialGate {
     gate: Gate,
     cache: PathBuf,
 }
 
 impl TrialGate {
-    pub fn new(config: &Config, temporary: &Path) -> Self {
+    fn new(config: &Config, temporary: &Path) -> Self {
         let cache = temporary.join(format!("kora-trial-{}", uuid::Uuid::new_v4()));
         let gate = Gate::new(
             config.plugins_directory(),
@@ -63,7 +109,7 @@ impl TrialGate {
 
     /// # Errors
     /// The first refusal.
-    pub fn judge(&self, path: &Path) -> Result<Admitted, Refusal> {
+    fn judge(&self, path: &Path) -> Result<Admitted, Refusal> {
         let verdict = self.gate.admit(path);
         // One copy at a time is enough of the temporary directory; a copy that cannot be removed now is removed at the end.
         let _removed = std::fs::remove_dir_all(&self.cache);

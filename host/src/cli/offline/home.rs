@@ -13,6 +13,7 @@ use super::token::Token;
 use crate::{
     config::{Home, template},
     service::{Problem, ProblemKind},
+    socket::MAX_PATH_BYTES,
 };
 
 /// A home is its owner's alone: it holds who may call, and what an agent did.
@@ -52,6 +53,7 @@ pub(in crate::cli) fn make(home: &Home, anew: bool) -> Result<Made, Problem> {
         warnings: Vec::new(),
         operator_token: None,
     };
+    made.warnings.extend(socket_path_problem(home));
     make_directory(home.root(), &mut made)?;
     for directory in [
         home.plugins(),
@@ -72,6 +74,18 @@ pub(in crate::cli) fn make(home: &Home, anew: bool) -> Result<Made, Problem> {
         made.operator_token = Some(token.into_text());
     }
     Ok(made)
+}
+
+/// What is wrong with the path of the home's socket, if it is longer than the system takes.
+pub(in crate::cli) fn socket_path_problem(home: &Home) -> Option<String> {
+    let socket = home.socket();
+    let found = socket.as_os_str().len();
+    (found > MAX_PATH_BYTES).then(|| {
+        format!(
+            "the control socket would be `{}`, which has {found} bytes: expected at most {MAX_PATH_BYTES}, so no daemon can run in this home",
+            socket.display()
+        )
+    })
 }
 
 fn make_directory(path: &Path, made: &mut Made) -> Result<(), Problem> {
@@ -252,6 +266,14 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(home.data().join("kora.db")).unwrap(), "data");
         assert_eq!(fs::read_to_string(home.config_file()).unwrap(), template());
+    }
+
+    #[test]
+    fn a_home_so_deep_that_its_socket_cannot_be_is_known() {
+        let name = "x".repeat(MAX_PATH_BYTES - "/".len() - "/run/kora.sock".len());
+        assert_eq!(socket_path_problem(&Home::at(format!("/{name}"))), None);
+        let problem = socket_path_problem(&Home::at(format!("/{name}x"))).unwrap();
+        assert!(problem.contains("expected at most"), "{problem}");
     }
 
     #[test]

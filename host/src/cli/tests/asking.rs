@@ -68,6 +68,22 @@ fn every_command_line_becomes_the_call_that_it_names() {
             r#"{"method":"state.resume","params":{"reason":null,"tenant":null}}"#,
         ),
         (
+            "state stop --level 2 --tenant acme --reason smoke --expires-in 15m --dry-run",
+            r#"{"method":"state.stop","params":{"confirm":null,"dry_run":true,"expires_in_seconds":900,"host":false,"level":2,"reason":"smoke","tenant":"acme"}}"#,
+        ),
+        (
+            "state stop --level 4 --host --confirm token",
+            r#"{"method":"state.stop","params":{"confirm":"token","dry_run":false,"expires_in_seconds":null,"host":true,"level":4,"reason":null,"tenant":null}}"#,
+        ),
+        (
+            "state reset --host --reason over",
+            r#"{"method":"state.reset","params":{"host":true,"reason":"over","tenant":null}}"#,
+        ),
+        (
+            "state commands --tenant acme",
+            r#"{"method":"state.commands","params":{"host":false,"tenant":"acme"}}"#,
+        ),
+        (
             "events append --tenant acme acme.done {} --key k --expect-seq 4",
             r#"{"method":"events.append","params":{"event_type":"acme.done","expected_seq":4,"idempotency_key":"k","payload":"{}","tenant":"acme"}}"#,
         ),
@@ -83,6 +99,35 @@ fn every_command_line_becomes_the_call_that_it_names() {
         assert_eq!(ran.exit, Exit::OK, "{line}: {}", ran.err);
         assert_eq!(daemon.last_call().to_string(), call);
     }
+}
+
+#[test]
+fn a_command_that_ends_something_is_confirmed_by_hand_where_somebody_sits() {
+    let mut trial = Trial::initialised();
+    trial.input = "session-1 \nmore";
+    let daemon = trial.daemon(|_| Err(refusal()));
+    let confirmed = |trial: &Trial, line: &str| {
+        let err = trial.kora(line).err;
+        let asks = err.contains("Type the session of the host");
+        (asks, daemon.last_call()["params"]["confirm"].clone())
+    };
+    let unasked = (false, Value::Null);
+    assert_eq!(
+        confirmed(&trial, "state stop --level 4"),
+        unasked,
+        "nobody sits there"
+    );
+    trial.is_typed = true;
+    let asked = (true, json!("session-1"));
+    assert_eq!(confirmed(&trial, "state stop --level 4"), asked);
+    assert_eq!(confirmed(&trial, "state stop --level 1 --host"), asked);
+    assert_eq!(confirmed(&trial, "state stop --level 3"), unasked);
+    assert_eq!(
+        confirmed(&trial, "state stop --level 5 --host --dry-run"),
+        unasked
+    );
+    let given = confirmed(&trial, "state stop --level 5 --confirm other");
+    assert_eq!(given, (false, json!("other")));
 }
 
 #[test]
@@ -123,14 +168,20 @@ fn without_a_daemon_it_is_said_where_one_was_looked_for_and_how_to_start_one() {
     let trial = Trial::new();
     let ran = trial.kora("tenants list");
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::UNREACHABLE, ""));
-    for part in ["run/kora.sock", "`kora daemon`", "`kora init`"] {
+    for part in ["run/kora.sock", "`kora init --home"] {
         assert!(ran.err.contains(part), "{}", ran.err);
     }
     assert!(
-        !Trial::initialised()
-            .kora("tenants list")
-            .err
-            .contains("kora init")
+        !ran.err.contains("kora daemon"),
+        "it would not start: {}",
+        ran.err
+    );
+
+    let ran = Trial::initialised().kora("tenants list");
+    assert!(
+        ran.err.contains("`kora daemon`") && !ran.err.contains("kora init"),
+        "{}",
+        ran.err
     );
 }
 

@@ -43,7 +43,7 @@ fn events_are_shown_with_the_newest_last() {
     ");
     assert_eq!(
         trial.kora("events tail --json").json(),
-        json!([event(3), event(2)])
+        json!([event(2), event(3)])
     );
 }
 

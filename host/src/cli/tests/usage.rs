@@ -38,7 +38,7 @@ fn the_daemon_is_run_as_it_was_asked_for_and_its_end_is_the_exit_code() {
         (DaemonEnd::Interrupted, Exit::INTERRUPTED, false),
     ];
     for (end, exit, says_why) in ends {
-        let mut trial = Trial::new();
+        let mut trial = Trial::initialised();
         trial.app.end = end;
         let ran = trial.kora("daemon --only heartbeat --only kora/snapshot --log-level debug");
         assert_eq!(
@@ -62,7 +62,7 @@ fn a_check_of_the_boot_has_a_code_for_each_outcome() {
         (BootOutcome::Interrupted, Exit::INTERRUPTED),
     ];
     for (outcome, exit) in codes {
-        let mut trial = Trial::new();
+        let mut trial = Trial::initialised();
         trial.app.outcome = outcome;
         assert_eq!(trial.kora("boot --check-only").exit, exit);
     }
@@ -73,6 +73,7 @@ fn a_check_of_the_boot_has_a_code_for_each_outcome() {
 fn the_home_is_the_flags_or_the_variables_or_the_users() {
     let mut trial = Trial::new();
     let home_of = |trial: &Trial, words: &[&str]| {
+        trial.run(&[&["init"], &words[1..]].concat());
         trial.run(words);
         trial.app.asked.take().unwrap().home
     };
@@ -126,6 +127,7 @@ fn a_reader_that_has_gone_ends_the_command_in_silence() {
             user_directory: Some(trial.path("user")),
             current_directory: trial.path(""),
             input: &mut io::empty(),
+            input_is_terminal: false,
             err_is_terminal: false,
         },
         &mut Closed,

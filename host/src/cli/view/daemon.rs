@@ -59,6 +59,20 @@ pub(super) fn gates(gates: &[Gate]) -> String {
         .to_text("no gate was run")
 }
 
+/// Why a tenant did not come up, on a line of its own; nothing if it did.
+pub(super) fn not_started(tenant: &str, failed: Option<&Gate>) -> String {
+    failed
+        .map(|gate| {
+            format!(
+                "{} did not start: `{}`, {}\n",
+                one_line(tenant),
+                one_line(&gate.gate_id),
+                one_line(&gate.detail)
+            )
+        })
+        .unwrap_or_default()
+}
+
 /// What a check of the boot found.
 pub(in crate::cli) fn boot(report: &BootReport) -> String {
     let failed = report.gates.iter().find(|gate| gate.outcome == "fail");

@@ -1,6 +1,7 @@
 //! The operational state of a tenant.
 
 use super::{
+    daemon::not_started,
     table::{Table, fields},
     text::{list, one_line, or_nothing},
 };
@@ -14,7 +15,9 @@ pub(in crate::cli) fn state(state: &State) -> String {
         ("since", or_nothing(state.state_entered_at.as_deref())),
         ("may claim", state.claim_permission.clone()),
         ("degraded by", list(&state.degradation_reasons)),
+        ("stop command", or_nothing(in_force(state).as_deref())),
     ]);
+    let why = not_started(&state.tenant, state.failed_gate.as_ref());
     let past = Table::new(["AT", "FROM", "TO", "KIND", "TRIGGER"])
         .rows(&state.transition_history, |transition| {
             [
@@ -31,7 +34,30 @@ pub(in crate::cli) fn state(state: &State) -> String {
             [next.to_state.clone(), next.trigger.clone()]
         })
         .to_text("no other state may follow before the next boot");
-    format!("{now}\n{past}\n{next}")
+    format!("{now}{why}\n{past}\n{next}{}", way_on(state))
+}
+
+/// What lets it take work again.
+fn way_on(state: &State) -> String {
+    let tenant = one_line(&state.tenant);
+    let reset = match state.command_in_force.as_ref().map(|command| command.on.as_str()) {
+        None => String::new(),
+        Some("host") => "`kora state reset --host` lifts the stop command, then ".to_owned(),
+        Some(_) => format!("`kora state reset --tenant {tenant}` lifts the stop command, then "),
+    };
+    match state.primary_state.as_str() {
+        "paused" => format!("\n{reset}`kora state resume --tenant {tenant}` lets it take work again\n"),
+        _ => String::new(),
+    }
+}
+
+fn in_force(state: &State) -> Option<String> {
+    let command = state.command_in_force.as_ref()?;
+    let which = command.command_id.as_deref().unwrap_or("cannot be read");
+    Some(format!(
+        "L{} {} on {}: {which}",
+        command.level, command.kind, command.on
+    ))
 }
 
 /// What a pause or resume changed.
@@ -53,7 +79,7 @@ pub(in crate::cli) fn changed(changed: &StateChanged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::api::{NextState, Transition};
+    use crate::service::api::{CommandInForce, Gate, NextState, Transition};
 
     #[test]
     fn the_state_is_shown_with_its_past_and_future() {
@@ -75,20 +101,59 @@ mod tests {
                 to_state: "ready".to_owned(),
                 trigger: "operator clears".to_owned(),
             }],
+            command_in_force: Some(CommandInForce {
+                command_id: Some("id-1".to_owned()),
+                on: "host".to_owned(),
+                level: 2,
+                kind: "drain".to_owned(),
+                action: "drain_current_finish".to_owned(),
+            }),
+            failed_gate: None,
         };
         insta::assert_snapshot!(state(&paused), @r"
-        tenant       acme
-        state        paused
-        since        2026-11-20T10:00:00Z
-        may claim    none
-        degraded by  operator
+        tenant        acme
+        state         paused
+        since         2026-11-20T10:00:00Z
+        may claim     none
+        degraded by   operator
+        stop command  L2 drain on host: id-1
 
         AT                    FROM   TO      KIND      TRIGGER
         2026-11-20T10:00:00Z  ready  paused  operator  lunch
 
         MAY BECOME  BY
         ready       operator clears
+
+        `kora state reset --host` lifts the stop command, then `kora state resume --tenant acme` lets it take work again
         ");
+    }
+
+    #[test]
+    fn a_tenant_that_did_not_start_says_why() {
+        let stopped = State {
+            tenant: "acme".to_owned(),
+            primary_state: "stopped".to_owned(),
+            claim_permission: "none".to_owned(),
+            degradation_reasons: vec![],
+            is_degraded: false,
+            state_entered_at: None,
+            transition_history: vec![],
+            valid_next_states: vec![],
+            command_in_force: None,
+            failed_gate: Some(Gate {
+                gate_id: "tenant_identity".to_owned(),
+                gate_class: "invariant".to_owned(),
+                outcome: "fail".to_owned(),
+                attempts: 1,
+                elapsed_ms: 1,
+                detail: "tenant `acme` has no identity".to_owned(),
+            }),
+        };
+        let shown = state(&stopped);
+        assert!(
+            shown.contains("\nacme did not start: `tenant_identity`, tenant `acme` has no identity\n"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The host at a glance.
 
 use super::{
-    daemon::{daemons, gates},
+    daemon::{daemons, gates, not_started},
     table::{Table, fields},
     text::{list, one_line, or_nothing, span},
 };
@@ -28,7 +28,7 @@ pub(in crate::cli) fn status(status: &Status) -> String {
     [
         head,
         facts,
-        tenants(&status.tenants),
+        tenants(&status.tenants) + &kept_back(&status.tenants),
         plugins(&status.plugins),
         daemons(&status.daemons),
         gates(&status.gates),
@@ -72,6 +72,14 @@ fn tenants(tenants: &[TenantStatus]) -> String {
         ]
     })
     .to_text("there are no tenants: add one with `kora tenants add TENANT`")
+}
+
+/// Why those tenants that did not come up did not.
+fn kept_back(tenants: &[TenantStatus]) -> String {
+    let lines = tenants
+        .iter()
+        .map(|tenant| not_started(&tenant.tenant, tenant.failed_gate.as_ref()));
+    lines.collect()
 }
 
 fn plugins(plugins: &[PluginStatus]) -> String {
@@ -124,6 +132,7 @@ mod tests {
                 agent_name: Some("Kora".to_owned()),
                 provider: Some("kora/kora".to_owned()),
                 generation: Some(1),
+                failed_gate: None,
             }],
             plugins: vec![PluginStatus {
                 name: Some("kora".to_owned()),

@@ -1,6 +1,7 @@
 //! Tenants and who acts in them.
 
 use super::{
+    daemon::not_started,
     table::{Table, fields},
     text::or_nothing,
 };
@@ -32,6 +33,11 @@ pub(in crate::cli) fn tenants(tenants: &Vec<Tenant>) -> String {
         ]
     })
     .to_text("there are no tenants: add one with `kora tenants add TENANT`")
+        + &tenants.iter().map(why).collect::<String>()
+}
+
+fn why(tenant: &Tenant) -> String {
+    not_started(&tenant.tenant, tenant.failed_gate.as_ref())
 }
 
 /// One, with its actors.
@@ -56,7 +62,7 @@ pub(in crate::cli) fn tenant(tenant: &Tenant) -> String {
             ]
         })
         .to_text("it has no actors");
-    format!("{head}\n{actors}")
+    format!("{head}{}\n{actors}", why(tenant))
 }
 
 /// A generation without a provider is the fallback prompt's.
@@ -94,6 +100,7 @@ mod tests {
             agent_name: Some("Kora".to_owned()),
             provider: Some("kora/kora".to_owned()),
             generation: Some(3),
+            failed_gate: None,
         }
     }
 

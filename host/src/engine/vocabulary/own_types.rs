@@ -15,6 +15,12 @@ wire_enum! {
         BootFailed = "kora.boot.failed",
         /// A tenant was paused because the money is spent.
         PausedCostLimit = "kora.paused.cost_limit",
+        /// A tenant has spent so much that it stands on another rung of the cost ladder.
+        CostRungChanged = "kora.cost.rung_changed",
+        /// What was counted was compared with the provider's figure.
+        CostReconciled = "kora.cost.reconciled",
+        /// Credit was granted for another billing period.
+        CostRefreshed = "kora.cost.refreshed",
         /// The store's epoch is not the one that was known.
         DrObserved = "kora.dr.observed",
         /// How healthy a tenant is.
@@ -23,6 +29,18 @@ wire_enum! {
         TicketResolved = "kora.sea_ticket.resolved",
         /// A claim ran out before it was given back.
         TicketClaimExpired = "sea_ticket.claim_expired",
+        /// A ticket was made.
+        TicketCreated = "sea_ticket.created",
+        /// A ticket was claimed.
+        TicketClaimed = "sea_ticket.claimed",
+        /// A claim lasts longer, for there was progress.
+        TicketClaimRefreshed = "sea_ticket.claim_refreshed",
+        /// A ticket that had been given up, or waited for an operator, is open again.
+        TicketReopened = "sea_ticket.reopened",
+        /// A ticket is another's to do, or nobody's.
+        TicketAssigned = "sea_ticket.assigned",
+        /// An operation took a step in the ledger.
+        OperationRecorded = "kora.operation.recorded",
 
         /// Another identity speaks for a tenant.
         IdentitySwapped = "kora.identity.swapped",
@@ -52,6 +70,14 @@ wire_enum! {
         ControlFailed = "kora_control.failed",
         /// A stop command was seen by the one that it is for.
         ControlAcknowledged = "kora_control.acknowledged",
+        /// A stop command was given.
+        ControlIssued = "kora_control.issued",
+        /// A stop command took too long, and one that goes further was given in its place.
+        ControlEscalated = "kora_control.escalated",
+        /// A reset lifted a stop command.
+        ControlSuperseded = "kora_control.superseded",
+        /// The time of a stop command is over.
+        ControlExpired = "kora_control.expired",
 
         /// The host has started.
         HostStarted = "host.started",
@@ -87,10 +113,19 @@ impl OwnType {
             | Self::BootReady
             | Self::BootFailed
             | Self::PausedCostLimit
+            | Self::CostRungChanged
+            | Self::CostReconciled
+            | Self::CostRefreshed
             | Self::DrObserved
             | Self::HealthProbe
             | Self::TicketResolved
-            | Self::TicketClaimExpired => Owner::Engine,
+            | Self::TicketClaimExpired
+            | Self::TicketCreated
+            | Self::TicketClaimed
+            | Self::TicketClaimRefreshed
+            | Self::TicketReopened
+            | Self::TicketAssigned
+            | Self::OperationRecorded => Owner::Engine,
             Self::IdentitySwapped | Self::IdentitySwapRefused | Self::IdentityRolledBack => Owner::Identity,
             Self::SessionEnded
             | Self::HandoffToClaudePm
@@ -99,7 +134,13 @@ impl OwnType {
             | Self::NodeSuperseded
             | Self::RelationLinkCreated
             | Self::ScratchpadCreated => Owner::Session,
-            Self::ControlEnforced | Self::ControlFailed | Self::ControlAcknowledged => Owner::Control,
+            Self::ControlEnforced
+            | Self::ControlFailed
+            | Self::ControlAcknowledged
+            | Self::ControlIssued
+            | Self::ControlEscalated
+            | Self::ControlSuperseded
+            | Self::ControlExpired => Owner::Control,
             Self::HostStarted
             | Self::HostStopping
             | Self::HostPluginStateChanged

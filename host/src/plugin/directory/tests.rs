@@ -98,7 +98,31 @@ fn links_that_leave_are_ignored_and_those_within_are_listed_once() {
     symlink("libz.so", plugins.path("liba.so")).unwrap();
     plugins.write(".1", "x");
     symlink(".1", plugins.path("libhidden.so")).unwrap();
+    plugins.write("README", "x");
+    plugins.write("half.so.part", "x");
+    fs::create_dir(plugins.path("empty")).unwrap();
     assert_eq!(plugins.names(), ["libhidden.so", "libz.so"]);
+
+    let ignored = ignored(&plugins.path("")).unwrap();
+    let shown: Vec<_> = ignored
+        .iter()
+        .map(|ignored| {
+            let name = ignored.path.file_name().unwrap().to_str().unwrap();
+            (name, ignored.reason.split(':').next().unwrap())
+        })
+        .collect();
+    let leaves = "a link that leaves the plugin directory";
+    assert_eq!(
+        shown,
+        [
+            ("README", "no plugin"),
+            ("empty", "no plugin"),
+            ("libdangling.so", "a link that leads nowhere"),
+            ("libloop.so", "a link that leads nowhere"),
+            ("liboutside.so", leaves),
+            ("libself.so", leaves),
+        ]
+    );
 }
 
 /// One candidate that changes with `stamp`.

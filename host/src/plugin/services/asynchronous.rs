@@ -22,7 +22,7 @@ use super::{
 
 /// A payload of 64 KiB may come with white space that is taken out.
 const PAYLOAD_BYTES: usize = 256 << 10;
-const KEY_BYTES: usize = 256;
+pub(super) const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 256 << 10;
 const NOTE_CHARS: usize = 500;
 const READ_LIMIT: u32 = 200;
@@ -44,7 +44,7 @@ pub static KV: kv1::Kv = kv1::Kv {
 pub static SECRETS: secrets1::Secrets = secrets1::Secrets { get: secret };
 
 /// Checks and copies on the caller's thread, works on the host's runtime, and hands back a future that only waits.
-fn spawned<T, F>(
+pub(super) fn spawned<T, F>(
     handle: u64,
     service: Service,
     begin: impl FnOnce(std::sync::Arc<PluginContext>) -> Result<F, PortError>,
@@ -79,7 +79,7 @@ where
     .into_ffi()
 }
 
-fn text(what: &str, bytes: &[u8], limit: usize) -> Result<String, PortError> {
+pub(super) fn text(what: &str, bytes: &[u8], limit: usize) -> Result<String, PortError> {
     if bytes.len() > limit {
         return Err(PortError::Invalid(format!(
             "the {what} has {} bytes, expected at most {limit}",

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     domain::{ClaimPermission, OperationalState},
-    state::{Blocker, StateChangeError},
+    state::{AllGuards, Blocker, StateChangeError},
 };
 
 #[tokio::test]
@@ -47,7 +47,9 @@ async fn a_tenant_can_be_paused_from_every_state_that_the_table_allows() {
 
 #[tokio::test]
 async fn a_pause_that_something_holds_is_not_lifted_and_all_of_it_is_said() {
-    let rig = Rig::ready().await;
+    let guards = AllGuards::new([Arc::new(Unpaid) as _, Arc::new(ReasonGuard) as _]);
+    let rig = Rig::guarded(Arc::new(guards));
+    rig.boot().await;
     rig.degrade(Cost).await;
     rig.degrade(DegradationReason::Substrate).await;
     rig.states.pause(&acme(), "lunch", &operator()).await.unwrap();
@@ -66,6 +68,30 @@ async fn a_pause_that_something_holds_is_not_lifted_and_all_of_it_is_said() {
         (rig.primary(), rig.reasons()),
         (Paused, vec!["cost", "operator", "substrate"])
     );
+}
+
+/// Holds every pause that is for want of money.
+struct Unpaid;
+
+#[async_trait]
+impl ResumeGuard for Unpaid {
+    async fn blocked_by(&self, _: &TenantId, state: &OperationalState) -> Vec<Blocker> {
+        let blocker = Blocker {
+            what: "cost".to_owned(),
+            detail: "pay".to_owned(),
+        };
+        let is_unpaid = state.degradation_reasons.contains(&Cost);
+        is_unpaid.then_some(blocker).into_iter().collect()
+    }
+}
+
+#[tokio::test]
+async fn the_reasons_of_a_pause_end_with_it_once_nothing_holds_it() {
+    let rig = Rig::ready().await;
+    rig.degrade(Cost).await;
+    rig.go(Paused, TriggerKind::CostLimit).await;
+    rig.states.resume(&acme(), "paid", &operator()).await.unwrap();
+    assert_eq!((rig.primary(), rig.reasons()), (Ready, vec![]));
 }
 
 #[tokio::test]
@@ -116,7 +142,7 @@ async fn what_is_not_paused_cannot_be_resumed_and_a_reason_has_to_be_given() {
     assert_eq!(rig.primary(), Ready);
 }
 
-/// Lets everything pass, but while it looks for the first time the money runs out.
+/// Lets everything pass, but while it looks for the first time the store goes away.
 #[derive(Default)]
 struct Unlucky {
     states: OnceLock<Arc<States>>,
@@ -130,7 +156,7 @@ impl ResumeGuard for Unlucky {
         if self.asked.fetch_add(1, Ordering::SeqCst) == 0 {
             let states = self.states.get().unwrap();
             states
-                .set_degradation(tenant, Cost, true, "", &engine())
+                .set_degradation(tenant, DegradationReason::Substrate, true, "", &engine())
                 .await
                 .unwrap();
         }

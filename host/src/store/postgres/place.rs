@@ -17,7 +17,7 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 /// A database on a PostgreSQL server, and as whom to use it.
 #[derive(Clone)]
 pub struct PostgresPlace {
-    config: Config,
+    config: Box<Config>,
     shown: String,
 }
 
@@ -80,7 +80,10 @@ impl PostgresPlace {
             .connect_timeout(CONNECT_TIMEOUT)
             .keepalives_idle(KEEPALIVE_AFTER);
         let shown = shown(&config);
-        Ok(Self { config, shown })
+        Ok(Self {
+            config: Box::new(config),
+            shown,
+        })
     }
 
     /// The same with a password.
@@ -90,7 +93,7 @@ impl PostgresPlace {
         self
     }
 
-    pub(super) const fn config(&self) -> &Config {
+    pub(super) fn config(&self) -> &Config {
         &self.config
     }
 }

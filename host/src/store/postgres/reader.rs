@@ -68,7 +68,7 @@ impl PostgresReader {
         scope: &Scope,
         options: &VerifyOptions,
     ) -> Result<VerifyReport, VerifyError> {
-        let failed = |error| StoreError::from(store_error(&error));
+        let failed = |error| store_error(&error);
         let session = self.connect().await?;
         session
             .client

@@ -19,7 +19,7 @@ use std::{
         process::CommandExt as _,
     },
     path::{Path, PathBuf},
-    process::{ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -76,7 +76,9 @@ pub(crate) struct Server {
 }
 
 struct Watchdog {
-    orders: ChildStdin,
+    process: Child,
+    /// Taken when it is to end.
+    orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
@@ -101,7 +103,7 @@ impl Server {
         copy(&template(&binaries, user), &folder.join("data"));
         let settings = folder.join("data/postgresql.auto.conf");
         fs::write(settings, SETTINGS).unwrap();
-        let mut watchdog = as_user(&mut Command::new("sh"), user)
+        let mut process = as_user(&mut Command::new("sh"), user)
             .current_dir("/")
             .args(["-c", WATCHDOG, "kora-test-postgres"])
             .arg(&binaries)
@@ -115,8 +117,9 @@ impl Server {
         let server = Self {
             folder,
             watchdog: Mutex::new(Watchdog {
-                orders: watchdog.stdin.take().unwrap(),
-                answers: BufReader::new(watchdog.stdout.take().unwrap()),
+                orders: process.stdin.take(),
+                answers: BufReader::new(process.stdout.take().unwrap()),
+                process,
             }),
             databases: AtomicU32::new(0),
         };
@@ -176,7 +179,8 @@ impl Server {
 
     fn order(&self, order: &str) {
         let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(watchdog.orders, "{order}").unwrap();
+        let orders = watchdog.orders.as_mut().unwrap();
+        writeln!(orders, "{order}").unwrap();
         watchdog.answers.read_line(&mut String::new()).unwrap();
     }
 
@@ -201,6 +205,14 @@ impl Server {
                 .arg(&self.folder)
                 .status()
                 .is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        // It has tidied up when it has ended.
+        let _ = self.process.wait();
     }
 }
 

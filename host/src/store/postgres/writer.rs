@@ -128,7 +128,9 @@ impl WriterSession {
                 "the {place} runs with `fsync = off`: what it acknowledges does not outlive a loss of power"
             );
         }
-        let statements = Statements::prepare(&session.client).await.map_err(failed)?;
+        // Boxed: it is a future for each statement.
+        let prepared = Box::pin(Statements::prepare(&session.client)).await;
+        let statements = prepared.map_err(failed)?;
         Ok(Self { session, statements })
     }
 }

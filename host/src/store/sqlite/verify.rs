@@ -249,6 +249,9 @@ fn read_rows(
     }
 }
 
+/// Not with the file mapped into memory, which takes 40 % less: of a medium that cannot be read, or a file that is cut off
+/// meanwhile, the process would learn by a signal that ends it. Nor of the log's tables alone, which leaves out the free pages
+/// and the pages that belong to nothing.
 fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((answer != "ok").then(|| format!("quick_check: {answer}")))

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use kora_plugin_api::{Event, EventQuery, Host, Result, serde_json::Value, tracing};
 
-use super::{file, record::CostRecord, windows::Windows};
+use super::{account, file, record::CostRecord, windows::Windows};
 use crate::moment;
 
 /// The largest page that the host gives.
@@ -136,6 +136,8 @@ impl Book {
             limit: Some(PAGE),
         };
         let page = host.read_events(tenant, &query).await?;
+        // First: what could not be recorded is not counted either, and is read again the next time.
+        account::record(host, tenant, &page).await?;
         self.with(tenant, |account| {
             page.iter().for_each(|event| account.count(event))
         });

@@ -1,7 +1,7 @@
 //! The sections of one tenant, from what the host answered. Pure.
 
 use kora_plugin_api::{
-    DaemonHealth, OperationalState, Result, Transition,
+    CostState, DaemonHealth, OperationalState, Result, Transition,
     serde_json::{Value, json},
 };
 
@@ -20,14 +20,15 @@ pub fn tenant(
     state: &Result<OperationalState>,
     history: &Result<Vec<Transition>>,
     health: &Result<DaemonHealth>,
+    costs: &Result<CostState>,
     cost_telemetry: Option<Value>,
 ) -> Value {
     let reason = pause_reason(state, history);
     json!({
         "operational_state": state.as_ref().map_or(json!(UNKNOWN), |state| operational_state(state, &reason)),
         "alerts": state.as_ref().map_or(json!(UNKNOWN), |state| alerts(state, &reason)),
-        // Nobody meters the pool, hands out tickets or probes services yet.
-        "cost_ladder": UNKNOWN,
+        "cost_ladder": costs.as_ref().map_or(json!(UNKNOWN), cost_ladder),
+        // Nobody hands out tickets or probes services yet.
         "tasks": UNKNOWN,
         "service_health": UNKNOWN,
         "cost_telemetry": cost_telemetry.unwrap_or(json!(UNKNOWN)),
@@ -45,6 +46,19 @@ fn pause_reason(state: &Result<OperationalState>, history: &Result<Vec<Transitio
             .map_or(json!(UNKNOWN), |transition| json!(transition.trigger)),
         _ => json!(UNKNOWN),
     }
+}
+
+/// A figure that the host itself does not believe is `unknown`: a reader must not take the rung for true.
+fn cost_ladder(costs: &CostState) -> Value {
+    if costs.unknown.is_some() {
+        return json!(UNKNOWN);
+    }
+    json!({
+        "rung": costs.rung,
+        "credit_pool_micro_usd": costs.credit_pool_micro_usd,
+        "spent_to_date_micro_usd": costs.spent_to_date_micro_usd,
+        "projected_micro_usd": costs.projected_micro_usd,
+    })
 }
 
 fn operational_state(state: &OperationalState, pause_reason: &Value) -> Value {
@@ -147,6 +161,23 @@ mod tests {
         }))?)
     }
 
+    fn costs_on(rung: &str, unknown: Value) -> Result<CostState> {
+        Ok(from_value(json!({
+            "rung": rung, "unknown": unknown, "credit_pool_micro_usd": 200_000_000,
+            "spent_to_date_micro_usd": 160_000_000, "billing_period_start_us": 0, "billing_period_end_us": 1,
+            "last_reconciled_at_us": null, "last_reconciled_micro_usd": null, "burn_rate_micro_usd_per_day": 0,
+            "projected_micro_usd": null,
+        }))?)
+    }
+
+    #[test]
+    fn a_rung_that_is_not_known_is_never_shown_as_a_calm_one() {
+        for costs in [costs_on("normal", json!("never compared")), failed()] {
+            let section = tenant(&state("ready"), &history(), &health("running"), &costs, None);
+            assert_eq!(section["cost_ladder"], "unknown");
+        }
+    }
+
     fn failed<T>() -> Result<T> {
         Err(PluginError::new("does not answer"))
     }
@@ -156,7 +187,12 @@ mod tests {
         let expected = json!({
             "operational_state": {"primary": "ready", "paused": false, "pause_reason": null},
             "alerts": [],
-            "cost_ladder": "unknown",
+            "cost_ladder": {
+                "rung": "warn_75",
+                "credit_pool_micro_usd": 200_000_000,
+                "spent_to_date_micro_usd": 160_000_000,
+                "projected_micro_usd": null,
+            },
             "tasks": "unknown",
             "service_health": "unknown",
             "cost_telemetry": {"monthly": {}},
@@ -170,14 +206,20 @@ mod tests {
         });
         let costs = Some(json!({"monthly": {}}));
         assert_eq!(
-            tenant(&state("ready"), &history(), &health("running"), costs),
+            tenant(
+                &state("ready"),
+                &history(),
+                &health("running"),
+                &costs_on("warn_75", Value::Null),
+                costs
+            ),
             expected
         );
     }
 
     #[test]
     fn a_pause_is_shown_with_the_words_it_was_asked_for_with_and_raises_an_alert() {
-        let section = tenant(&state("paused"), &history(), &health("running"), None);
+        let section = tenant(&state("paused"), &history(), &health("running"), &failed(), None);
         let expected = json!({"primary": "paused", "paused": true, "pause_reason": "lunch"});
         assert_eq!(section["operational_state"], expected);
         let expected = json!([{
@@ -190,27 +232,27 @@ mod tests {
 
     #[test]
     fn a_stop_raises_an_alert_and_is_the_overall_status() {
-        let section = tenant(&state("stopped"), &history(), &health("running"), None);
+        let section = tenant(&state("stopped"), &history(), &health("running"), &failed(), None);
         assert_eq!(section["alerts"][0]["id"], "operator_stopped");
         assert_eq!(section["daemon_health"]["overall_status"], "stopped");
     }
 
     #[test]
     fn a_daemon_that_is_not_well_degrades_the_overall_status() {
-        let section = tenant(&state("ready"), &history(), &health("failed"), None);
+        let section = tenant(&state("ready"), &history(), &health("failed"), &failed(), None);
         assert_eq!(section["daemon_health"]["overall_status"], "degraded");
     }
 
     #[test]
     fn a_section_that_fails_becomes_unknown_and_the_rest_stays() {
-        let section = tenant(&failed(), &history(), &health("running"), None);
+        let section = tenant(&failed(), &history(), &health("running"), &failed(), None);
         for unknown in ["operational_state", "alerts", "cost_telemetry"] {
             assert_eq!(section[unknown], "unknown", "{unknown}");
         }
         assert_eq!(section["daemon_health"]["uptime_seconds"], 60);
         assert_eq!(section["daemon_health"]["overall_status"], "unknown");
 
-        let section = tenant(&state("paused"), &failed(), &failed(), None);
+        let section = tenant(&state("paused"), &failed(), &failed(), &failed(), None);
         assert_eq!(section["operational_state"]["paused"], true);
         assert_eq!(section["operational_state"]["pause_reason"], "unknown");
         assert_eq!(section["daemon_health"], "unknown");

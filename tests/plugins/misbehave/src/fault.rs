@@ -19,7 +19,7 @@ use kora_plugin_api::{PluginError, Result, tracing};
 use crate::settings::Settings;
 
 /// Modes that are not a fault in a hook.
-const OTHER_MODES: [&str; 28] = [
+const OTHER_MODES: [&str; 29] = [
     "none",
     "absent",
     "services_in_register",
@@ -48,6 +48,7 @@ const OTHER_MODES: [&str; 28] = [
     "log_flood",
     "bad_metrics",
     "bad_events",
+    "tickets",
 ];
 
 /// Where a fault can strike, named after the hooks.

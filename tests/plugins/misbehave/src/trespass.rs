@@ -2,10 +2,10 @@
 //! is served, as `misbehave.observed {what, kind, error}`, with `kind` and `error` null where the host allowed it.
 //!
 //! Modes: `foreign_event`, `foreign_tenant`, `no_permission`, `kv_over_quota`, `log_flood`, `bad_metrics`, `bad_events`,
-//! `services_in_register`.
+//! `services_in_register`, `tickets`.
 
 use kora_plugin_api::{
-    EventQuery, Host, Result,
+    ClaimAnswer, EventQuery, Host, Result, TicketClaim, TicketEnding, TicketProgress, TicketResolution,
     serde_json::{Value, json},
     tracing,
 };
@@ -58,6 +58,7 @@ pub async fn commit(host: &Host, settings: &Settings) -> Result {
             "log_flood" => log_flood(),
             "bad_metrics" => bad_metrics(host),
             "bad_events" => bad_events(host, own).await,
+            "tickets" => tickets(host, own, &settings.tenant).await,
             _ => return Ok(()),
         };
         for observation in observations {
@@ -172,6 +173,49 @@ async fn bad_events(host: &Host, own: &str) -> Vec<Observation> {
             host.append_event("../etc", "misbehave.ticked", &json!({})).await,
         ),
     ]
+}
+
+/// Does the ticket that is due, if one is, and goes on although it is done.
+async fn tickets(host: &Host, own: &str, foreign: &str) -> Vec<Observation> {
+    let claim = match host.claim_ticket(own, None).await {
+        Ok(ClaimAnswer::Claimed(claim)) => claim,
+        Ok(_) => return Vec::new(),
+        Err(error) => return vec![observed("claim", Err::<(), _>(error))],
+    };
+    let done = TicketEnding::new(TicketResolution::Completed, "done by a plugin").model_tier("small");
+    vec![
+        observed(
+            "claim of a foreign ticket",
+            host.claim_ticket(foreign, None).await,
+        ),
+        observed(
+            "the same once more",
+            host.claim_ticket(own, Some(&claim.ticket.ticket_id)).await,
+        ),
+        observed(
+            "refresh",
+            host.refresh_claim(own, &claim, TicketProgress::ToolCallBoundary)
+                .await,
+        ),
+        observed("operation", operation(host, own, &claim).await),
+        observed("resolve", host.resolve_ticket(own, &claim, &done).await),
+        observed(
+            "release what is resolved",
+            host.release_ticket(own, &claim, "late").await,
+        ),
+        observed(
+            "operation of what is resolved",
+            operation(host, own, &claim).await,
+        ),
+    ]
+}
+
+async fn operation(host: &Host, own: &str, claim: &TicketClaim) -> Result<()> {
+    let allocated = host.allocate_operation(own, claim, "mail").await?;
+    let dispatched = host.dispatch_operation(own, claim, &allocated).await?;
+    host.commit_operation(own, claim, &dispatched, "sent")
+        .await
+        .map(drop)
 }
 
 /// Only the log can tell of these.

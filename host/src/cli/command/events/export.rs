@@ -14,6 +14,7 @@ use crate::{
         context::Context,
         failure::{Exit, Failure, Outcome},
         offline::store,
+        view::text::counted,
     },
     domain::{Clock as _, SystemClock},
     service::{Problem, ProblemKind},
@@ -43,15 +44,15 @@ pub(in crate::cli) struct ExportArguments {
 pub(super) fn run(arguments: &ExportArguments, context: &mut Context<'_>) -> Outcome {
     let scope = store::scope(arguments.tenant.as_deref(), None, None)?;
     let config = context.config()?;
-    let reader = store::open(&config, context.environment).map_err(Failure::unreachable)?;
+    let reader = context.store(&config)?;
     match &arguments.output {
         Some(file) => {
             let path = context.path(file);
             let exported = to_file(&*reader, &scope, &path)?;
             context.ui.note(&format!(
-                "exported {} events of {} chains to `{}`",
-                exported.events,
-                exported.chains,
+                "exported {} of {} to `{}`",
+                counted(exported.events, "event"),
+                counted(exported.chains, "chain"),
                 path.display()
             ))?;
         }

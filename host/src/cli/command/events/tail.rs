@@ -1,6 +1,7 @@
 //! `kora events tail`.
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::{
     cli::{
@@ -21,7 +22,7 @@ const PAGE: u32 = 1000;
 
 /// Show the newest events of a chain, or those after a place in it
 ///
-/// With `--follow`, it ends when it is interrupted, or with exit code 2 when the daemon ends the stream.
+/// The newest comes last, with `--json` as well. With `--follow`, it ends when it is interrupted, or with exit code 2 when the daemon ends the stream.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TailArguments {
     /// Whose chain (`host` for the host's own); may be left out where there is exactly one tenant
@@ -53,7 +54,8 @@ pub(super) fn run(arguments: TailArguments, context: &mut Context<'_>) -> Outcom
     if arguments.follow {
         return daemon.run(async |client| follow(client, tail, &mut context.ui).await);
     }
-    let answer = daemon.call(&Call::EventsTail(tail))?;
+    let mut answer = daemon.call(&Call::EventsTail(tail))?;
+    oldest_first(&mut answer);
     if context.ui.json {
         context.ui.json(&answer)?;
         return Ok(Exit::OK);
@@ -62,15 +64,16 @@ pub(super) fn run(arguments: TailArguments, context: &mut Context<'_>) -> Outcom
     if events.is_empty() {
         context.ui.note("there are no such events")?;
     }
-    let text: String = oldest_first(events).iter().map(view::events::event).collect();
+    let text: String = events.iter().map(view::events::event).collect();
     context.ui.data(&text)?;
     Ok(Exit::OK)
 }
 
-/// The daemon answers the newest first where it is not asked for those after one.
-fn oldest_first(mut events: Vec<Event>) -> Vec<Event> {
-    events.sort_by_key(|event| event.seq);
-    events
+/// The daemon answers the newest first where it is not asked for those after one; who reads a tail looks at its end.
+fn oldest_first(answer: &mut Value) {
+    if let Some(events) = answer.as_array_mut() {
+        events.sort_by_key(|event| event["seq"].as_u64());
+    }
 }
 
 async fn follow(client: &Client, tail: TailEvents, ui: &mut Ui<'_>) -> Outcome {

@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &VerifyArguments, context: &mut Context<'_>) -> Out
     let scope = store::scope(arguments.tenant.as_deref(), arguments.from, arguments.to)
         .map_err(Failure::unreachable)?;
     let config = context.config().map_err(could_not_check)?;
-    let reader = store::open(&config, context.environment).map_err(Failure::unreachable)?;
+    let reader = context.store(&config)?;
     let report =
         watched(context, &*reader, &scope)?.map_err(|error| Failure::unreachable(problem(&error)))?;
     let status = report.status();

@@ -41,6 +41,7 @@ const SETTLED: [&str; 7] = [
 const GOOD: [&str; 2] = ["running", "degraded"];
 
 pub(super) fn run(file: &Path, context: &mut Context<'_>) -> Outcome {
+    context.require_home()?;
     let path = context.path(file);
     let config = context.config()?;
     let examined = gate::inspect(&path, &config).map_err(|refused| gate::refused(&refused.refusal))?;

@@ -2,13 +2,16 @@
 
 use std::{
     fs::{self, Metadata},
-    io::ErrorKind,
+    io::{self, ErrorKind},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::Finding;
-use crate::config::{Config, Home};
+use crate::{
+    cli::offline::home::socket_path_problem,
+    config::{Config, Home},
+};
 
 const CHECK: &str = "home";
 const CALLERS: &str = "callers";
@@ -20,6 +23,14 @@ pub(super) fn look(home: &Home, findings: &mut Vec<Finding>) -> bool {
     match fs::metadata(root) {
         Ok(found) if found.is_dir() => {
             findings.push(ownership(CHECK, root, &found));
+            findings.extend(unwritable(home));
+            findings.extend(socket_path_problem(home).map(|problem| {
+                Finding::fail(
+                    CHECK,
+                    problem,
+                    "name a home with a shorter path with `--home DIR`",
+                )
+            }));
             findings.push(callers(&home.callers_file()));
             true
         }
@@ -44,15 +55,52 @@ pub(super) fn look(home: &Home, findings: &mut Vec<Finding>) -> bool {
     }
 }
 
+/// Where a host could not write. It is really tried: to root, and on a medium that is mounted for reading, modes say nothing.
+fn unwritable(home: &Home) -> Vec<Finding> {
+    let directories = [
+        home.root().to_owned(),
+        home.data(),
+        home.cache(),
+        home.run(),
+        home.audit(),
+    ];
+    let finding = |directory: &PathBuf| not_writable(CHECK, directory);
+    directories.iter().filter_map(finding).collect()
+}
+
+/// That a directory which is there cannot be written; one that is not is made by the host.
+pub(super) fn not_writable(check: &'static str, directory: &Path) -> Option<Finding> {
+    let error = write_to(directory).err()?;
+    (error.kind() != ErrorKind::NotFound || directory.exists()).then(|| {
+        Finding::fail(
+            check,
+            format!("`{}` cannot be written: {error}", directory.display()),
+            "run the command as the user that owns it, on a medium that is mounted for writing",
+        )
+    })
+}
+
+fn write_to(directory: &Path) -> io::Result<()> {
+    let probe = directory.join(format!(".kora-doctor-{}.tmp", uuid::Uuid::new_v4()));
+    fs::File::create_new(&probe)?;
+    fs::remove_file(&probe)
+}
+
 pub(super) fn configuration(config: &Config) -> Finding {
     let file = config.home().config_file();
     if config.is_from_file() {
         Finding::ok("configuration", format!("`{}` is valid", file.display()))
     } else {
-        Finding::warn(
+        Finding::fail(
             "configuration",
-            format!("`{}` is not there: the defaults apply", file.display()),
-            "`kora init` makes one that shows every setting",
+            format!(
+                "`{}` is not there, so this is no home and no daemon starts in it",
+                file.display()
+            ),
+            format!(
+                "`kora init --home {}` makes it one",
+                config.home().root().display()
+            ),
         )
     }
 }
@@ -115,5 +163,18 @@ fn callers(file: &Path) -> Finding {
             message,
             "mend it, or write it anew with `kora init --force`",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_where_even_root_cannot_write_is_found_and_a_probe_leaves_nothing() {
+        assert!(not_writable(CHECK, Path::new("/proc")).is_some());
+        let directory = tempfile::TempDir::new().unwrap();
+        write_to(directory.path()).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -4,9 +4,10 @@ use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::Finding;
 use crate::{
-    cli::offline::gate::TrialGate,
+    cli::offline::gate::Survey,
     config::Config,
-    plugin::{Admitted, Refusal, choose, scan},
+    plugin::{Admitted, Ignored, Refusal, ignored},
+    service::plugin_setting_problems,
 };
 
 const CHECK: &str = "plugins";
@@ -14,8 +15,8 @@ const CHECK: &str = "plugins";
 /// Those that would be let in.
 pub(super) fn look(config: &Config, temporary: &Path, findings: &mut Vec<Finding>) -> Vec<Admitted> {
     let directory = config.plugins_directory();
-    let candidates = match scan(&directory) {
-        Ok(candidates) => candidates,
+    let survey = match Survey::take(config, temporary) {
+        Ok(survey) => survey,
         Err(error) => {
             let message = format!("`{}` cannot be listed: {error}", directory.display());
             findings.push(Finding::fail(
@@ -26,23 +27,42 @@ pub(super) fn look(config: &Config, temporary: &Path, findings: &mut Vec<Finding
             return Vec::new();
         }
     };
-    findings.push(directory_itself(&directory, candidates.len()));
-    let gate = TrialGate::new(config, temporary);
-    let mut sound = Vec::new();
-    for candidate in candidates {
-        match gate.judge(&candidate.path) {
-            Ok(admitted) => sound.push(admitted),
-            Err(refusal) => findings.push(refused(&candidate.path, &refusal)),
-        }
-    }
-    let (chosen, others) = choose(sound);
-    findings.extend(chosen.iter().map(admitted));
+    findings.push(directory_itself(
+        &directory,
+        survey.chosen.len() + survey.refused.len(),
+    ));
+    findings.extend(survey.chosen.iter().map(admitted));
     findings.extend(
-        others
+        survey
+            .refused
             .iter()
-            .map(|(other, refusal)| refused(&other.path, refusal)),
+            .map(|(path, refusal)| refused(path, refusal)),
     );
-    chosen
+    findings.extend(strangers(&directory));
+    findings.extend(settings(config, &survey.chosen));
+    survey.chosen
+}
+
+/// What lies in the directory and is not even looked into.
+fn strangers(directory: &Path) -> Vec<Finding> {
+    // That it can be listed was seen just now.
+    let found = ignored(directory).unwrap_or_default().into_iter();
+    let finding = |found: Ignored| {
+        let message = format!("`{}` is ignored: {}", found.path.display(), found.reason);
+        Finding::warn(CHECK, message, "the host goes on without it")
+    };
+    found.map(finding).collect()
+}
+
+/// What the plugins' own keys are, which the gate does not look at.
+fn settings(config: &Config, chosen: &[Admitted]) -> Vec<Finding> {
+    let manifests = chosen.iter().map(|plugin| &plugin.manifest);
+    let problems = plugin_setting_problems(config, manifests).into_iter();
+    let finding = |problem: crate::config::Problem| {
+        let message = format!("{}: {}", problem.place, problem.message);
+        Finding::fail(CHECK, message, problem.hint.unwrap_or_default())
+    };
+    problems.map(finding).collect()
 }
 
 /// The gate says the same of each file in it; of an empty directory nobody else would.

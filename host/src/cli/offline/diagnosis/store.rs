@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use super::Finding;
+use super::{Finding, home};
 use crate::{
     cli::{offline, view::text::counted},
-    config::{Config, StoreAddress},
+    config::Config,
     service::Problem,
     store::{Inspector, StoreError},
 };
@@ -21,7 +21,12 @@ pub(super) fn look(
     findings: &mut Vec<Finding>,
 ) {
     let path = config.store_path();
-    let is_file = !matches!(config.store.url, Some(StoreAddress::Postgres(_)));
+    let is_file = config.store.is_file();
+    // One in the home was looked at with it.
+    let elsewhere = path
+        .parent()
+        .filter(|parent| is_file && *parent != config.home().data());
+    findings.extend(elsewhere.and_then(|parent| home::not_writable(CHECK, parent)));
     if is_file && !path.exists() {
         let message = format!(
             "`{}` is not there yet: the first `kora daemon` makes it",

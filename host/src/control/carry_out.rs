@@ -1,0 +1,198 @@
+//! Carrying commands out: on the states of tenants, on their work, on the host itself; and holding tenants that come up while
+//! one is in force.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{ControlError, Controls, controls::Inner};
+use crate::{
+    domain::{Actor, TenantId},
+    engine::{
+        control::{Command, InForce, Level, Lifecycle},
+        transition::TransitionError,
+        vocabulary::Owner,
+    },
+    events::Writer,
+    state::StateChangeError,
+};
+
+/// How many orders to exit are looked at when a host begins or ends. They are few: each ends a run of it.
+const EXITS_LOOKED_AT: u32 = 500;
+
+impl Controls {
+    /// Pauses or stops a tenant that came up while a command holds it, as that command says; one that cannot be read counts as
+    /// L2. Nothing changes if none does.
+    pub async fn hold(&self, tenant: &TenantId) {
+        let holding = self.0.book.holding(tenant).await.unwrap_or_else(|error| {
+            tracing::warn!(%tenant, %error, "[kora.control.unreadable] counts as {}", Level::UNREADABLE);
+            Some(InForce::unreadable(tenant.clone()))
+        });
+        if let Some(in_force) = holding {
+            self.0.hold_by(tenant, &in_force).await;
+        }
+    }
+
+    /// Orders to exit that ended an earlier run of the host are enforced: that run has ended, and starting this one was the
+    /// operator's doing. Before tenants are taken up.
+    pub async fn begin(&self) {
+        self.0
+            .obey_exits(|command, session| command.record.session != session)
+            .await;
+    }
+
+    /// Orders to exit that end this run are enforced. After everything else has stopped, while the store is still open.
+    pub async fn exited(&self) {
+        self.0
+            .obey_exits(|command, session| command.record.session == session)
+            .await;
+    }
+}
+
+impl Inner {
+    /// As far as it can be carried out now. Answers it as it is then.
+    pub(super) async fn carry_out(self: &Arc<Self>, command: Command) -> Command {
+        let command = self.begun(command).await;
+        if !command.lifecycle.is_open() || !self.is_done(&command).await {
+            return command;
+        }
+        let enforced = self.enforced(&command).await;
+        enforced.unwrap_or_else(|error| {
+            noted(&command, &error);
+            command
+        })
+    }
+
+    /// An order to stop is obeyed also where it cannot be written down that it was.
+    async fn begun(&self, command: Command) -> Command {
+        if command.lifecycle == Lifecycle::Enforcing {
+            return command;
+        }
+        let sequence = command.record.sequence;
+        match self.step(&command.tenant, sequence, Command::taken_up).await {
+            Ok(begun) => begun,
+            Err(ControlError::Step(step)) => Command {
+                lifecycle: step.from,
+                ..command
+            },
+            Err(error) => {
+                noted(&command, &error);
+                command
+            }
+        }
+    }
+
+    async fn enforced(&self, command: &Command) -> Result<Command, ControlError> {
+        let enforced = self
+            .step(&command.tenant, command.record.sequence, |command, now| {
+                command.taken_up(now)?.advanced(Lifecycle::Enforced, now)
+            })
+            .await?;
+        tracing::warn!(
+            tenant = %command.tenant, level = %command.level(), command_id = %command.record.command_id,
+            "[kora.control.enforced]"
+        );
+        Ok(enforced)
+    }
+
+    async fn is_done(self: &Arc<Self>, command: &Command) -> bool {
+        if command.ends_host() {
+            return self.is_exit_done(command);
+        }
+        let (level, writer) = (command.level(), writer(&command.record.issuer));
+        let mut holding = JoinSet::new();
+        for tenant in self.tenants_of(&command.tenant) {
+            let (inner, reason, writer) = (self.clone(), command.record.reason.clone(), writer.clone());
+            holding.spawn(async move { inner.is_held(&tenant, level, &reason, &writer).await });
+        }
+        holding.join_all().await.into_iter().all(|is_held| is_held)
+    }
+
+    /// This run ends only when it has ended; an earlier one has.
+    fn is_exit_done(&self, command: &Command) -> bool {
+        let is_of_this_run = command.record.session == self.session;
+        if is_of_this_run {
+            let (level, id) = (command.level(), command.record.command_id);
+            self.exit.request(format!("STOP-KORA {level}, command {id}"));
+        }
+        !is_of_this_run
+    }
+
+    /// Whether a tenant is where the level wants it.
+    async fn is_held(&self, tenant: &TenantId, level: Level, reason: &str, writer: &Writer) -> bool {
+        let Some(request) = level.request(reason) else {
+            return true;
+        };
+        match self.states.transition(tenant, request, writer).await {
+            // A tenant that is not served here does nothing here, and one that is stopped is where no command goes beyond.
+            Ok(_)
+            | Err(
+                StateChangeError::TenantUnknown { .. } | StateChangeError::Refused(TransitionError::Stopped),
+            ) => {}
+            Err(error) => {
+                tracing::error!(%tenant, %level, %error, "[kora.control.enforcing] the tenant is not held yet");
+                return false;
+            }
+        }
+        self.has_let_go(tenant, level).await
+    }
+
+    /// Whether a tenant holds no work that the level does not let it keep.
+    async fn has_let_go(&self, tenant: &TenantId, level: Level) -> bool {
+        if level.aborts_work()
+            && let Err(error) = self.work.abort(tenant).await
+        {
+            tracing::error!(%tenant, %level, error, "[kora.control.enforcing] the work is not broken off yet");
+            return false;
+        }
+        if !level.waits_for_work() {
+            return true;
+        }
+        match self.work.held(tenant).await {
+            Ok(held) => held == 0,
+            Err(error) => {
+                tracing::error!(%tenant, %level, error, "[kora.control.enforcing] it is not known what is under way");
+                false
+            }
+        }
+    }
+
+    pub(super) async fn hold_by(&self, tenant: &TenantId, in_force: &InForce) {
+        let what = match in_force.command_id {
+            Some(id) => format!("command {id} is in force"),
+            None => "the commands cannot be read".to_owned(),
+        };
+        self.is_held(tenant, in_force.level, &what, &Writer::host(Owner::Control))
+            .await;
+    }
+
+    async fn obey_exits(&self, are_obeyed: impl Fn(&Command, &str) -> bool) {
+        let _turn = self.turn.lock().await;
+        let open = Lifecycle::ALL.iter().copied().filter(|point| point.is_open());
+        let open = match self.book.all(open, None, EXITS_LOOKED_AT).await {
+            Ok(open) => open,
+            Err(error) => {
+                // The watch does it later.
+                return tracing::warn!(%error, "[kora.control.unreadable] orders to exit are not marked yet");
+            }
+        };
+        for command in open {
+            if command.ends_host()
+                && are_obeyed(&command, &self.session)
+                && let Err(error) = self.enforced(&command).await
+            {
+                noted(&command, &error);
+            }
+        }
+    }
+}
+
+/// Changes of a state name who gave the command.
+fn writer(issuer: &Actor) -> Writer {
+    Writer::host(Owner::Control).on_behalf_of(issuer)
+}
+
+fn noted(command: &Command, error: &ControlError) {
+    let (tenant, id) = (&command.tenant, command.record.command_id);
+    tracing::error!(%tenant, command_id = %id, %error, "[kora.control.unwritten] what became of a command is not written yet");
+}

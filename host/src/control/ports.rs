@@ -1,0 +1,27 @@
+//! What carrying out a command needs of others.
+
+use async_trait::async_trait;
+
+use crate::domain::TenantId;
+
+/// The work that tenants do.
+#[async_trait]
+pub trait Work: Send + Sync + 'static {
+    /// How many claims and dispatched operations of a tenant are under way.
+    ///
+    /// # Errors
+    /// Why that is not known; the command waits then, as if there were some.
+    async fn held(&self, tenant: &TenantId) -> Result<u64, String>;
+
+    /// Breaks off what is under way and gives claims back, or begins to. May be asked again and again.
+    ///
+    /// # Errors
+    /// Why it could not be begun; it is asked again.
+    async fn abort(&self, tenant: &TenantId) -> Result<(), String>;
+}
+
+/// The end of this host.
+pub trait Exit: Send + Sync + 'static {
+    /// Lets the host stop in order and exit. Returns at once; may be asked again and again. `why` is for the log.
+    fn request(&self, why: String);
+}

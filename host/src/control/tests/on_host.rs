@@ -1,0 +1,82 @@
+//! Commands on the host.
+
+use super::*;
+
+#[tokio::test]
+async fn l1_to_l3_on_the_host_pause_every_tenant() {
+    for level in [Level::L1, Level::L2, Level::L3] {
+        let rig = Rig::new().await;
+        let issued = rig.give(on_host(level)).await;
+        assert_eq!(issued.foreseen.len(), 2);
+        for tenant in [acme(), globex()] {
+            assert_eq!(rig.state(&tenant), PrimaryState::Paused);
+            assert!(rig.controls.book().pre_claim(&tenant).await.is_err());
+        }
+        assert_eq!(rig.told("acme"), [""; 0], "it is told in the host's chain");
+        assert_eq!(rig.told("host").len(), 3);
+        assert!(rig.exit.0.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn l4_on_the_host_ends_it_in_order_and_the_next_one_runs() {
+    for level in [Level::L4, Level::L5] {
+        let rig = Rig::new().await;
+        let issued = rig.give(on_host(level)).await;
+        assert_eq!(issued.command.lifecycle, Lifecycle::Enforcing);
+        let asked = rig.exit.0.lock().unwrap().clone();
+        assert_eq!(asked.len(), 1);
+        assert!(
+            asked[0].contains(&level.to_string()) && !asked[0].contains("smells"),
+            "{asked:?}"
+        );
+        assert!(
+            rig.controls.book().pre_claim(&acme()).await.is_err(),
+            "while it ends"
+        );
+        assert_eq!(rig.state(&acme()), PrimaryState::Ready);
+        rig.controls.exited().await;
+        assert!(rig.told("host").last().unwrap().starts_with("enforced"));
+
+        let rig = rig.restarted("second run").await;
+        assert_eq!(rig.state(&acme()), PrimaryState::Ready);
+        assert_eq!(rig.controls.book().pre_claim(&acme()).await, Ok(()));
+        rig.controls.round().await;
+        assert!(rig.exit.0.lock().unwrap().is_empty());
+        assert_eq!(rig.told("host").len(), 3, "nothing is told twice");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_was_killed_while_it_obeyed_is_not_ended_again() {
+    let rig = Rig::new().await;
+    rig.give(on_host(Level::L4)).await;
+    let rig = rig.restarted("second run").await;
+    assert_eq!(
+        rig.lifecycles(&TenantId::host()).await,
+        [(Level::L4, Lifecycle::Enforced)]
+    );
+    rig.controls.round().await;
+    assert!(rig.exit.0.lock().unwrap().is_empty());
+    assert_eq!(rig.controls.book().pre_claim(&acme()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_order_to_exit_hides_no_command_that_holds_a_tenant() {
+    let rig = Rig::new().await;
+    rig.stop(Level::L1).await;
+    rig.give(on_host(Level::L2)).await;
+    rig.give(on_host(Level::L4)).await;
+    let rig = rig.restarted("second run").await;
+    for tenant in [acme(), globex()] {
+        assert_eq!(rig.state(&tenant), PrimaryState::Paused);
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_reset_leaves_what_is_on_the_host() {
+    let rig = Rig::new().await;
+    rig.give(on_host(Level::L2)).await;
+    assert!(rig.stop(Level::L0).await.superseded.is_empty());
+    assert!(rig.controls.book().pre_claim(&acme()).await.is_err());
+}

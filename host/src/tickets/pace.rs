@@ -1,0 +1,151 @@
+//! The ramp after a resume: who may claim again begins slowly. What happened before this host started is read from the chain.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Inner, Refusal, TicketError};
+use crate::{
+    domain::{Event, PrimaryState, TenantId, Timestamp},
+    engine::{
+        ticket::{Ramp, later},
+        transition::Recorded,
+        vocabulary::OwnType,
+    },
+    store::{EventFilter, Store},
+};
+
+/// Transitions that are looked at in one go. While claims are spaced, an hour has some 240 of them.
+const PAGE: u32 = 256;
+
+#[derive(Default)]
+pub(super) struct Pace(Mutex<HashMap<TenantId, Paced>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Paced {
+    resumed_at: Option<Timestamp>,
+    last_claim_at: Option<Timestamp>,
+}
+
+/// A turn to claim.
+#[derive(Debug)]
+pub(super) struct Place {
+    taken_at: Timestamp,
+    before: Option<Timestamp>,
+}
+
+impl Pace {
+    fn paced(&self) -> MutexGuard<'_, HashMap<TenantId, Paced>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A tenant was resumed.
+    pub fn resumed(&self, tenant: &TenantId, at: Timestamp) {
+        let mut paced = self.paced();
+        let known = paced.entry(tenant.clone()).or_default();
+        known.resumed_at = known.resumed_at.max(Some(at));
+    }
+
+    /// Takes a turn, or says until when there is none. From there on everybody else waits for the distance to it.
+    fn take(&self, tenant: &TenantId, ramp: &Ramp, now: Timestamp) -> Result<Place, Timestamp> {
+        let mut paced = self.paced();
+        let known = paced.entry(tenant.clone()).or_default();
+        // Claims from before the resume do not count.
+        let since = known.last_claim_at.filter(|last| Some(*last) >= known.resumed_at);
+        match ramp.waits_until(known.resumed_at, since, now) {
+            Some(until) => Err(until),
+            None => Ok(Place {
+                taken_at: now,
+                before: known.last_claim_at.replace(now),
+            }),
+        }
+    }
+
+    /// Nothing came of a turn.
+    pub fn give_back(&self, tenant: &TenantId, place: &Place) {
+        let mut paced = self.paced();
+        if let Some(known) = paced.get_mut(tenant)
+            && known.last_claim_at == Some(place.taken_at)
+        {
+            known.last_claim_at = place.before;
+        }
+    }
+}
+
+impl Inner {
+    /// A turn to claim, or why there is none now.
+    pub(super) async fn take_place(&self, tenant: &TenantId) -> Result<Result<Place, Refusal>, TicketError> {
+        let (ramp, now) = (&self.rules.ramp, self.clock.now());
+        if !self.pace.paced().contains_key(tenant) {
+            let known = before_the_start(&*self.store, tenant, ramp, now).await?;
+            self.pace.paced().entry(tenant.clone()).or_insert(known);
+        }
+        self.hear_of_resumes(tenant);
+        Ok(self.pace.take(tenant, ramp, now).map_err(|until| {
+            Refusal::control(format!(
+                "the tenant was resumed a while ago and begins slowly: the next claim is possible from {until}"
+            ))
+        }))
+    }
+
+    /// Listeners hear of a resume a moment after it; whoever claims just then must hear of it as well.
+    fn hear_of_resumes(&self, tenant: &TenantId) {
+        let history = self.states.history(tenant, usize::MAX).unwrap_or_default();
+        let newest = history.iter().rev().find(|record| {
+            record.from_state == PrimaryState::Paused && record.to_state == PrimaryState::Ready
+        });
+        if let Some(resume) = newest {
+            self.pace.resumed(tenant, resume.at);
+        }
+    }
+}
+
+async fn before_the_start(
+    store: &dyn Store,
+    tenant: &TenantId,
+    ramp: &Ramp,
+    now: Timestamp,
+) -> Result<Paced, TicketError> {
+    let is_within = |event: &Event| later(event.occurred_at, ramp.lasts_seconds) > now;
+    let mut filter = EventFilter {
+        prefixes: vec![OwnType::OperationalStateTransitioned.as_str().to_owned()],
+        limit: PAGE,
+        ..EventFilter::default()
+    };
+    let mut known = Paced::default();
+    'pages: loop {
+        let page = store.events(tenant, filter.clone()).await?;
+        for event in &page {
+            if !is_within(event) {
+                break 'pages;
+            }
+            if is_resume(event) {
+                known.resumed_at = Some(event.occurred_at);
+                break 'pages;
+            }
+        }
+        match page.last() {
+            Some(oldest) => filter.before_seq = Some(oldest.seq),
+            None => break,
+        }
+    }
+    if known.resumed_at.is_some() {
+        let claims = EventFilter {
+            prefixes: vec![OwnType::TicketClaimed.as_str().to_owned()],
+            limit: 1,
+            ..EventFilter::default()
+        };
+        let last = store.events(tenant, claims).await?;
+        known.last_claim_at = last.first().map(|event| event.occurred_at);
+    }
+    Ok(known)
+}
+
+/// A record that cannot be read was not written by this host; the boot has judged it before.
+fn is_resume(event: &Event) -> bool {
+    Recorded::read(&event.payload).is_ok_and(|recorded| {
+        recorded.from_primary_state == PrimaryState::Paused
+            && recorded.to_primary_state == PrimaryState::Ready
+    })
+}
