@@ -13,6 +13,8 @@
 //! When the connection breaks during a commit nobody knows whether it happened: the batches are answered `Unavailable`, and whoever
 //! still wants one hands it in again, with the same event ids. When it breaks before, the group is written again on a new one.
 
+mod connect;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
@@ -21,15 +23,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::connect::WriterSession;
+use self::connect::{CONNECT_WITHIN, connect};
 use super::{
     PostgresOptions, PostgresPlace,
     append::{self, Heads, Outcome},
-    fault::{Fault, store_error, words},
+    fault::{Fault, words},
     notices::Notices,
-    rows, schema,
-    session::{Role, Session},
     shared::Shared,
-    statements::Statements,
 };
 use crate::store::{Batch, CommitError, StoreError};
 
@@ -93,46 +94,10 @@ impl Drop for Ending {
     }
 }
 
-/// A connection that writes.
-pub(super) struct WriterSession {
-    session: Session,
-    statements: Statements,
-}
-
 /// Why a connection is of no use any more.
 struct Broken {
     cause: String,
     in_doubt: bool,
-}
-
-impl WriterSession {
-    /// Connects as the writer to a server that takes commits, with the schema of this release.
-    pub(super) async fn open(place: &PostgresPlace) -> Result<Self, StoreError> {
-        let failed = |error| store_error(&error);
-        let session = Session::open(place, Role::Writer).await?;
-        let (found, known) = (schema::version(&session.client).await?, schema::known_version());
-        if found != known {
-            return Err(StoreError::Unavailable(format!(
-                "expected schema version {known}, found {found}"
-            )));
-        }
-        let state = "SELECT pg_is_in_recovery(), current_setting('fsync') = 'on'";
-        let state = session.client.query_one(state, &[]).await.map_err(failed)?;
-        if state.get(0) {
-            return Err(StoreError::Unavailable(format!(
-                "the {place} is a standby: expected the server that takes commits"
-            )));
-        }
-        if !state.get::<_, bool>(1) {
-            tracing::warn!(
-                "the {place} runs with `fsync = off`: what it acknowledges does not outlive a loss of power"
-            );
-        }
-        // Boxed: it is a future for each statement.
-        let prepared = Box::pin(Statements::prepare(&session.client)).await;
-        let statements = prepared.map_err(failed)?;
-        Ok(Self { session, statements })
-    }
 }
 
 impl Writer {
@@ -217,7 +182,12 @@ impl Writer {
             Err(_) => {
                 let mut outcomes = Vec::with_capacity(batches.len());
                 for batch in batches {
-                    let alone = self.write_together(session, std::slice::from_ref(batch)).await?;
+                    let alone = self.write_together(session, std::slice::from_ref(batch)).await;
+                    // Those before it are committed: the group is not one that may be written again as it was.
+                    let alone = alone.map_err(|broken| Broken {
+                        in_doubt: broken.in_doubt || !outcomes.is_empty(),
+                        ..broken
+                    })?;
                     outcomes.push(alone.and_then(|mut outcomes| outcomes.remove(0)));
                 }
                 Ok(outcomes)
@@ -252,8 +222,8 @@ impl Writer {
             };
             let (fault, cause) = (error.fault(), words(&error.cause));
             let in_doubt = error.in_doubt && fault == Fault::Lost;
-            let rolled_back = client.batch_execute("ROLLBACK").await;
-            if matches!(fault, Fault::Lost | Fault::Failed) || rolled_back.is_err() {
+            let rolled_back = timeout(CONNECT_WITHIN, client.batch_execute("ROLLBACK")).await;
+            if matches!(fault, Fault::Lost | Fault::Failed) || !matches!(rolled_back, Ok(Ok(()))) {
                 return Err(Broken { cause, in_doubt });
             }
             attempt += 1;
@@ -324,35 +294,6 @@ impl Writer {
     async fn connect(&self) -> Result<WriterSession, StoreError> {
         connect(&self.place, &self.acknowledged).await
     }
-}
-
-/// Connects to a server that has all that was acknowledged. One that took over from another may lack the last of it, and whoever
-/// appended there would make a second chain of the same name.
-async fn connect(place: &PostgresPlace, acknowledged: &Heads) -> Result<WriterSession, StoreError> {
-    const HEADS: &str = "SELECT tenant, seq, hash FROM heads WHERE tenant = ANY ($1)";
-    let opened = WriterSession::open(place).await?;
-    let tenants: Vec<&str> = acknowledged.keys().map(|tenant| tenant.as_str()).collect();
-    let found = opened.session.client.query(HEADS, &[&tenants]).await;
-    let mut found_heads = Heads::new();
-    for row in &found.map_err(|error| store_error(&error))? {
-        let head = rows::head(row)?;
-        found_heads.insert(head.tenant, (head.seq, head.hash));
-    }
-    for (tenant, (seq, hash)) in acknowledged {
-        let (found, found_hash) = found_heads.get(tenant).copied().unwrap_or((0, *hash));
-        if found < *seq || found == *seq && found_hash != *hash {
-            return Err(StoreError::Unavailable(format!(
-                "the server has lost what it acknowledged: the chain of `{tenant}` ended at {seq}, now it ends {}. Bring back the \
-                 server that has it, or restart the host to go on without",
-                if found < *seq {
-                    format!("at {found}")
-                } else {
-                    "in another record".to_owned()
-                }
-            )));
-        }
-    }
-    Ok(opened)
 }
 
 /// The next request; after the order to close, those that had queued before. May be dropped without losing one.
