@@ -3,8 +3,10 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod chain_care;
 mod control;
 mod cost;
+mod host_gates;
 mod journal;
 mod listeners;
 mod observers;
@@ -18,6 +20,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 mod ticketing;
+mod ticketing_guards;
 mod upkeep;
 mod wire;
 
@@ -167,6 +170,13 @@ async fn stop(running: Running, ending: &Ending) {
         reason: ending.reason.to_string(),
     });
     running.accounts.flush().await;
+    if tokio::time::timeout(HISTORY_GRACE, service.history.flush())
+        .await
+        .is_err()
+    {
+        tracing::warn!("boots are left out of the history: the store does not take them");
+    }
+    chain_care::sign_last(&service).await;
     running.stop_upkeep.cancel();
     service.tasks.close();
     if tokio::time::timeout(TASKS_GRACE, service.tasks.wait())
@@ -181,6 +191,8 @@ async fn stop(running: Running, ending: &Ending) {
     service.store.close().await;
 }
 
+/// The history of boots is worth a moment, not the end of the host.
+const HISTORY_GRACE: Duration = Duration::from_secs(2);
 /// A listener of a plugin that hangs must not keep the host from ending.
 const TASKS_GRACE: Duration = Duration::from_secs(2);
 

@@ -92,7 +92,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
     match command {
         Command::Init(arguments) => command::init::run(&arguments, context),
         Command::Daemon(arguments) => command::daemon::run(arguments, context),
-        Command::Boot(arguments) => command::boot::run(&arguments, context),
+        Command::Boot(arguments) => command::boot::run(arguments, context),
         Command::Status => command::status::run(context),
         Command::Doctor => command::doctor::run(context),
         Command::Plugins(command) => command::plugins::run(command, context),

@@ -42,9 +42,9 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    Admitted, CoordinatorSection, EventsSection, HOST_KEYS, InvalidStoreAddress, PluginSection,
-    PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection, TenantSection, TicketsSection,
-    Tier,
+    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS,
+    InvalidStoreAddress, PluginSection, PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection,
+    TenantSection, TicketsSection, Tier,
 };
 pub use settings::Origin;
 

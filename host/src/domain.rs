@@ -2,6 +2,7 @@
 
 mod billing_period;
 mod clock;
+mod criticality;
 mod event;
 mod ids;
 mod log;
@@ -11,6 +12,7 @@ mod tenant;
 
 pub use billing_period::BillingPeriod;
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use criticality::Criticality;
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
 pub use ids::{
     Digest, EntryName, EventId, InvalidName, PluginName, ProviderId, RESERVED_FIRST_WORDS, SecretName,

@@ -30,7 +30,7 @@ pub use event::{FALLBACK, ROLLED_BACK, SWAP_REFUSED, SWAPPED, speaker};
 pub use fallback::{Fallback, FallbackError};
 pub use identities::Identities;
 pub use providers::{Provided, ProviderError, ProviderInfo, Providers, ResolveError, resolve};
-pub use restore::{RestoreError, Restored};
+pub use restore::{RestoreError, Restored, Round};
 pub use rollback::RollbackRequest;
 pub use seat::IdentitySeed;
 pub use show::{Shown, ShownWhole, Speaks};

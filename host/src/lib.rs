@@ -4,12 +4,15 @@ pub mod domain;
 pub mod engine;
 pub mod store;
 
+pub mod checkpoints;
+pub mod disk;
 pub mod events;
 pub mod state;
 pub mod tenants;
 pub mod tickets;
 
 pub mod control;
+pub mod gates;
 
 pub mod cost;
 

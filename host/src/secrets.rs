@@ -170,6 +170,17 @@ impl Secrets {
         read::read(source, &self.surroundings).map_err(unreadable)
     }
 
+    /// Whether some tenant has a place of its own for it.
+    pub fn has_a_tenant(&self, plugin: &PluginName, name: &str) -> bool {
+        let table = self.table.load();
+        let mut tenants = table.tenants.values();
+        tenants.any(|plugins| {
+            plugins
+                .get(plugin)
+                .is_some_and(|secrets| secrets.contains_key(name))
+        })
+    }
+
     /// Whether a place is configured for it; whether that place gives it is another question.
     pub fn is_configured(&self, plugin: &PluginName, tenant: Option<&TenantId>, name: &str) -> bool {
         self.table.load().find(plugin, tenant, name).is_some()

@@ -1,6 +1,8 @@
 //! The use cases: the one API that the rims call. What they take and answer is plain data; who asks is set by the rim.
 
 pub mod api;
+mod boot;
+mod checkpoints;
 mod config;
 mod control;
 mod cost;
@@ -14,8 +16,10 @@ mod problem;
 mod state;
 mod status;
 mod store_place;
+mod tenant_boots;
 mod tenants;
 mod tickets;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -26,13 +30,16 @@ use arc_swap::ArcSwap;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    checkpoints::Checkpoints,
     config::{Config, ConfigProblems},
     control::Controls,
     coordinator::{CoordinatorHandle, HostState},
     cost::Costs,
-    domain::{Actor, ActorKind, TenantId},
+    disk::DiskWatch,
+    domain::{Actor, ActorKind, Clock, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
+    gates::{EpochHold, History, KnownEpoch},
     identity::Identities,
     plugin::{Platform, Registry},
     secrets::Secrets,
@@ -47,7 +54,12 @@ pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
 pub use store_place::store_place;
-pub use tenants::{TENANT_IDENTITY, agent_name, identity_seed};
+pub use tenant_boots::{Begun, show as show_waiting};
+pub use tenants::{agent_name, identity_seed};
+pub use waiting::TENANTS_AT_ONCE;
+
+use tenant_boots::TenantBoots;
+use waiting::Waiting;
 
 /// The operator of this machine, known by the uid at the other end of the control socket. Only a rim makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +140,10 @@ pub struct Parts {
     pub logging: LoggingHandle,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Who signs the chains.
+    pub checkpoints: Arc<Checkpoints>,
+    /// The room that is left.
+    pub disk: Arc<DiskWatch>,
     /// The secrets.
     pub secrets: Arc<Secrets>,
     /// The host's own chain.
@@ -138,6 +154,14 @@ pub struct Parts {
     pub boot_id: String,
     /// Where the store is, for people.
     pub store_place: String,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The boots so far.
+    pub history: History,
+    /// Whether an epoch that was not accepted holds the tenants.
+    pub epoch_hold: EpochHold,
+    /// Where this home remembers the epoch that it knows.
+    pub known_epoch: KnownEpoch,
 }
 
 /// The use cases.
@@ -148,6 +172,8 @@ pub struct Service {
     plugin_changes: tokio::sync::Mutex<()>,
     tenant_changes: tokio::sync::Mutex<()>,
     waits_for_restart: Mutex<Vec<String>>,
+    /// Tenants that boot once the host has.
+    pub waiting: Waiting,
     /// Of each tenant that did not come up, the gate that kept it down, as it went last.
     failed_gates: Mutex<BTreeMap<TenantId, GateReport>>,
 }
@@ -170,6 +196,7 @@ impl Service {
             plugin_changes: tokio::sync::Mutex::default(),
             tenant_changes: tokio::sync::Mutex::default(),
             waits_for_restart: Mutex::default(),
+            waiting: Waiting::default(),
             failed_gates: Mutex::default(),
         }
     }
@@ -202,7 +229,7 @@ impl Service {
         gates.get(tenant).cloned().map(api::Gate::from)
     }
 
-    /// Says that every tenant has left `booting`: the host is `running` from here on.
+    /// Says that the first tenants have left `booting`: the host is `running` from here on.
     pub fn note_booted(&self) {
         self.booted.store(true, std::sync::atomic::Ordering::Release);
     }

@@ -57,6 +57,13 @@ pub trait Store: Send + Sync + 'static {
     /// Checks the newest `records` of each chain and that `heads` agree with them; names the first fault found.
     async fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError>;
 
+    /// The same for the chain of one tenant: what it takes does not depend on how many there are.
+    async fn check_tail(&self, tenant: &TenantId, records: u64) -> Result<Option<String>, StoreError>;
+
+    /// Tries what the host must be able to do and what nobody may: appends an event to the host's chain, tries to change and to
+    /// delete one, and takes all of it back. Names the first that is not as it must be; nothing is left behind, whatever it finds.
+    async fn check_rights(&self) -> Result<Option<String>, StoreError>;
+
     /// Every tenant, sorted by id.
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
 

@@ -1,12 +1,15 @@
 //! Drives the real command with real libraries. One binary, one harness, one file for each area.
 
 mod admission;
+mod boot;
+mod checkpoints;
 mod command_line;
 mod control;
 mod coordinator;
 mod cost;
 mod drop_in;
 mod events;
+mod faults;
 mod hangs;
 mod harness;
 mod identity;
@@ -14,6 +17,7 @@ mod lies;
 mod pairs;
 mod panics;
 mod postgres;
+mod power_cut;
 mod state;
 mod steering;
 mod tickets;

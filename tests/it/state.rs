@@ -67,8 +67,13 @@ fn a_clean_boot_appends_exactly_two_state_events_and_a_second_one_two_more() {
             "store",
             "schema",
             "chain_tail",
+            "epoch",
+            "store_rights",
             "plugins_admitted",
+            "secrets",
             "fatal_daemons_up",
+            "chain_tail",
+            "canonical_actor",
             "tenant_identity"
         ]
     );

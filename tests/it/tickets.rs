@@ -216,3 +216,37 @@ fn a_plugin_does_the_tickets_of_its_tenant_and_nothing_under_a_claim_that_is_ove
         ]
     );
 }
+
+#[test]
+fn a_stop_command_breaks_claimed_work_off_and_neither_it_nor_spent_money_lets_anything_be_claimed() {
+    let home = home("ramp_seconds = 0");
+    let host = home.start();
+    let id = create(&host, "Answer the letter");
+    assert_eq!(host.json(&["tickets", "claim"])["result"], "claimed");
+    assert_eq!(state(&host), "active");
+    host.json(&["state", "stop", "--level", "3"]);
+    eventually("the work is given back and the command enforced", || {
+        let ticket = host.json(&["tickets", "show", &id]);
+        let commands = host.json(&["state", "commands"]);
+        let is_open = ticket["sea_status"] == "open" && ticket["active_claim_token"].is_null();
+        (is_open && commands["active"][0]["lifecycle_state"] == "enforced").then_some(())
+    });
+    let claim = |expected: &str| {
+        let refused = host.kora(&["tickets", "claim", "--json"]);
+        assert_eq!(
+            (refused.code, &refused.parsed()["result"]),
+            (1, &json!(expected)),
+            "{}",
+            refused.parsed()
+        );
+    };
+    claim("blocked_by_control");
+    host.json(&["state", "reset"]);
+    host.json(&["state", "resume"]);
+    host.json(&[
+        "cost", "record", "--model", "opus", "--route", "mail", "--cost", "150",
+    ]);
+    // Nothing is paused yet, but this ticket may not be done by a smaller model.
+    assert_eq!(state(&host), "ready");
+    claim("blocked_by_cost");
+}

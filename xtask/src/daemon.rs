@@ -1,6 +1,7 @@
 //! A host as a child process: started, waited for, killed, stopped. It is never left behind.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
@@ -32,6 +33,14 @@ impl Daemon {
     /// # Errors
     /// If it cannot be started.
     pub fn start(home: &Home, log: &Path) -> Result<Self> {
+        Self::start_with(home, log, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start_with(home: &Home, log: &Path, variables: &[(&str, &OsStr)]) -> Result<Self> {
         let file = File::options()
             .create(true)
             .append(true)
@@ -39,6 +48,7 @@ impl Daemon {
             .with_context(|| format!("cannot write `{}`", log.display()))?;
         let child = home
             .command(&["daemon"])
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)

@@ -2,7 +2,8 @@
 //! stdout.
 //!
 //! Each command is a file of its own, with a struct of its arguments and a method `run`; a new one is a `mod`, a variant of
-//! `Command` and a line in `Command::run`. It is a library so that tests can pack plugins as the command does.
+//! `Command` and a line in `Command::run`. It is a library so that tests can pack plugins, and cut the power, as
+//! the command does.
 
 mod artifacts;
 mod bench;
@@ -17,7 +18,7 @@ mod run;
 mod socket;
 mod test;
 mod tidy;
-mod torture;
+pub mod torture;
 mod workspace;
 
 use std::process::ExitCode;

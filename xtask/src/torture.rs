@@ -10,10 +10,15 @@
 //! key. At the end the ledger of what was acknowledged is held against what the store exports.
 
 mod census;
+mod chamber;
 mod chance;
+mod course;
 mod kill;
 mod ledger;
+mod outcome;
+pub mod power_cut;
 mod writer;
+mod writers;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -28,6 +33,7 @@ pub struct Torture {
 #[derive(Subcommand)]
 enum Kind {
     Kill(kill::Kill),
+    PowerCut(power_cut::PowerCut),
     #[command(hide = true)]
     Write(writer::Write),
 }
@@ -37,6 +43,7 @@ impl Torture {
     pub fn run(self) -> Result<()> {
         match self.kind {
             Kind::Kill(kill) => kill.run(),
+            Kind::PowerCut(power_cut) => power_cut.run(),
             Kind::Write(write) => write.run(),
         }
     }

@@ -1,20 +1,27 @@
 //! `kora boot --check-only`: each gate once, as far as that goes without changing anything. No plugin's code runs, nothing is
 //! copied, and no store is made.
 
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
 
 use super::{
-    HomeConfig, config_problem,
-    parts::{counted, passed, store_problem},
+    HomeConfig, cannot_start, config_problem,
+    parts::{counted, store_problem, surroundings},
 };
 use crate::{
     cli::{BootOptions, BootOutcome, BootReport},
     config::Config,
     domain::{ProviderId, TenantId},
-    engine::transition::{GateClass, GateOutcome, GateReport},
+    engine::gates::{
+        CANONICAL_ACTOR, CHAIN_TAIL, EPOCH, GateSpec, HOST_BUDGET, Mode, PLUGINS_ADMITTED, SCHEMA, SECRETS,
+        STORE, STORE_RIGHTS, TENANT_IDENTITY,
+    },
+    gates::{Epoch, Fault, Gate, KnownEpoch, Mismatch, Run, Watcher, judge},
     plugin::{Examined, Limits, Platform, Strictness, check_settings, examine, scan},
-    service::{ConfigSource as _, Problem, TENANT_IDENTITY, api::Gate, store_place},
-    store::StorePlace,
+    secrets::{SecretTable, Secrets},
+    service::{ConfigSource as _, Problem, api, store_place},
+    store::{Inspector, StoreError, StorePlace},
 };
 
 const TAIL_RECORDS: u64 = 1000;
@@ -22,79 +29,229 @@ const TAIL_RECORDS: u64 = 1000;
 pub fn check_boot(options: BootOptions) -> Result<BootReport, Problem> {
     let source = HomeConfig::new(&options.home, options.log_level, options.log_format);
     let config = source.read().map_err(config_problem)?;
-    let mut gates = store_gates(&store_place(&config, &|name| std::env::var_os(name))?);
-    let (plugins, admitted) = plugins_gate(&config);
-    gates.push(plugins);
-    gates.extend(
-        config
-            .tenants
-            .keys()
-            .map(|tenant| tenant_gate(&config, tenant, &admitted)),
-    );
-    let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
-    let outcome = match failed.map(|gate| gate.gate_class) {
-        None => BootOutcome::Passed,
-        Some(GateClass::Transient) => BootOutcome::TransientFailed,
-        Some(GateClass::Invariant) => BootOutcome::InvariantFailed,
-        Some(GateClass::InvariantPause) => BootOutcome::EpochPause,
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| cannot_start("host.runtime", &error))?;
+    let report = runtime.block_on(check(Arc::new(config)));
+    // What still looks at something when it was interrupted is not waited for.
+    runtime.shutdown_background();
+    Ok(report)
+}
+
+async fn check(config: Arc<Config>) -> BootReport {
+    let mut run = Run::new(Mode::CheckOnly, HOST_BUDGET, Arc::new(Nobody));
+    let checked = async {
+        for gate in gates(&config) {
+            run.pass(&gate).await;
+        }
     };
-    Ok(BootReport {
-        outcome,
-        gates: gates.into_iter().map(Gate::from).collect(),
+    let interrupted = tokio::select! {
+        () = checked => false,
+        _ = tokio::signal::ctrl_c() => true,
+    };
+    let gates = run.into_reports();
+    BootReport {
+        outcome: match interrupted {
+            true => BootOutcome::Interrupted,
+            false => BootOutcome::of(&gates),
+        },
+        gates: gates.into_iter().map(api::Gate::from).collect(),
+    }
+}
+
+/// Nobody hears of what is only looked at.
+struct Nobody;
+
+#[async_trait]
+impl Watcher for Nobody {
+    async fn retrying(&self, _: &GateSpec, _: &str) {}
+    async fn passed_at_last(&self, _: &GateSpec) {}
+}
+
+/// What the first gates found and the later ones look at.
+#[derive(Default)]
+struct Found {
+    /// Absent if there is no store yet.
+    store: OnceLock<Result<Box<dyn Inspector>, StoreError>>,
+    plugins: OnceLock<Vec<Examined>>,
+}
+
+fn gates(config: &Arc<Config>) -> Vec<Gate> {
+    let found = Arc::new(Found::default());
+    let mut gates = vec![
+        looking(STORE, config, &found, store),
+        looking(SCHEMA, config, &found, schema),
+        looking(EPOCH, config, &found, epoch),
+        looking(STORE_RIGHTS, config, &found, store_rights),
+        looking(CHAIN_TAIL, config, &found, chain_tail),
+        looking(CANONICAL_ACTOR, config, &found, canonical_actor),
+        looking(PLUGINS_ADMITTED, config, &found, plugins_admitted),
+        looking(SECRETS, config, &found, secrets),
+    ];
+    gates.extend(config.tenants.keys().map(|tenant| {
+        let whose = tenant.clone();
+        let look = move |config: &Config, found: &Found| {
+            let plugins = found.plugins.get().map_or(&[][..], Vec::as_slice);
+            tenant_identity(config, &whose, plugins)
+        };
+        looking(TENANT_IDENTITY, config, &found, look).of(tenant)
+    }));
+    gates
+}
+
+/// A gate that looks at files, where that may take its time.
+fn looking(
+    spec: GateSpec,
+    config: &Arc<Config>,
+    found: &Arc<Found>,
+    look: impl Fn(&Config, &Found) -> Result<String, Fault> + Clone + Send + Sync + 'static,
+) -> Gate {
+    let (config, found) = (config.clone(), found.clone());
+    Gate::new(spec, move || {
+        let (config, found, look) = (config.clone(), found.clone(), look.clone());
+        async move {
+            tokio::task::spawn_blocking(move || look(&config, &found))
+                .await
+                .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        }
     })
 }
 
-fn store_gates(place: &StorePlace) -> Vec<GateReport> {
-    let began = Instant::now();
-    if let StorePlace::Sqlite(path) = place
+fn store(config: &Config, found: &Found) -> Result<String, Fault> {
+    let place = store_place(config, &|name| std::env::var_os(name));
+    let place = place.map_err(|problem| Fault::now(problem.message))?;
+    if let StorePlace::Sqlite(path) = &place
         && !path.exists()
     {
-        let detail = format!("`{}` is not there yet: the first start makes it", path.display());
-        return vec![passed("store", began, detail)];
+        return Ok(format!("{place} is not there yet: the first start makes it"));
     }
-    let reader = match place.inspect() {
-        Ok(reader) => reader,
-        Err(error) => return vec![failed("store", began, store_problem(&error).message)],
-    };
-    let opened = passed(
-        "store",
-        began,
-        format!("{place} can be read, its schema is known"),
-    );
-    let began = Instant::now();
-    let tail = match reader.check_tails(TAIL_RECORDS) {
-        Ok(None) => passed(
-            "chain_tail",
-            began,
-            format!("the last {TAIL_RECORDS} records of each chain are sound"),
-        ),
-        Ok(Some(fault)) => failed("chain_tail", began, fault),
-        Err(error) => failed("chain_tail", began, error.to_string()),
-    };
-    vec![opened, tail]
+    match found.store.get_or_init(|| place.inspect()) {
+        Err(error @ (StoreError::Unavailable(_) | StoreError::Held { .. } | StoreError::Closed)) => {
+            Err(Fault::now(store_problem(error).message))
+        }
+        _ => Ok(format!("{place} can be read")),
+    }
 }
 
-fn failed(gate_id: &str, began: Instant, detail: String) -> GateReport {
-    GateReport {
-        outcome: GateOutcome::Fail,
-        ..passed(gate_id, began, detail)
+/// What a later gate says where there is nothing to look at.
+const NO_STORE: &str = "there is no store yet";
+
+/// The store, if there is one that can be read.
+fn reader(found: &Found) -> Option<&dyn Inspector> {
+    found.store.get()?.as_ref().ok().map(|reader| &**reader)
+}
+
+fn schema(_: &Config, found: &Found) -> Result<String, Fault> {
+    match found.store.get() {
+        None => Ok(NO_STORE.to_owned()),
+        Some(Ok(_)) => Ok("the schema is known to this release".to_owned()),
+        Some(Err(error @ (StoreError::SchemaTooNew { .. } | StoreError::Damaged(_)))) => {
+            Err(Fault::lasting(store_problem(error).message))
+        }
+        Some(Err(_)) => Ok("the store cannot be read: its schema is not known".to_owned()),
     }
+}
+
+fn epoch(config: &Config, found: &Found) -> Result<String, Fault> {
+    let Some(reader) = reader(found) else {
+        return Ok(NO_STORE.to_owned());
+    };
+    let Some(document) = reader.document(&Epoch::place())? else {
+        return Ok("the store has no epoch yet: the first start gives it one".to_owned());
+    };
+    let observed = Epoch::of(&document).map_err(Fault::lasting)?;
+    let known = KnownEpoch::at(config.home().known_epoch()).read();
+    match judge(&observed, known) {
+        Ok(Some(_)) => Ok(format!("the store is in the known epoch `{observed}`")),
+        Ok(None) => Ok(format!(
+            "this home knows no epoch yet: it will remember `{observed}`"
+        )),
+        Err(mismatch) => Err(Fault::lasting(Mismatch::detail(&mismatch))),
+    }
+}
+
+/// Nothing is tried here: it looks whether what refuses a change is in the file.
+fn store_rights(_: &Config, found: &Found) -> Result<String, Fault> {
+    let Some(reader) = reader(found) else {
+        return Ok(NO_STORE.to_owned());
+    };
+    match reader.missing_guard()? {
+        None => Ok("what refuses changes of events is in the store".to_owned()),
+        Some(fault) => Err(Fault::now(fault)),
+    }
+}
+
+fn chain_tail(_: &Config, found: &Found) -> Result<String, Fault> {
+    let Some(reader) = reader(found) else {
+        return Ok(NO_STORE.to_owned());
+    };
+    match reader.check_tails(TAIL_RECORDS)? {
+        None => Ok(format!("the last {TAIL_RECORDS} records of each chain are sound")),
+        Some(fault) => Err(Fault::lasting(fault)),
+    }
+}
+
+fn canonical_actor(_: &Config, found: &Found) -> Result<String, Fault> {
+    let Some(reader) = reader(found) else {
+        return Ok(NO_STORE.to_owned());
+    };
+    let tenants = reader.tenants()?;
+    let acts = |tenant: &&crate::domain::TenantRecord| {
+        let mut actors = tenant.actors.iter();
+        actors.any(|actor| actor.canonical && actor.active)
+    };
+    match tenants.iter().find(|tenant| tenant.active && !acts(tenant)) {
+        None => Ok("somebody acts for the agent of each tenant in the store".to_owned()),
+        Some(tenant) => Err(Fault::lasting(format!(
+            "the tenant `{}` has no canonical actor that is active",
+            tenant.tenant
+        ))),
+    }
+}
+
+/// Which daemons are fatal is known only to the plugin's code, which does not run here: what is missing is told, and the host's own gate
+/// decides.
+fn secrets(config: &Config, found: &Found) -> Result<String, Fault> {
+    let secrets = Secrets::new(SecretTable::from(&**config), surroundings());
+    let mut missing = Vec::new();
+    for examined in found.plugins.get().into_iter().flatten() {
+        let manifest = &examined.manifest;
+        let mut daemons = manifest.provides.daemons.iter();
+        if !daemons.any(|daemon| config.is_daemon_chosen(&manifest.name, daemon.as_str())) {
+            continue;
+        }
+        for secret in &manifest.secrets {
+            let name = secret.as_str();
+            if let Err(error) = secrets.get(&manifest.name, None, name)
+                && !secrets.has_a_tenant(&manifest.name, name)
+            {
+                missing.push(error.to_string());
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok("every secret that a plugin requires is there".to_owned());
+    }
+    Ok(format!(
+        "daemons will be degraded, or not start if they are fatal: {}",
+        missing.join("; ")
+    ))
 }
 
 /// A refused file does not end a boot, so the gate fails only if the directory cannot be read at all.
-fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
-    const GATE: &str = "plugins_admitted";
-    let began = Instant::now();
+fn plugins_admitted(config: &Config, found: &Found) -> Result<String, Fault> {
+    let (detail, sound) = judged_plugins(config)?;
+    found.plugins.get_or_init(|| sound);
+    Ok(detail)
+}
+
+fn judged_plugins(config: &Config) -> Result<(String, Vec<Examined>), Fault> {
     let directory = config.plugins_directory();
     let found = match scan(&directory) {
         Ok(found) => found,
         Err(_) if !directory.exists() => Vec::new(),
-        Err(error) => {
-            return (
-                failed(GATE, began, format!("`{}`: {error}", directory.display())),
-                Vec::new(),
-            );
-        }
+        Err(error) => return Err(Fault::lasting(format!("`{}`: {error}", directory.display()))),
     };
     let (limits, platform) = (Limits::default(), Platform::current());
     let judged = found
@@ -121,7 +278,7 @@ fn plugins_gate(config: &Config) -> (GateReport, Vec<Examined>) {
         detail.push_str("; ");
         detail.push_str(refusal);
     }
-    (passed(GATE, began, detail), sound)
+    Ok((detail, sound))
 }
 
 /// Those that take what is configured of them, and why the others do not.
@@ -146,9 +303,7 @@ fn highest_versions(mut sound: Vec<Examined>) -> Vec<Examined> {
     sound
 }
 
-fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> GateReport {
-    let began = Instant::now();
-    let gate_id = format!("{TENANT_IDENTITY}:{tenant}");
+fn tenant_identity(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> Result<String, Fault> {
     let chosen = config
         .tenant(tenant)
         .and_then(|section| section.identity.as_ref())
@@ -159,7 +314,7 @@ fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> Gate
         .filter(|id| chosen.is_some_and(|chosen| chosen.matches(id)))
         .collect();
     let no_provider = match (matching.as_slice(), chosen) {
-        ([only], _) => return passed(&gate_id, began, format!("`{only}` would be asked")),
+        ([only], _) => return Ok(format!("`{only}` would be asked")),
         ([], Some(chosen)) => format!("no identity provider is called `{chosen}`"),
         ([], None) => "no provider is configured for it".to_owned(),
         (several, _) => {
@@ -168,12 +323,12 @@ fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> Gate
                 "tenant `{tenant}` has no identity: the configured name may be {}; write one of them as `identity` in `[tenants.{tenant}]`",
                 enumerated(several.iter().copied())
             );
-            return failed(&gate_id, began, detail);
+            return Err(Fault::lasting(detail));
         }
     };
     let no_fallback = match config.fallback_prompt(tenant) {
         Some(prompt) if prompt.metadata().is_ok_and(|file| file.len() > 0) => {
-            return passed(&gate_id, began, format!("`{}` would speak", prompt.display()));
+            return Ok(format!("`{}` would speak", prompt.display()));
         }
         Some(prompt) => format!("the fallback prompt `{}` is missing or empty", prompt.display()),
         None => "no fallback prompt is configured".to_owned(),
@@ -183,7 +338,7 @@ fn tenant_gate(config: &Config, tenant: &TenantId, plugins: &[Examined]) -> Gate
          `[tenants.{tenant}]`, give it a `fallback_prompt`, or install the plugin that has its provider",
         enumerated(&provided)
     );
-    failed(&gate_id, began, detail)
+    Err(Fault::lasting(detail))
 }
 
 fn providers_of(plugin: &Examined) -> Vec<ProviderId> {

@@ -4,8 +4,7 @@ use std::{
     fs,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::Path,
-    sync::{Arc, OnceLock},
-    time::Instant,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
@@ -14,28 +13,33 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
-    control::{CoordinatorExit, NoWork},
+    control::CoordinatorExit,
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
+    host_gates::{HostWatcher, Showing},
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
     port::Port,
     providers::PluginProviders,
     ticketing::{TenantAgents, ticket_rules},
+    ticketing_guards::{ClaimedWork, Money, StopCommands},
     upkeep::{self, Upkeep},
 };
 use crate::{
+    checkpoints::{CheckpointFiles, CheckpointParts, Checkpoints, KeyFile, name_of_machine},
     config::Config,
     control::{CommandBook, ControlParts, Controls, StopGuard},
     coordinator::{Coordinator, Options, SplitMix64},
     cost::{Costs, CostsParts},
+    disk::{DiskWatch, Places},
     domain::{Clock, SystemClock, TenantId},
     engine::{
         control::Slas,
-        transition::{GateClass, GateOutcome, GateReport},
+        gates::{HOST_BUDGET, Mode, SCHEMA, STORE},
         vocabulary::Vocabulary,
     },
     events::{EventLog, LogParts},
+    gates::{EpochHold, Gate, History, KnownEpoch, Run, chain_tail},
     identity::Identities,
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
@@ -47,15 +51,21 @@ use crate::{
     tickets::{Tickets, TicketsParts},
 };
 
-/// How many records at the end of each chain are checked before the host goes on: what a crash can have hurt.
-const TAIL_RECORDS: u64 = 100;
-
 /// A host whose parts are made.
 pub struct Running {
     pub service: Arc<Service>,
     pub accounts: Accounts,
     pub stop_watching: CancellationToken,
     pub stop_upkeep: CancellationToken,
+    /// The run of gates that opened the store. The boot goes on with it.
+    run: Mutex<Option<Run>>,
+}
+
+impl Running {
+    /// The run of gates, once.
+    pub fn take_run(&self) -> Option<Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Makes the directories of a home that are not there, for its owner alone.
@@ -99,8 +109,15 @@ pub async fn open(
     logging: LoggingHandle,
 ) -> Result<Running, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (store, store_place, gates) = open_store(&config, &clock).await?;
+    let watcher = Arc::new(HostWatcher::default());
+    let mut run = Run::new(Mode::Boot, HOST_BUDGET, watcher.clone());
+    let (store, store_place) = open_store(&config, &clock, &mut run).await?;
+    let (history, writer) = History::new(store.clone());
+    // It ends with the process: boots are noted until the very end.
+    tokio::spawn(writer.run());
+    let known_epoch = KnownEpoch::at(config.home().known_epoch());
     let log = Arc::new(open_log(&config, &store, &clock)?);
+    log.seal_waiting();
     let tasks = TaskTracker::new();
     let (accounts, told) = Accounts::new();
     // It ends with the process: accounts are told until the very end.
@@ -155,30 +172,40 @@ pub async fn open(
     let plugins = Arc::new(Registry::new(port.clone(), observers, tasks.clone()));
     let tenants = Tenants::open(store.clone(), journal.clone(), clock.clone()).await;
     let tenants = tenants.map_err(|error| store_problem(&error))?;
-    let controls = Controls::new(ControlParts {
-        book,
-        journal: journal.clone(),
-        clock: clock.clone(),
-        states: states.clone(),
-        work: Arc::new(NoWork),
-        exit: Arc::new(CoordinatorExit(handle.clone())),
-        session: handle.daemon_session_id().to_owned(),
-        slas: Slas::default(),
-    });
     let providers = Arc::new(PluginProviders {
         registry: plugins.clone(),
         config: config.clone(),
     });
     let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
+    watcher.wire(Showing {
+        log: log.clone(),
+        store: store.clone(),
+        states: states.clone(),
+        tenants: tenants.clone(),
+    });
     let tickets = Tickets::new(TicketsParts {
         store: store.clone(),
-        journal,
-        clock,
+        journal: journal.clone(),
+        clock: clock.clone(),
         states: states.clone(),
         agents: Arc::new(TenantAgents(tenants.clone())),
-        guards: Vec::new(),
+        guards: vec![
+            Arc::new(StopCommands(book.clone())),
+            Arc::new(Money(costs.clone())),
+        ],
         rules: ticket_rules(&config.load()),
     });
+    let controls = Controls::new(ControlParts {
+        book,
+        journal,
+        clock: clock.clone(),
+        states: states.clone(),
+        work: Arc::new(ClaimedWork(tickets.clone())),
+        exit: Arc::new(CoordinatorExit(handle.clone())),
+        session: handle.daemon_session_id().to_owned(),
+        slas: Slas::default(),
+    });
+    let (checkpoints, disk) = chain_keepers(&config.load(), &store, clock.clone())?;
     wire(&port, &log, &tenants, &identities, &tickets);
 
     let service = Arc::new(Service::new(Parts {
@@ -198,13 +225,21 @@ pub async fn open(
         coordinator: handle,
         logging,
         metrics,
+        checkpoints,
+        disk,
         secrets,
         accounts: Arc::new(accounts.clone()),
         tasks,
         boot_id: boot_id(),
         store_place,
+        clock,
+        history,
+        epoch_hold: EpochHold::default(),
+        known_epoch,
     }));
-    gates.into_iter().for_each(|gate| service.note_gate(gate));
+    run.reports()
+        .iter()
+        .for_each(|gate| service.note_gate(gate.clone()));
     listeners::wire(&service);
     let stop_upkeep = CancellationToken::new();
     upkeep::start(&service, Upkeep { announced, changes }, &stop_upkeep);
@@ -213,7 +248,34 @@ pub async fn open(
         accounts,
         stop_watching: CancellationToken::new(),
         stop_upkeep,
+        run: Mutex::new(Some(run)),
     })
+}
+
+/// Who signs the chains, and who watches the room that is left for them.
+fn chain_keepers(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Checkpoints>, Arc<DiskWatch>), Problem> {
+    let home = config.home();
+    let key = KeyFile::at(home.checkpoint_key()).read_or_make(&name_of_machine());
+    let key = key.map_err(|error| {
+        cannot_start("checkpoint.key", &error)
+            .hint("the host does not sign with a key that others may have: see `docs/event-log.md`")
+    })?;
+    let checkpoints = Checkpoints::new(CheckpointParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        key,
+        files: CheckpointFiles::at(home.checkpoints()),
+    });
+    let places = Places {
+        home: home.root().to_owned(),
+        store: config.store.is_file().then(|| config.store_path()),
+    };
+    let disk = DiskWatch::new(places, store.clone(), clock);
+    Ok((Arc::new(checkpoints), Arc::new(disk)))
 }
 
 /// The parts that need each other.
@@ -226,59 +288,89 @@ fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities,
     log.set_generation_of(move |tenant: &TenantId| identities.slots().generation(tenant));
 }
 
+/// What came of the last attempt to open the store.
+type Opened = Arc<Mutex<Option<Result<Arc<dyn Store>, StoreError>>>>;
+
+/// Opens the store, and looks at the end of the host's own chain, before anything builds upon it.
 async fn open_store(
     config: &Config,
     clock: &Arc<dyn Clock>,
-) -> Result<(Arc<dyn Store>, String, Vec<GateReport>), Problem> {
+    run: &mut Run,
+) -> Result<(Arc<dyn Store>, String), Problem> {
     let place = store_place(config, &|name| std::env::var_os(name))?;
     if let StorePlace::Sqlite(path) = &place
         && let Some(directory) = path.parent()
     {
         make_private(directory)?;
     }
-    let began = Instant::now();
     let shown = place.to_string();
-    let opened = place.open(clock.clone()).await;
-    let store = opened.map_err(|error| store_problem(&error))?;
-    let opened = passed("store", began, format!("{shown} is open"));
-    let schema = passed(
-        "schema",
-        began,
-        "the schema is the one of this release".to_owned(),
-    );
-    let began = Instant::now();
-    match store.check_tails(TAIL_RECORDS).await {
-        Ok(None) => {
-            let chains = store.heads().await.map_err(|error| store_problem(&error))?.len();
-            let tail = passed(
-                "chain_tail",
-                began,
-                match chains {
-                    1 => "the end of the one chain is sound".to_owned(),
-                    _ => format!("the ends of {chains} chains are sound"),
-                },
-            );
-            Ok((store, shown, vec![opened, schema, tail]))
+    let is_file = config.store.is_file();
+    let opened = Opened::default();
+    let passed = run.pass(&store_gate(place, clock.clone(), opened.clone())).await
+        && run.pass(&schema_gate(opened.clone())).await;
+    let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let store: Arc<dyn Store> = match opened {
+        Some(Ok(store)) if passed => store,
+        Some(Err(error @ StoreError::Unavailable(_))) => {
+            let hint = if is_file {
+                format!(
+                    "it is {shown}: the host must be able to read and write it, and to make files beside it"
+                )
+            } else {
+                format!("it is {shown}: the server must run, and let this host in as the role of the address")
+            };
+            return Err(store_problem(&error).hint(hint));
         }
-        Ok(Some(fault)) => Err(Problem::new(ProblemKind::Internal, "store.chain_broken", fault)
+        Some(Err(error)) => return Err(store_problem(&error)),
+        _ => return Err(cannot_start("store.unavailable", &last_detail(run))),
+    };
+    if !run.pass(&chain_tail(&store, &TenantId::host())).await {
+        let fault = last_detail(run);
+        return Err(Problem::new(ProblemKind::Internal, "store.chain_broken", fault)
             .hint("`kora events verify` names the first bad record of each chain")
             .hint(
                 "the host does not write after a record that it cannot vouch for: put a backup in its place",
-            )),
-        Err(error) => Err(store_problem(&error)),
+            ));
     }
+    Ok((store, shown))
 }
 
-/// A gate of the host that passed. One that fails ends the host before anybody could ask for it.
-pub fn passed(gate_id: &str, began: Instant, detail: String) -> GateReport {
-    GateReport {
-        gate_id: gate_id.to_owned(),
-        gate_class: GateClass::Invariant,
-        outcome: GateOutcome::Pass,
-        attempts: 1,
-        elapsed_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        detail,
-    }
+fn last_detail(run: &Run) -> String {
+    let last = run.reports().last();
+    last.map_or_else(String::new, |report| report.detail.clone())
+}
+
+/// The store can be reached. Whether what is there can be read is the next gate's.
+fn store_gate(place: StorePlace, clock: Arc<dyn Clock>, opened: Opened) -> Gate {
+    Gate::new(STORE, move || {
+        let (place, clock, opened) = (place.clone(), clock.clone(), opened.clone());
+        async move {
+            let shown = place.to_string();
+            let result = place.open(clock).await;
+            let failed = result.as_ref().err().cloned();
+            *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            match failed {
+                Some(error @ (StoreError::Unavailable(_) | StoreError::Held { .. } | StoreError::Closed)) => {
+                    Err(error.into())
+                }
+                Some(StoreError::SchemaTooNew { .. } | StoreError::Damaged(_)) => {
+                    Ok(format!("{shown} is there"))
+                }
+                None => Ok(format!("{shown} is open")),
+            }
+        }
+    })
+}
+
+fn schema_gate(opened: Opened) -> Gate {
+    Gate::new(SCHEMA, move || {
+        let opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let checked = match &*opened {
+            Some(Err(error)) => Err(error.clone().into()),
+            _ => Ok("the schema is the one of this release".to_owned()),
+        };
+        async { checked }
+    })
 }
 
 /// `1 file`, `2 files`.
@@ -309,7 +401,7 @@ pub fn store_problem(error: &StoreError) -> Problem {
     Problem::new(ProblemKind::Unavailable, code, error.to_string())
 }
 
-fn surroundings() -> SecretSurroundings {
+pub fn surroundings() -> SecretSurroundings {
     SecretSurroundings {
         environment: Box::new(|name| std::env::var_os(name)),
         credentials_directory: std::env::var_os(CREDENTIALS_VARIABLE).map(Into::into),

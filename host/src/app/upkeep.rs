@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     announcements::{Announcement, Announcements},
+    chain_care,
     observers::Noticed,
 };
 use crate::{plugin::PluginState, service::Service, store::StoreHealth};
@@ -42,6 +43,8 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
         service.tasks.spawn(ask_again(service.clone(), announced)),
         service.tasks.spawn(rounds(service.clone())),
         service.tasks.spawn(watch_store(service.clone())),
+        service.tasks.spawn(chain_care::keep_signing(service.clone())),
+        service.tasks.spawn(chain_care::watch_disk(service.clone())),
         service.tasks.spawn(sweep_tickets(service.clone())),
     ];
     let stop = stop.clone();

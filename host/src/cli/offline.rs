@@ -1,6 +1,8 @@
 //! What a command does with a home itself, whether a daemon runs or not. The one part of the command that meets the store
 //! and the gate, and only to read; what it writes are the files of the home that an operator could write by hand.
 
+pub(super) mod boots;
+pub(super) mod checkpoints;
 pub(super) mod diagnosis;
 pub(super) mod gate;
 pub(super) mod home;

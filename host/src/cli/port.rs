@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+/// How a check of the boot ended. Each is an exit code of `kora boot --check-only`.
+pub use crate::engine::gates::CheckOutcome as BootOutcome;
 use crate::{
     config::Home,
     domain::{LogFormat, LogLevel},
@@ -68,20 +70,4 @@ pub struct BootReport {
     pub outcome: BootOutcome,
     /// The gates in the order in which they ran.
     pub gates: Vec<Gate>,
-}
-
-/// How a check of the boot ended. Each is an exit code of `kora boot --check-only`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BootOutcome {
-    /// Every gate passed (0).
-    Passed,
-    /// A gate failed that will fail again (1).
-    InvariantFailed,
-    /// A gate failed that may pass later (2).
-    TransientFailed,
-    /// The epoch gate holds the boot (3).
-    EpochPause,
-    /// It was interrupted (130).
-    Interrupted,
 }

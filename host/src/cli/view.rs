@@ -1,5 +1,6 @@
 //! How answers look to humans: text out of plain data. Nothing here writes, asks or decides.
 
+pub(super) mod boots;
 pub(super) mod config;
 pub(super) mod control;
 pub(super) mod cost;

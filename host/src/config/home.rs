@@ -93,6 +93,12 @@ impl Home {
         self.join("data")
     }
 
+    /// `data/known-epoch`: the epoch of the store that this home knows. Beside the store and not in it: what is restored with the store
+    /// would know nothing better.
+    pub fn known_epoch(&self) -> PathBuf {
+        self.join("data/known-epoch")
+    }
+
     /// `cache/`: what can be made anew.
     pub fn cache(&self) -> PathBuf {
         self.join("cache")
@@ -101,6 +107,16 @@ impl Home {
     /// `audit/`.
     pub fn audit(&self) -> PathBuf {
         self.join("audit")
+    }
+
+    /// The key that signs checkpoints. Not in `data/`, so that a backup of that does not hold it.
+    pub fn checkpoint_key(&self) -> PathBuf {
+        self.join("keys/checkpoint.key")
+    }
+
+    /// What was signed, a file for each chain.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.join("audit/checkpoints")
     }
 
     /// `run/`: what is there only while the host runs.

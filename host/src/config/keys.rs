@@ -59,6 +59,12 @@ const THRESHOLD: Kind = Kind::Percent { min: 1, max: 99 };
 /// One daemon must not use up the time that all have to stop.
 const SHUTDOWN_TIMEOUT: Kind = Kind::Seconds { min: 1, max: 30 };
 
+/// More events than this between two checkpoints would leave too much to a later change.
+const CHECKPOINT_EVENTS: Kind = Kind::Count {
+    min: 1,
+    max: 1_000_000,
+};
+
 use Applies::{Live, NeedsRestart};
 
 /// All of them, in the order of the file: the keys of one table stand together.
@@ -342,6 +348,41 @@ pub const KEYS: &[Key] = &[
         example: "\"file:/etc/kora/store-password\"",
         applies: NeedsRestart,
         meaning: "Where the password for `store.url` is read. Never the password itself.",
+    },
+    Key {
+        path: "checkpoints.every_events",
+        kind: CHECKPOINT_EVENTS,
+        default: Some("1000"),
+        example: "100",
+        applies: Live,
+        meaning: "A chain is signed again after this many events.",
+    },
+    Key {
+        path: "checkpoints.every_seconds",
+        kind: TIMEOUT,
+        default: Some("300"),
+        example: "60",
+        applies: Live,
+        meaning: "A chain to which something was appended is signed again after this long; and when the host stops.",
+    },
+    Key {
+        path: "disk.warn_free_mib",
+        kind: Kind::Count {
+            min: 0,
+            max: 1_000_000_000,
+        },
+        default: Some("1024"),
+        example: "10240",
+        applies: Live,
+        meaning: "Warn when less than so many MiB are free where the home or the store lies. Zero: never.",
+    },
+    Key {
+        path: "disk.warn_free_percent",
+        kind: Kind::Count { min: 0, max: 100 },
+        default: Some("5"),
+        example: "10",
+        applies: Live,
+        meaning: "Warn when a smaller share is free than so many hundredths. Zero: never.",
     },
     Key {
         path: "tickets.lease_seconds",

@@ -38,6 +38,13 @@ pub enum Kind {
     },
     /// An amount of money, not less than nothing.
     Usd,
+    /// A whole number within bounds, both included.
+    Count {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
     /// A path, which begins at the home if it is relative.
     Path,
     /// A [`Tier`].
@@ -91,6 +98,7 @@ impl Kind {
             Self::Seconds { min, max } => format!("a whole number of seconds from {min} to {max}"),
             Self::Percent { min, max } => format!("a whole number from {min} to {max}"),
             Self::Usd => "dollars as text such as `\"12.50\"`, or as a whole number".to_owned(),
+            Self::Count { min, max } => format!("a whole number from {min} to {max}"),
             Self::Path => "a path as text".to_owned(),
             Self::Provider => "an identity provider as `plugin/provider`, or its name alone".to_owned(),
             Self::Plugin => "the name of a plugin".to_owned(),
@@ -114,10 +122,12 @@ impl Kind {
     pub(super) fn check(self, value: &Value) -> Result<(), Mismatch> {
         match (self, value) {
             (Self::Own, _) | (Self::Switch, Value::Boolean(_)) | (Self::List(_), Value::Array(_)) => Ok(()),
-            (Self::Seconds { min, max }, Value::Integer(number)) => match u64::try_from(*number) {
-                Ok(seconds) if (min..=max).contains(&seconds) => Ok(()),
-                _ => Err(self.expected_not(value)),
-            },
+            (Self::Seconds { min, max } | Self::Count { min, max }, Value::Integer(number)) => {
+                match u64::try_from(*number) {
+                    Ok(number) if (min..=max).contains(&number) => Ok(()),
+                    _ => Err(self.expected_not(value)),
+                }
+            }
             (Self::Percent { min, max }, Value::Integer(number)) => match u32::try_from(*number) {
                 Ok(percent) if (min..=max).contains(&percent) => Ok(()),
                 _ => Err(self.expected_not(value)),
@@ -126,9 +136,14 @@ impl Kind {
                 Ok(_) => Ok(()),
                 Err(_) => Err(self.expected_not(value)),
             },
-            (Self::Switch | Self::Seconds { .. } | Self::Percent { .. } | Self::List(_), _) => {
-                Err(self.expected_not(value))
-            }
+            (
+                Self::Switch
+                | Self::Seconds { .. }
+                | Self::Percent { .. }
+                | Self::Count { .. }
+                | Self::List(_),
+                _,
+            ) => Err(self.expected_not(value)),
             (_, Value::String(text)) => self.check_text(text),
             (_, _) => Err(self.expected_not(value)),
         }
@@ -143,7 +158,7 @@ impl Kind {
                 "false" | "0" | "no" | "off" => Value::Boolean(false),
                 _ => return Err(self.expected_not(&as_text)),
             },
-            Self::Seconds { .. } | Self::Percent { .. } => match text.trim().parse() {
+            Self::Seconds { .. } | Self::Percent { .. } | Self::Count { .. } => match text.trim().parse() {
                 Ok(number) => Value::Integer(number),
                 Err(_) => return Err(self.expected_not(&as_text)),
             },
@@ -190,6 +205,7 @@ impl Kind {
             | Self::Switch
             | Self::Seconds { .. }
             | Self::Percent { .. }
+            | Self::Count { .. }
             | Self::List(_) => Ok(()),
         }
     }

@@ -1,6 +1,8 @@
 //! The configuration as typed values, section by section. Every key has its default here and its description in
 //! [`keys`](super::keys); a test holds the two together.
 
+mod care;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,6 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::care::{CheckpointsSection, DiskSection};
 use super::{CostSection, SecretSource, TenantCostSection};
 use crate::{
     domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum},
@@ -38,6 +41,10 @@ pub struct Sections {
     pub coordinator: CoordinatorSection,
     /// `[store]`.
     pub store: StoreSection,
+    /// `[checkpoints]`.
+    pub checkpoints: CheckpointsSection,
+    /// `[disk]`.
+    pub disk: DiskSection,
     /// `[tickets]`.
     pub tickets: TicketsSection,
 }

@@ -50,6 +50,13 @@ pub enum ShutdownReason {
         /// Why, in one line.
         cause: String,
     },
+    /// A boot gate of the host failed.
+    BootGate {
+        /// Which.
+        gate: String,
+        /// What it said, in one line.
+        cause: String,
+    },
     /// What the host was told to run cannot be run.
     Configuration(String),
     /// Somebody asked for it: the operator, or a control command.
@@ -61,6 +68,7 @@ impl fmt::Display for ShutdownReason {
         match self {
             Self::Signal(name) => write!(f, "signal {name}"),
             Self::StartupFailure { entry, cause } => write!(f, "startup failure in {entry}: {cause}"),
+            Self::BootGate { gate, cause } => write!(f, "boot gate `{gate}` failed: {cause}"),
             Self::Configuration(cause) => write!(f, "configuration: {cause}"),
             Self::Requested(text) => f.write_str(text),
         }
@@ -81,7 +89,7 @@ pub struct Ending {
 pub enum Exit {
     /// It did what it was asked to, and was stopped.
     Clean,
-    /// An entry without which the host does not boot failed to start.
+    /// An entry without which the host does not boot failed to start, or a boot gate failed.
     StartupFailure,
     /// It cannot run as it is configured.
     Configuration,
@@ -111,7 +119,7 @@ impl Ending {
         match &self.reason {
             ShutdownReason::Signal(name) if name == "SIGINT" && self.while_booting => Exit::Interrupted,
             ShutdownReason::Signal(_) | ShutdownReason::Requested(_) => Exit::Clean,
-            ShutdownReason::StartupFailure { .. } => Exit::StartupFailure,
+            ShutdownReason::StartupFailure { .. } | ShutdownReason::BootGate { .. } => Exit::StartupFailure,
             ShutdownReason::Configuration(_) => Exit::Configuration,
         }
     }
@@ -134,6 +142,14 @@ mod tests {
             (signal("SIGINT"), true, 130),
             (signal("SIGINT"), false, 0),
             (failure, true, 1),
+            (
+                ShutdownReason::BootGate {
+                    gate: "store_rights".to_owned(),
+                    cause: "no".to_owned(),
+                },
+                true,
+                1,
+            ),
             (ShutdownReason::Configuration("cycle".to_owned()), true, 2),
             (ShutdownReason::Requested("stop L4".to_owned()), false, 0),
         ];

@@ -112,6 +112,12 @@ impl RecordHasher {
         self.encoded.len() as u64
     }
 
+    /// What is hashed of a record, for the documentation's vectors.
+    #[cfg(test)]
+    pub(crate) fn encoded(&mut self, prev_hash: &[u8; 32], record: &Record<'_>) -> &[u8] {
+        self.encode(prev_hash, record)
+    }
+
     fn encode(&mut self, prev_hash: &[u8; 32], record: &Record<'_>) -> &[u8] {
         // One by one and without `..`: a field that is added must be hashed.
         let Record {

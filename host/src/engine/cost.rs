@@ -13,8 +13,9 @@ mod models;
 mod reconcile;
 mod usage;
 
+pub use crate::domain::Criticality;
 pub use account::{Account, Line, Ramp, UnsoundAccount};
-pub use ladder::{Criticality, Decision, Ladder, ModelRule, Rung, UnknownCost};
+pub use ladder::{Decision, Ladder, ModelRule, Rung, UnknownCost};
 pub use models::ModelSteps;
 pub use reconcile::{Comparison, RECONCILE_TOLERANCE_PERCENT};
 pub use usage::{InvalidUsage, MAX_NAME_BYTES, MAX_USAGE_COST, Usage};

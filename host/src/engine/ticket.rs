@@ -32,10 +32,9 @@ pub use input::{
 };
 pub use lease::{LEASE_SECONDS, RAMP_SECONDS, RAMP_SPACING_SECONDS, REFRESH_SECONDS, Ramp, extended, later};
 pub use refusal::{BeginError, NotHeld, RefreshError, StepError};
-pub use words::{
-    ClaimResult, Criticality, Priority, Progress, Resolution, RetryReason, TicketKind, TicketStatus,
-};
+pub use words::{ClaimResult, Priority, Progress, Resolution, RetryReason, TicketKind, TicketStatus};
 
+pub use crate::domain::Criticality;
 use crate::domain::{Actor, Timestamp};
 
 /// The version of the contract between a claimant and the host.

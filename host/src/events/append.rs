@@ -153,6 +153,16 @@ pub enum AppendError {
         /// Why they still wait.
         cause: String,
     },
+    /// The end of the chain is not as it was written, and nothing is written behind what nobody can vouch for.
+    #[error(
+        "the chain of `{tenant}` is sealed: {cause}; `kora events verify --tenant {tenant}` names the first bad record"
+    )]
+    Sealed {
+        /// Whose.
+        tenant: TenantId,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The store did not answer in time. It may have been appended.
     #[error("the store did not answer within {} s", .after.as_secs())]
     TimedOut {

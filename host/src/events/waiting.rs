@@ -114,6 +114,7 @@ impl EventLog {
     }
 
     pub(super) async fn try_commit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AppendError> {
+        self.refuse_sealed(&events)?;
         let batch = Batch {
             events,
             ..Batch::default()
@@ -135,7 +136,8 @@ impl EventLog {
             let (count, stuck) = self.drain_one(&tenant).await;
             appended += count;
             match stuck {
-                Ok(()) => {}
+                // Told when it was sealed.
+                Ok(()) | Err(Stuck::Refused(AppendError::Sealed { .. })) => {}
                 Err(Stuck::Refused(cause)) => {
                     tracing::error!(%tenant, "[kora.chain.emit.failed] what waits for the store is refused: {cause}");
                 }
@@ -208,6 +210,18 @@ impl EventLog {
         Ok(())
     }
 
+    /// Appends what waits of a tenant.
+    pub(super) async fn catch_up(&self, tenant: &TenantId) {
+        if self.spool.waiting(tenant) == 0 {
+            return;
+        }
+        let _alone = self.draining.lock().await;
+        if let (_, Err(Stuck::StoreAway(cause) | Stuck::Refused(cause))) = self.drain_one(tenant).await {
+            tracing::warn!(%tenant, "[kora.chain.emit.failed] what waits for the store waits on: {cause}");
+        }
+        self.tidy().await;
+    }
+
     fn still_waiting(&self, tenant: &TenantId, cause: String) -> AppendError {
         AppendError::Waiting {
             tenant: tenant.clone(),
@@ -244,6 +258,7 @@ impl EventLog {
 
     fn stuck(&self, cause: AppendError) -> Stuck {
         match &cause {
+            AppendError::Sealed { .. } => Stuck::Refused(cause),
             AppendError::Commit(refusal) if !matches!(refusal, CommitError::Store(_)) => {
                 Stuck::Refused(cause)
             }

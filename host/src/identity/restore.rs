@@ -93,7 +93,49 @@ pub enum RestoreError {
     },
 }
 
+/// Tenants that are given their identities one by one, but ask as one: a provider that hangs costs all of them one deadline.
+#[derive(Clone)]
+pub struct Round {
+    identities: Identities,
+    asker: Arc<Asker>,
+}
+
+impl Round {
+    /// Seats a tenant and gives it its identity. It may be tried again. Cancel safe: once begun it goes on to its end.
+    ///
+    /// # Errors
+    /// Why it has none, or that the work was interrupted.
+    pub async fn restore(&self, seed: IdentitySeed) -> Result<Result<Restored, RestoreError>, Interrupted> {
+        let asker = Arc::clone(&self.asker);
+        let work = |inner: Arc<Inner>| async move {
+            let seat = match inner.seat(&seed.tenant) {
+                Some(seat) => {
+                    seat.set_seed(seed);
+                    seat
+                }
+                None => inner.admit(vec![seed]).remove(0),
+            };
+            inner.restore(&seat, &asker).await
+        };
+        self.identities.unbroken(work).await
+    }
+}
+
 impl Identities {
+    /// Begins a round of tenants that are given their identities one by one.
+    pub fn round(&self) -> Round {
+        Round {
+            identities: self.clone(),
+            asker: Arc::new(self.0.asker()),
+        }
+    }
+
+    /// Gives each of these tenants a place, empty until it is [restored](Round::restore): one new map for all of them, where each by
+    /// itself would make one of its own.
+    pub fn seat(&self, seeds: Vec<IdentitySeed>) {
+        self.0.admit(seeds);
+    }
+
     /// Seats tenants and gives each its identity; answers what became of each, in order. One that fails does not stop the
     /// others, and may be tried again. A provider that hangs costs all of them one deadline.
     ///

@@ -2,14 +2,18 @@
 //!
 //! Times are RFC 3339 in UTC; hashes and digests 64 hexadecimal digits; fields that are absent are `null`.
 
+mod boot;
+mod chains;
 mod control;
 mod tickets;
 
+pub use chains::{Checkpoint, Disk};
 pub use tickets::*;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use boot::{AcceptEpoch, Boot, BootHistory, EpochAccepted};
 pub use control::{Command, CommandInForce, CommandIssued, Commands, PredictedChange, Reset, Stop, Whom};
 mod cost;
 
@@ -72,6 +76,12 @@ pub enum Call {
     /// Resumes a tenant: [`StateChanged`].
     #[serde(rename = "state.resume")]
     StateResume(StateRequest),
+    /// The newest boots of the host or of a tenant: an array of [`Boot`], newest first.
+    #[serde(rename = "boot.history")]
+    BootHistory(BootHistory),
+    /// Accepts the epoch of a store that is not the one that was known: [`EpochAccepted`].
+    #[serde(rename = "boot.accept_epoch")]
+    BootAcceptEpoch(AcceptEpoch),
     /// Gives a stop command: [`CommandIssued`].
     #[serde(rename = "state.stop")]
     StateStop(Stop),
@@ -99,6 +109,9 @@ pub enum Call {
     /// Events: an array of [`Event`]. If it is to follow: one by one, oldest first, and then those that are appended from now on.
     #[serde(rename = "events.tail")]
     EventsTail(TailEvents),
+    /// Signs where a chain ends now, or where all do without a tenant: an array of [`Checkpoint`].
+    #[serde(rename = "events.checkpoint")]
+    EventsCheckpoint(MaybeTenant),
     /// Makes a ticket: [`Ticket`].
     #[serde(rename = "tickets.create")]
     TicketsCreate(CreateTicket),
@@ -282,6 +295,12 @@ pub struct Status {
     /// Events that wait because they could not be written.
     pub spooled_events: u64,
     pub recent_error_count_5min: u64,
+    /// Absent until it was measured, or where it cannot be.
+    #[serde(default)]
+    pub disk: Option<Disk>,
+    /// Why chains are not signed any more; empty if all are.
+    #[serde(default)]
+    pub checkpoint_faults: Vec<String>,
     pub gates: Vec<Gate>,
     pub tenants: Vec<TenantStatus>,
     pub plugins: Vec<PluginStatus>,

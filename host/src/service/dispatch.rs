@@ -11,6 +11,7 @@ impl Service {
     /// # Errors
     /// What the use case answers.
     pub async fn call(&self, operator: Operator, call: Call) -> Result<Value, Problem> {
+        self.need(call.tenant()).await;
         match call {
             Call::Status(_) => json(self.status()),
             Call::PluginsList(_) => json(self.plugins().await),
@@ -29,6 +30,8 @@ impl Service {
             Call::StateShow(input) => json(self.state(&input).await?),
             Call::StatePause(input) => json(self.pause(operator, input).await?),
             Call::StateResume(input) => json(self.resume(operator, input).await?),
+            Call::BootHistory(input) => json(self.boot_history(&input).await?),
+            Call::BootAcceptEpoch(input) => json(self.accept_epoch(operator, &input).await?),
             Call::StateStop(input) => json(self.stop(operator, input).await?),
             Call::StateReset(input) => json(self.reset(operator, input).await?),
             Call::StateCommands(input) => json(self.commands(&input).await?),
@@ -38,6 +41,7 @@ impl Service {
             Call::CostRefresh(input) => json(self.refresh_cost(operator, &input).await?),
             Call::EventsAppend(input) => json(self.append_event(operator, input).await?),
             Call::EventsTail(input) => json(self.tail_events(&input).await?),
+            Call::EventsCheckpoint(input) => json(self.checkpoint(&input).await?),
             Call::TicketsCreate(input) => json(self.create_ticket(operator, input).await?),
             Call::TicketsList(input) => json(self.tickets(input).await?),
             Call::TicketsShow(input) => json(self.ticket(&input).await?),
@@ -50,6 +54,26 @@ impl Service {
             Call::OperationsList(input) => json(self.operations(input).await?),
             Call::ConfigShow(_) => json(self.show_config()),
             Call::ConfigReload(_) => json(self.reload_config(operator).await?),
+        }
+    }
+}
+
+impl Call {
+    /// The tenant that has to have booted for this.
+    fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::TenantsDisable(input)
+            | Self::TenantsEnable(input)
+            | Self::IdentityShow(input)
+            | Self::IdentityWhy(input) => Some(&input.tenant),
+            Self::IdentitySwap(input) => Some(&input.tenant),
+            Self::IdentityRollback(input) => Some(&input.tenant),
+            Self::StateShow(input) => input.tenant.as_deref(),
+            Self::StatePause(input) | Self::StateResume(input) => input.tenant.as_deref(),
+            Self::StateStop(input) => input.tenant.as_deref(),
+            Self::StateReset(input) => input.tenant.as_deref(),
+            Self::EventsAppend(input) => input.tenant.as_deref(),
+            _ => None,
         }
     }
 }

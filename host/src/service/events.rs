@@ -133,7 +133,7 @@ impl Service {
     }
 
     /// A tenant's chain or the host's own.
-    fn chain(&self, tenant: Option<&str>) -> Result<TenantId, Problem> {
+    pub(super) fn chain(&self, tenant: Option<&str>) -> Result<TenantId, Problem> {
         match tenant {
             Some("host") => Ok(TenantId::host()),
             other => self.known_tenant_or_only(other),
@@ -224,6 +224,7 @@ fn append_problem(error: AppendError) -> Problem {
             (ProblemKind::Conflict, "events.idempotency_conflict")
         }
         AppendError::Commit(CommitError::TenantUnknown { .. }) => (ProblemKind::NotFound, "tenant.unknown"),
+        AppendError::Sealed { .. } => (ProblemKind::WrongState, "events.sealed"),
         _ => (ProblemKind::Unavailable, "store.unavailable"),
     };
     Problem::new(kind, code, error.to_string())

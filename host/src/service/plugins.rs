@@ -1,5 +1,6 @@
 //! Plugins: listing, admitting, enabling, disabling and restarting them. How their entries run is in `running`.
 
+mod required;
 mod running;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{Operator, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::{ClaimPermission, DegradationReason, OperationalState, PrimaryState, TenantId, TriggerKind},
+    domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
     engine::{
         transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next, transitions_from},
         vocabulary::Owner,
@@ -124,8 +124,12 @@ impl Service {
         for tenant in self.states.tenants() {
             let (service, before) = (Arc::clone(self), taken.0.get(&tenant).copied());
             noting.spawn(async move {
-                let request = Request::stay(TriggerKind::Degradation, "the store is back")
-                    .removing([DegradationReason::Substrate]);
+                let request = Request::stay(TriggerKind::Degradation, "the store is back");
+                // A store that is another one holds its tenants although it is there.
+                let request = match service.epoch_hold.mismatch() {
+                    None => request.removing([DegradationReason::Substrate]),
+                    Some(_) => request,
+                };
                 let state = service.states.current(&tenant).map(|now| now.state.primary_state);
                 let request = match (state, before) {
                     (Some(PrimaryState::Ready | PrimaryState::Active), Some(before)) => {
@@ -137,24 +141,6 @@ impl Service {
             });
         }
         noting.join_all().await;
-    }
-
-    /// A pause that was taken up from before a restart may say that the store is away, which ended with the process that said so:
-    /// this one would not have begun to boot without its store.
-    pub(super) async fn store_is_here(&self, tenant: &TenantId) {
-        let says_away = |state: &OperationalState| {
-            state.primary_state == PrimaryState::Paused
-                && state.degradation_reasons.contains(&DegradationReason::Substrate)
-        };
-        if self
-            .states
-            .current(tenant)
-            .is_some_and(|now| says_away(&now.state))
-        {
-            let request = Request::stay(TriggerKind::Degradation, "the store is back")
-                .removing([DegradationReason::Substrate]);
-            self.note_store(tenant, request).await;
-        }
     }
 
     async fn note_store(&self, tenant: &TenantId, request: Request) {

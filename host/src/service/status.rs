@@ -1,7 +1,12 @@
 //! How the host is, at one moment.
 
 use super::{Service, api};
-use crate::{coordinator::EntryStatus, domain::TenantId, store::StoreHealth};
+use crate::{
+    coordinator::EntryStatus,
+    disk::DiskReport,
+    domain::{PrimaryState, TenantId},
+    store::StoreHealth,
+};
 
 impl Service {
     /// How the host is.
@@ -31,6 +36,8 @@ impl Service {
             store_place: self.store_place.clone(),
             spooled_events: u64::try_from(self.log.waiting_entries()).unwrap_or(u64::MAX),
             recent_error_count_5min: self.logging.recent_errors(),
+            disk: self.disk.last().map(|report| disk(&report)),
+            checkpoint_faults: self.checkpoints.faults(),
             gates: self.gates(),
             tenants: served
                 .map(|listed| self.tenant_status(&listed.record.tenant))
@@ -56,7 +63,7 @@ impl Service {
         let state = state.as_ref().map(|now| &now.state);
         api::TenantStatus {
             tenant: tenant.to_string(),
-            primary_state: state.map_or("unknown".to_owned(), |s| s.primary_state.to_string()),
+            primary_state: state.map_or(PrimaryState::Booting.to_string(), |s| s.primary_state.to_string()),
             claim_permission: state.map_or("none".to_owned(), |s| s.claim_permission.to_string()),
             degradation_reasons: state
                 .map(|s| s.reasons_sorted().into_iter().map(str::to_owned).collect())
@@ -69,6 +76,16 @@ impl Service {
             generation: speaking.as_ref().map(|s| s.generation),
             failed_gate: self.failed_gate(tenant),
         }
+    }
+}
+
+fn disk(report: &DiskReport) -> api::Disk {
+    api::Disk {
+        free_bytes: report.space.free_bytes,
+        total_bytes: report.space.total_bytes,
+        is_low: report.is_low,
+        store_bytes: report.store_bytes,
+        growth_bytes_per_day: report.growth_bytes_per_day,
     }
 }
 

@@ -1,24 +1,13 @@
 //! Tenants: which there are, adding one, serving it or no longer. Bringing one up is what a boot does for each.
 
-use std::time::{Duration, Instant};
-
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Begun, Operator, Problem, ProblemKind, Service, TENANTS_AT_ONCE, TenantBoots, api};
 use crate::{
     config::Config,
-    domain::{Actor, PrimaryState, TenantId, TriggerKind},
-    engine::{
-        transition::{BootReport, GateClass, GateOutcome, GateReport, Request},
-        trigger::canonical_text,
-        vocabulary::Owner,
-    },
-    events::Writer,
-    identity::{Fallback, IdentitySeed, Speaking, resolve},
-    state::StateChangeError,
+    domain::{Actor, PrimaryState, TenantId},
+    engine::{gates::TENANT_IDENTITY, transition::GateReport},
+    identity::{Fallback, IdentitySeed, Round, resolve},
     tenants::{Listed, Origin, TenantError, TenantSeed},
 };
-
-/// The gate of a tenant that somebody speaks for it.
-pub const TENANT_IDENTITY: &str = "tenant_identity";
 
 impl Service {
     /// Every tenant, served or not.
@@ -122,22 +111,24 @@ impl Service {
         self.tenant_changes.lock().await
     }
 
-    /// Sees to it that every tenant of the configuration is there. One that cannot be added is told of and left out.
-    pub async fn ensure_configured_tenants(&self, actor: Actor) {
+    /// Takes note of the tenants of the configuration, and answers those that are not there yet.
+    pub fn missing_tenants(&self) -> Vec<TenantSeed> {
         let config = self.config.load_full();
         let configured = config.tenants.keys().map(|id| TenantSeed {
             id: id.clone(),
             agent_name: agent_name(&config, id),
         });
-        match self.tenants.ensure(configured.collect(), actor).await {
-            Ok(outcomes) => {
-                for (tenant, outcome) in outcomes {
-                    if let Err(error) = outcome {
-                        tracing::error!(%tenant, %error, "a tenant of the configuration is not served");
-                    }
-                }
+        self.tenants.configured(configured.collect())
+    }
+
+    /// Adds tenants of the configuration, and answers those that were added. One that cannot be added is told of and left out.
+    pub async fn add_missing(&self, missing: Vec<TenantSeed>, actor: Actor) -> Vec<TenantId> {
+        match self.tenants.add_configured(missing, actor).await {
+            Ok(outcomes) => outcomes.into_iter().filter_map(added).collect(),
+            Err(error) => {
+                tracing::error!(%error, "the tenants of the configuration were not added");
+                Vec::new()
             }
-            Err(error) => tracing::error!(%error, "the tenants of the configuration were not added"),
         }
     }
 
@@ -156,139 +147,106 @@ impl Service {
     pub(super) async fn serve_configured_tenants(&self, actor: Actor) {
         {
             let _turn = self.tenant_turn().await;
-            self.ensure_configured_tenants(actor).await;
-            let mut new = self.served_seeds();
-            new.retain(|seed| self.states.current(&seed.tenant).is_none());
+            let new = self.add_missing(self.missing_tenants(), actor).await;
+            let config = self.config.load_full();
+            let new: Vec<_> = new.iter().map(|tenant| identity_seed(&config, tenant)).collect();
             self.bring_up(new).await;
         }
         self.retry_unspoken().await;
     }
 
-    /// Takes up the states of tenants and gives each its identity; those that have one become `ready`, unless they were paused
-    /// when the host ended, and the others end `stopped`.
+    /// Boots tenants while the host runs; those that have an identity become `ready`, unless they were paused when the host ended, and the
+    /// others end `stopped`.
     async fn bring_up(&self, seeds: Vec<IdentitySeed>) {
-        self.take_up_states(&seeds).await;
-        let gates = self.restore_identities(seeds).await;
-        for (tenant, gate) in gates {
-            self.finish_boot(&tenant, vec![gate]).await;
+        let round = self.identities.round();
+        for group in seeds.chunks(TENANTS_AT_ONCE) {
+            self.boot_tenants(group.to_vec(), &self.standing_gates(), &round)
+                .await;
         }
     }
 
-    /// Holds the state of each tenant, `booting` or as it was before a restart.
-    pub async fn take_up_states(&self, seeds: &[IdentitySeed]) {
-        for seed in seeds {
-            self.take_up_state(&seed.tenant).await;
+    /// Boots tenants beside each other, after gates of the host that said `host`.
+    pub(super) async fn boot_tenants(&self, seeds: Vec<IdentitySeed>, host: &[GateReport], round: &Round) {
+        let begun = self.begin_boots(seeds, Some(round)).await;
+        self.finish_boots(begun, host).await;
+    }
+
+    /// The first half of booting tenants: their own gates. Without somebody who gives identities they are only held, to say why they do
+    /// not boot.
+    pub async fn begin_boots(&self, seeds: Vec<IdentitySeed>, round: Option<&Round>) -> Vec<Begun> {
+        self.identities.seat(seeds.clone());
+        self.tenant_boots().begin(seeds, round).await
+    }
+
+    /// The second half: every tenant leaves `booting`, as the host's gates and its own say.
+    pub async fn finish_boots(&self, begun: Vec<Begun>, host: &[GateReport]) {
+        let ended = self.tenant_boots().finish(begun, host).await;
+        self.note_ended(ended).await;
+    }
+
+    /// What follows a boot, whatever it came to.
+    async fn note_ended(&self, ended: Vec<(TenantId, Option<GateReport>)>) {
+        for (tenant, decisive) in ended {
+            self.note_failed_gate(&tenant, decisive.as_ref());
+            self.settle_cost(&tenant).await;
         }
     }
 
-    /// A stop command in force holds a tenant before anything else is done with it.
-    async fn take_up_state(&self, tenant: &TenantId) {
-        if let Err(error) = self.states.wire_in(tenant).await {
-            tracing::warn!(%tenant, %error, "[kora.operational_state.wire_in]");
-        }
-        self.controls.hold(tenant).await;
-    }
-
-    /// Gives each tenant its identity and answers what its gate says.
-    pub async fn restore_identities(&self, seeds: Vec<IdentitySeed>) -> Vec<(TenantId, GateReport)> {
-        let began = Instant::now();
-        let tenants: Vec<_> = seeds.iter().map(|seed| seed.tenant.clone()).collect();
-        let restored = self.identities.restore(seeds).await;
-        let elapsed = began.elapsed();
-        match restored {
-            Ok(restored) => restored
-                .into_iter()
-                .map(|(tenant, outcome)| (tenant, identity_gate(outcome.map(|it| described(&it)), elapsed)))
-                .collect(),
-            // Nobody is left `booting` for it.
-            Err(interrupted) => tenants
-                .into_iter()
-                .map(|tenant| (tenant, identity_gate(Err(&interrupted), elapsed)))
-                .collect(),
-        }
-    }
-
-    /// Moves a tenant out of `booting` as its gates say. One that was paused when the host ended stays so.
-    pub async fn finish_boot(&self, tenant: &TenantId, gates: Vec<GateReport>) {
-        let booting = self
-            .states
-            .current(tenant)
-            .is_some_and(|s| s.state.primary_state == PrimaryState::Booting);
-        if !booting {
-            self.store_is_here(tenant).await;
-            return self.settle_cost(tenant).await;
-        }
-        let failed = gates.iter().find(|gate| gate.outcome == GateOutcome::Fail);
-        let (to, kind) = match failed {
-            None => (PrimaryState::Ready, TriggerKind::BootPassed),
-            Some(gate) if gate.gate_class == GateClass::Transient => {
-                (PrimaryState::Stopped, TriggerKind::BootBudgetExhausted)
-            }
-            Some(_) => (PrimaryState::Stopped, TriggerKind::BootInvariantFailed),
-        };
-        self.note_failed_gate(tenant, failed);
-        if let Some(gate) = failed {
-            tracing::error!(%tenant, gate = gate.gate_id, "a boot gate failed: {}", gate.detail);
-        }
-        let report = BootReport {
+    fn tenant_boots(&self) -> TenantBoots {
+        TenantBoots {
+            store: self.store.clone(),
+            log: self.log.clone(),
+            states: self.states.clone(),
+            tenants: self.tenants.clone(),
+            controls: self.controls.clone(),
+            history: self.history.clone(),
+            clock: self.clock.clone(),
             boot_id: self.boot_id.clone(),
-            failed_gate_id: failed.map(|gate| gate.gate_id.clone()),
-            failed_detail: failed.map(|gate| gate.detail.clone()),
-            gates,
-        };
-        let request = Request::to(to, kind, canonical_text(kind)).with_boot(report);
-        let writer = Writer::host(Owner::Engine);
-        match self.states.transition(tenant, request, &writer).await {
-            Ok(_) | Err(StateChangeError::TenantUnknown { .. }) => {}
-            Err(error) => tracing::error!(%tenant, %error, "the boot of a tenant could not be finished"),
         }
-        self.settle_cost(tenant).await;
     }
 
     /// Tenants that had no identity get another chance, now that there is another provider.
     pub(super) async fn retry_unspoken(&self) {
         let _turn = self.tenant_turn().await;
         let mut seeds = self.served_seeds();
-        seeds.retain(|seed| self.identities.slots().speaking(&seed.tenant).is_none());
-        if seeds.is_empty() {
-            return;
-        }
-        for (tenant, gate) in self.restore_identities(seeds).await {
-            if gate.outcome == GateOutcome::Pass {
-                self.boot_anew(&tenant, gate).await;
-            } else {
-                // Why it still does not start is what counts now.
-                self.note_failed_gate(&tenant, Some(&gate));
-            }
-        }
+        // One that waits to boot has its chance before it.
+        seeds.retain(|seed| {
+            self.is_stopped(&seed.tenant) && self.identities.slots().speaking(&seed.tenant).is_none()
+        });
+        self.boot_again(seeds).await;
     }
 
     /// A tenant that was kept down because nobody spoke for it starts, now that an operator let somebody.
     pub(super) async fn start_if_spoken(&self, tenant: &TenantId) {
         let kept_down = || {
             self.failed_gate(tenant)
-                .is_some_and(|gate| gate.gate_id == TENANT_IDENTITY)
+                .is_some_and(|gate| gate.gate_id == TENANT_IDENTITY.id)
         };
         if !kept_down() {
             return;
         }
         let _turn = self.tenant_turn().await;
-        let speaking = self.identities.slots().speaking(tenant);
         // Somebody may have been quicker.
-        let Some(speaking) = speaking.filter(|_| kept_down()) else {
-            return;
-        };
-        let detail = spoken(&speaking);
-        let gate = identity_gate(Ok::<_, std::convert::Infallible>(detail), Duration::ZERO);
-        self.boot_anew(tenant, gate).await;
+        if kept_down() && self.identities.slots().speaking(tenant).is_some() {
+            let seed = identity_seed(&self.config.load(), tenant);
+            self.boot_again(vec![seed]).await;
+        }
     }
 
-    /// `stopped` has no way out but another boot: the tenant's state begins anew.
-    async fn boot_anew(&self, tenant: &TenantId, gate: GateReport) {
-        self.note_failed_gate(tenant, None);
-        self.states.remove_tenant(tenant);
-        self.take_up_state(tenant).await;
-        self.finish_boot(tenant, vec![gate]).await;
+    /// Tenants that ended `stopped` whose gates pass now boot anew; of the others, why they still do not is what counts.
+    async fn boot_again(&self, seeds: Vec<IdentitySeed>) {
+        let round = self.identities.round();
+        for group in seeds.chunks(TENANTS_AT_ONCE) {
+            let standing = self.standing_gates();
+            let boots = self.tenant_boots();
+            let ended = boots.boot_again(group.to_vec(), &standing, &round).await;
+            self.note_ended(ended).await;
+        }
+    }
+
+    fn is_stopped(&self, tenant: &TenantId) -> bool {
+        let now = self.states.current(tenant);
+        now.is_some_and(|now| now.state.primary_state == PrimaryState::Stopped)
     }
 
     /// A tenant that is served.
@@ -419,39 +377,14 @@ pub fn agent_name(config: &Config, tenant: &TenantId) -> Option<String> {
         .and_then(|section| section.agent_name.clone())
 }
 
-fn identity_gate(outcome: Result<String, impl std::fmt::Display>, elapsed: Duration) -> GateReport {
-    let (outcome, detail) = match outcome {
-        Ok(detail) => (GateOutcome::Pass, detail),
-        Err(error) => (GateOutcome::Fail, error_line(&error)),
-    };
-    GateReport {
-        gate_id: TENANT_IDENTITY.to_owned(),
-        gate_class: GateClass::Invariant,
-        outcome,
-        attempts: 1,
-        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        detail,
+fn added((tenant, outcome): (TenantId, Result<Listed, TenantError>)) -> Option<TenantId> {
+    match outcome {
+        Ok(_) => Some(tenant),
+        Err(error) => {
+            tracing::error!(%tenant, %error, "a tenant of the configuration is not served");
+            None
+        }
     }
-}
-
-fn described(restored: &crate::identity::Restored) -> String {
-    let spoken = spoken(&restored.speaking);
-    match &restored.fault {
-        Some(fault) => format!("{spoken}; {fault}"),
-        None => spoken,
-    }
-}
-
-fn spoken(speaking: &Speaking) -> String {
-    let provider = speaking
-        .provider
-        .as_ref()
-        .map_or("the fallback prompt", |provider| provider.as_str());
-    format!("{provider} speaks, generation {}", speaking.generation)
-}
-
-fn error_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().replace('\n', " ")
 }
 
 fn tenant_problem(error: TenantError) -> Problem {

@@ -2,6 +2,7 @@
 
 mod changing;
 mod listening;
+mod model;
 mod pausing;
 mod restoring;
 

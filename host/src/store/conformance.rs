@@ -56,6 +56,8 @@ macro_rules! store_conformance {
             chains::many_writers_share_one_gapless_chain
             chains::heads_name_the_end_of_every_chain_with_records
             chains::a_closed_store_says_so
+            chains::the_rights_are_as_they_must_be_and_looking_leaves_nothing_behind
+            chains::the_end_of_one_chain_is_looked_at_alone
             documents::a_document_is_changed_only_upon_the_revision_that_is_known
             documents::a_document_and_the_event_that_tells_of_it_are_there_together_or_not_at_all
             documents::documents_are_found_by_status_time_and_rank

@@ -9,9 +9,12 @@
 //! The payload is a JSON *string*: its bytes are hashed, and a reader must not render them anew. Hashes are hexadecimal, what
 //! is absent is `null`. Header and trailer catch a file that was cut at a line. Which records to write is the backend's.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{Event, EventId, Hash, TenantId, Timestamp},
@@ -47,32 +50,33 @@ pub struct Exported {
     pub events: u64,
 }
 
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Line<'a> {
+/// A line, as it is written and as it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Line<'a> {
     Header {
-        format: &'static str,
-        tenant: &'a TenantId,
+        format: Cow<'a, str>,
+        tenant: Cow<'a, str>,
         genesis: Hash,
         exported_at_us: Timestamp,
     },
     Event {
-        tenant: &'a TenantId,
+        tenant: Cow<'a, str>,
         seq: u64,
         event_id: EventId,
-        event_type: &'a str,
+        event_type: Cow<'a, str>,
         occurred_at_us: Timestamp,
-        actor_kind: Option<&'a str>,
-        actor_id: Option<&'a str>,
-        source: &'a str,
+        actor_kind: Option<Cow<'a, str>>,
+        actor_id: Option<Cow<'a, str>>,
+        source: Cow<'a, str>,
         identity_generation: Option<u64>,
-        idempotency_key: Option<&'a str>,
-        payload: &'a str,
+        idempotency_key: Option<Cow<'a, str>>,
+        payload: Cow<'a, str>,
         prev_hash: Hash,
         this_hash: Hash,
     },
     Trailer {
-        tenant: &'a TenantId,
+        tenant: Cow<'a, str>,
         first_seq: Option<u64>,
         last_seq: Option<u64>,
         count: u64,
@@ -104,8 +108,8 @@ impl<'a, W: Write> ChainExport<'a, W> {
             count: 0,
         };
         export.line(&Line::Header {
-            format: FORMAT,
-            tenant,
+            format: FORMAT.into(),
+            tenant: tenant.as_str().into(),
             genesis: chain::genesis(tenant.as_str()),
             exported_at_us: exported_at,
         })?;
@@ -137,17 +141,17 @@ impl<'a, W: Write> ChainExport<'a, W> {
         self.last = Some((*seq, *this_hash));
         self.count += 1;
         self.line(&Line::Event {
-            tenant,
+            tenant: tenant.as_str().into(),
             seq: *seq,
             event_id: *event_id,
-            event_type,
+            event_type: event_type.into(),
             occurred_at_us: *occurred_at,
-            actor_kind: actor_kind.as_deref(),
-            actor_id: actor_id.as_deref(),
-            source,
+            actor_kind: actor_kind.as_deref().map(Cow::Borrowed),
+            actor_id: actor_id.as_deref().map(Cow::Borrowed),
+            source: source.into(),
             identity_generation: *identity_generation,
-            idempotency_key: idempotency_key.as_deref(),
-            payload,
+            idempotency_key: idempotency_key.as_deref().map(Cow::Borrowed),
+            payload: payload.into(),
             prev_hash: *prev_hash,
             this_hash: *this_hash,
         })
@@ -159,7 +163,7 @@ impl<'a, W: Write> ChainExport<'a, W> {
     /// If it cannot be written.
     pub fn end(mut self) -> io::Result<u64> {
         let trailer = Line::Trailer {
-            tenant: self.tenant,
+            tenant: self.tenant.as_str().into(),
             first_seq: self.first_seq,
             last_seq: self.last.map(|(seq, _)| seq),
             count: self.count,

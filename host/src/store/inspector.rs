@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use super::{
-    Head, Scope, StoreError,
+    Document, DocumentFilter, DocumentKey, Head, Scope, StoreError,
     export::{ExportError, Exported},
     verify::{VerifyError, VerifyOptions, VerifyReport},
 };
-use crate::domain::Timestamp;
+use crate::domain::{Hash, TenantId, TenantRecord, Timestamp};
 
 /// Reads a store that others may be writing. Every method blocks: call it where blocking is allowed.
 pub trait Inspector: Send + Sync {
@@ -39,4 +39,40 @@ pub trait Inspector: Send + Sync {
     /// # Errors
     /// If the store cannot be read.
     fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError>;
+
+    /// The first of what keeps events as they were written that is not in the store, if any. Looks, and tries nothing.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn missing_guard(&self) -> Result<Option<String>, StoreError>;
+
+    /// Every tenant, sorted by id.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
+
+    /// One document.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError>;
+
+    /// Documents.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>, StoreError>;
+
+    /// The hashes of these records of a chain, in order; none where there is no such record.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn hashes_at(&self, tenant: &TenantId, seqs: &[u64]) -> Result<Vec<Option<Hash>>, StoreError>;
+
+    /// When the first event of the host's chain was appended.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn begun_at(&self) -> Result<Option<Timestamp>, StoreError>;
 }

@@ -56,6 +56,8 @@ struct Temper {
     next_commit: NextCommit,
     lets_appends_wait: bool,
     is_closed: bool,
+    broken_chains: HashMap<TenantId, String>,
+    wrong_rights: Option<String>,
 }
 
 #[derive(Default)]
@@ -100,6 +102,18 @@ impl MemoryStore {
 
     pub(crate) fn on_next_commit(&self, next: NextCommit) {
         self.temper().next_commit = next;
+    }
+
+    /// What the look at the end of a chain finds from now on.
+    pub(crate) fn break_chain(&self, tenant: &TenantId, fault: &str) {
+        self.temper()
+            .broken_chains
+            .insert(tenant.clone(), fault.to_owned());
+    }
+
+    /// What the look at the rights finds from now on.
+    pub(crate) fn set_rights_fault(&self, fault: Option<&str>) {
+        self.temper().wrong_rights = fault.map(str::to_owned);
     }
 
     /// The events of a chain, oldest first.
@@ -428,6 +442,16 @@ impl Store for MemoryStore {
 
     async fn check_tails(&self, _records: u64) -> Result<Option<String>, StoreError> {
         self.readable().map(|_| None)
+    }
+
+    async fn check_tail(&self, tenant: &TenantId, _records: u64) -> Result<Option<String>, StoreError> {
+        drop(self.readable()?);
+        Ok(self.temper().broken_chains.get(tenant).cloned())
+    }
+
+    async fn check_rights(&self) -> Result<Option<String>, StoreError> {
+        drop(self.readable()?);
+        Ok(self.temper().wrong_rights.clone())
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {

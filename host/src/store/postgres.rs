@@ -12,6 +12,7 @@ mod place;
 mod pool;
 mod reader;
 mod reads;
+mod rights;
 mod rows;
 mod scan;
 mod schema;
@@ -37,6 +38,7 @@ use self::{
     pool::Readers,
     session::{Role, Session},
     shared::Shared,
+    statements::Statements,
     writer::{Ending, Request, Writer, WriterSession},
 };
 pub use self::{
@@ -135,6 +137,14 @@ impl PostgresStore {
         })
     }
 
+    /// A connection of its own.
+    async fn session(&self, role: Role) -> Result<Session, StoreError> {
+        match self.shared.health() {
+            StoreHealth::Closed => Err(StoreError::Closed),
+            _ => Session::open(&self.place, role).await,
+        }
+    }
+
     /// The database.
     pub const fn place(&self) -> &PostgresPlace {
         &self.place
@@ -168,8 +178,20 @@ impl Store for PostgresStore {
 
     async fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError> {
         // Its statements take as long as they need: not on a connection of the readers.
-        let session = Session::open(&self.place, Role::Auditor).await?;
+        let session = self.session(Role::Auditor).await?;
         scan::first_fault_at_the_ends(&session.client, records).await
+    }
+
+    async fn check_tail(&self, tenant: &TenantId, records: u64) -> Result<Option<String>, StoreError> {
+        let session = self.session(Role::Auditor).await?;
+        scan::fault_of(&session.client, tenant, records).await
+    }
+
+    async fn check_rights(&self) -> Result<Option<String>, StoreError> {
+        let session = self.session(Role::Writer).await?;
+        let statements = Box::pin(Statements::prepare(&session.client)).await;
+        let statements = statements.map_err(|error| fault::store_error(&error))?;
+        rights::first_fault(&session.client, &statements).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {

@@ -16,6 +16,7 @@ mod lock;
 mod open;
 mod reader;
 mod reads;
+mod rights;
 mod rows;
 mod scan;
 mod schema;
@@ -28,6 +29,7 @@ mod writer;
 mod tests;
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
@@ -69,6 +71,9 @@ pub struct SqliteOptions {
     pub cache_kib: u32,
     /// The most pages of 4 KiB that the file may have; without, as many as there is room for.
     pub max_pages: Option<u32>,
+    /// Whether a commit is on the medium before it is answered. No host turns it off and no configuration can: it is for the test
+    /// that shows that what is lost without it is noticed.
+    pub synced: bool,
 }
 
 impl Default for SqliteOptions {
@@ -82,6 +87,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             cache_kib: 8 * 1024,
             max_pages: None,
+            synced: true,
         }
     }
 }
@@ -117,6 +123,7 @@ impl SqliteStore {
         let lock = FileLock::take(&path, clock.now())?;
         let failed = |error| open::store_error(&error);
         let mut connection = open::writer(&path, &options).map_err(failed)?;
+        open::check_that_it_may_be_written(&connection)?;
         // Before anything is written: a file that is not ours stays as it is.
         let found = schema::version(&connection, &path)?;
         open::make_durable(&connection, &options)?;
@@ -132,6 +139,7 @@ impl SqliteStore {
             path: path.clone(),
             options,
             messages: received,
+            deferred: RefCell::default(),
             _lock: lock,
             ending: Ending {
                 shared: Arc::clone(&shared),
@@ -220,6 +228,21 @@ impl Store for SqliteStore {
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         self.shared.read(reads::tenants).await
+    }
+
+    async fn check_tail(&self, tenant: &TenantId, records: u64) -> Result<Option<String>, StoreError> {
+        let tenant = tenant.clone();
+        self.shared
+            .read(move |connection| tails::fault_of(connection, &tenant, records))
+            .await
+    }
+
+    async fn check_rights(&self) -> Result<Option<String>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.messages
+            .send(Message::CheckRights(answer))
+            .map_err(|_| StoreError::Closed)?;
+        answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn generations(&self, tenant: &TenantId, limit: u32) -> Result<Vec<GenerationRecord>, StoreError> {

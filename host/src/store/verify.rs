@@ -3,6 +3,7 @@
 //! What this proves: no record was changed, left out or put in since, unless somebody computed all later hashes and the head
 //! anew. It does not prove that the end was not cut together with the head, nor who wrote the records.
 
+mod exported;
 mod plan;
 mod scanned;
 mod segment;
@@ -11,6 +12,7 @@ use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
+pub use self::exported::{BadLine, ExportCheck, ExportReport, ExportStatus, ExportedChain, verify_export};
 pub(super) use self::{
     plan::{Found, Part, Plan, RowRange},
     scanned::{NO_TENANT, Scanned, StoredRecord},

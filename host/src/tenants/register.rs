@@ -1,7 +1,7 @@
 //! The register of tenants: a copy in memory of what the store has, and the only place that changes it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -19,6 +19,8 @@ use crate::{
 const CANONICAL_KIND: &str = "kora";
 /// The most characters of an actor's name: one line of a table.
 const MAX_ACTOR_NAME_CHARS: usize = 128;
+/// The most tenants that are added in one batch: what a store writes at once without keeping others waiting.
+const ADDED_AT_ONCE: usize = 128;
 
 /// Why the register was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,13 +105,43 @@ impl Tenants {
         seeds: Vec<TenantSeed>,
         actor: Actor,
     ) -> Result<Vec<(TenantId, Result<Listed, TenantError>)>, Interrupted> {
+        let order: Vec<_> = seeds.iter().map(|seed| seed.id.clone()).collect();
+        let missing = self.configured(seeds);
+        let mut outcomes: HashMap<_, _> = self.add_configured(missing, actor).await?.into_iter().collect();
+        let outcome = |id: TenantId| {
+            let found = outcomes.remove(&id);
+            let there = || {
+                self.get(&id)
+                    .ok_or_else(|| TenantError::Unknown { asked: id.clone() })
+            };
+            let outcome = found.unwrap_or_else(there);
+            (id, outcome)
+        };
+        Ok(order.into_iter().map(outcome).collect())
+    }
+
+    /// Takes note of all tenants that are configured, and answers those that are not in the store yet, in order. The others are
+    /// [`Origin::Command`] from now on.
+    pub fn configured(&self, seeds: Vec<TenantSeed>) -> Vec<TenantSeed> {
+        self.0.forget_origins();
+        let is_missing = |seed: &TenantSeed| self.0.set_origin(&seed.id, Origin::Config).is_none();
+        seeds.into_iter().filter(is_missing).collect()
+    }
+
+    /// Adds tenants that are [configured](Self::configured) and missing, many in one batch, and answers what became of each, in order.
+    ///
+    /// # Errors
+    /// If the work was interrupted.
+    pub async fn add_configured(
+        &self,
+        missing: Vec<TenantSeed>,
+        actor: Actor,
+    ) -> Result<Vec<(TenantId, Result<Listed, TenantError>)>, Interrupted> {
         let inner = Arc::clone(&self.0);
         let work = async move {
-            inner.forget_origins();
             let mut outcomes = Vec::new();
-            for seed in seeds {
-                let id = seed.id.clone();
-                outcomes.push((id, inner.ensure_one(seed, &actor).await));
+            for seeds in missing.chunks(ADDED_AT_ONCE) {
+                outcomes.extend(inner.add_several(seeds, &actor).await);
             }
             outcomes
         };
@@ -173,11 +205,51 @@ impl Tenants {
 }
 
 impl Inner {
-    async fn ensure_one(&self, seed: TenantSeed, actor: &Actor) -> Result<Listed, TenantError> {
-        match self.set_origin(&seed.id, Origin::Config) {
-            Some(listed) => Ok(listed),
-            None => self.add(seed, Origin::Config, actor).await,
+    /// All in one batch; if that is refused, one by one, so that one that cannot be added does not stop the others.
+    async fn add_several(
+        &self,
+        seeds: &[TenantSeed],
+        actor: &Actor,
+    ) -> Vec<(TenantId, Result<Listed, TenantError>)> {
+        if seeds.len() > 1
+            && let Some(added) = self.added_together(seeds, actor).await
+        {
+            return added
+                .into_iter()
+                .map(|listed| (listed.record.tenant.clone(), Ok(listed)))
+                .collect();
         }
+        let mut outcomes = Vec::with_capacity(seeds.len());
+        for seed in seeds {
+            let outcome = match self.set_origin(&seed.id, Origin::Config) {
+                Some(listed) => Ok(listed),
+                None => self.add(seed.clone(), Origin::Config, actor).await,
+            };
+            outcomes.push((seed.id.clone(), outcome));
+        }
+        outcomes
+    }
+
+    async fn added_together(&self, seeds: &[TenantSeed], actor: &Actor) -> Option<Vec<Listed>> {
+        let _changing = self.changing.lock().await;
+        let mut listed = Vec::with_capacity(seeds.len());
+        for seed in seeds {
+            self.refuse_taken(&seed.id).ok()?;
+            let record = self.record(seed.clone()).ok()?;
+            let origin = Origin::Config;
+            listed.push(Listed { record, origin });
+        }
+        let tellings = listed
+            .iter()
+            .map(|listed| added(&listed.record, listed.origin, actor))
+            .collect();
+        let changes = listed
+            .iter()
+            .map(|listed| Change::AddTenant(listed.record.clone()))
+            .collect();
+        self.journal.commit_all(changes, tellings).await.ok()?;
+        listed.iter().cloned().for_each(|listed| self.remember(listed));
+        Some(listed)
     }
 
     async fn add(&self, seed: TenantSeed, origin: Origin, actor: &Actor) -> Result<Listed, TenantError> {

@@ -1,6 +1,6 @@
 //! Claiming: a given ticket, or the next one by rank that is due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use uuid::Uuid;
 
@@ -271,11 +271,13 @@ impl Inner {
             Ok(_) => {}
         }
         let criticality = ticket.criticality();
-        if !asked.contains_key(&criticality) {
-            let answer = self.guards_refuse(tenant, criticality).await;
-            asked.insert(criticality, answer);
-        }
-        let refusal = asked.get(&criticality).cloned().flatten();
+        let refusal = match asked.entry(criticality) {
+            Entry::Occupied(answered) => answered.get().clone(),
+            Entry::Vacant(open) => {
+                let answer = self.guards_refuse(tenant, criticality).await;
+                open.insert(answer).clone()
+            }
+        };
         refusal.map(ClaimAnswer::from)
     }
 

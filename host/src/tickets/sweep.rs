@@ -6,13 +6,15 @@ use super::{
     tell,
 };
 use crate::{
-    domain::{Actor, Timestamp},
+    domain::{Actor, TenantId, Timestamp},
     engine::ticket::TicketStatus,
     store::{Collection, DocumentFilter, DocumentOrder},
 };
 
 /// How many leases are looked at in one go.
 const PAGE: u32 = 64;
+/// More than this a tenant does not hold; if it does, who takes back asks again.
+const HELD_MAX: u32 = 1000;
 
 impl Tickets {
     /// Takes back every ticket whose lease has run out, of all tenants; answers how many. To be called now and then.
@@ -25,7 +27,59 @@ impl Tickets {
     }
 }
 
+impl Tickets {
+    /// How many tickets of a tenant are held, up to a thousand.
+    ///
+    /// # Errors
+    /// If the store could not answer.
+    pub async fn held(&self, tenant: &TenantId) -> Result<u64, TicketError> {
+        let held = self.0.held(tenant).await?;
+        Ok(u64::try_from(held.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Takes every ticket of a tenant from whoever holds it, in the host's name; answers how many. Their fence tokens are stale from
+    /// then on.
+    ///
+    /// # Errors
+    /// If the store could not answer; what was taken back until then stays so.
+    pub async fn take_back(&self, tenant: &TenantId, why: &'static str) -> Result<usize, TicketError> {
+        let (inner, tenant) = (self.0.clone(), tenant.clone());
+        self.unbroken(async move {
+            let mut taken = 0;
+            for found in inner.held(&tenant).await? {
+                taken += usize::from(inner.take_back(&found, why).await?);
+            }
+            inner.drive(&tenant).await;
+            Ok(taken)
+        })
+        .await
+    }
+}
+
 impl Inner {
+    async fn held(&self, tenant: &TenantId) -> Result<Vec<StoredTicket>, TicketError> {
+        let filter = DocumentFilter {
+            limit: HELD_MAX,
+            ..DocumentFilter::of(Collection::Tickets).tenant(tenant)
+        };
+        let held = filter.statuses(TicketStatus::HELD.map(TicketStatus::as_str));
+        let found = self.store.documents(held).await?;
+        found.into_iter().map(StoredTicket::read).collect()
+    }
+
+    /// False if nobody holds it by now, or somebody else was quicker.
+    async fn take_back(&self, found: &StoredTicket, why: &str) -> Result<bool, TicketError> {
+        let now = self.clock.now();
+        let Ok(ended) = found.ticket.clone().taken_back(why, now) else {
+            return Ok(false);
+        };
+        let mut edit = Edit::new(ended.ticket.clone(), ());
+        edit.moves = last_moves(&ended);
+        let edit = edit.telling(move |after| tell::resolved(after, &ended, &Actor::host()));
+        let taken = self.try_edit(found, edit, &Actor::host(), now).await?;
+        Ok(taken.is_some())
+    }
+
     async fn sweep(&self) -> Result<usize, TicketError> {
         let mut taken = 0;
         loop {

@@ -33,7 +33,8 @@ impl<'a> RunningHost<'a> {
         Self::spawn_command(home, command, &[])
     }
 
-    fn spawn_command(home: &'a TestHome, mut command: Command, arguments: &[&str]) -> Self {
+    /// The same of a command that starts one.
+    pub fn spawn_command(home: &'a TestHome, mut command: Command, arguments: &[&str]) -> Self {
         let path = home.beside("daemon.log");
         let log = File::options().create(true).append(true).open(&path).unwrap();
         command

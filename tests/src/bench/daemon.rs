@@ -15,7 +15,7 @@ use super::{
 };
 
 /// A file in the plugin directory is judged once it has stood still for a second; a start right after a copy waits for that.
-const FILES_STAND_STILL: Duration = Duration::from_millis(1100);
+pub const FILES_STAND_STILL: Duration = Duration::from_millis(1100);
 
 /// From the start of the process until it answers that it runs. Store and cache are empty, the plugins have lain there.
 pub fn bench_start(surroundings: &Surroundings) -> Result<Vec<Row>> {

@@ -17,6 +17,8 @@ use super::Surroundings;
 
 /// How long a host may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long all of very many tenants may take to boot.
+const PATIENCE_WITH_MANY: Duration = Duration::from_secs(180);
 /// Between two questions whether it is there: short beside what is measured, long beside what asking costs the host.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(1);
 
@@ -93,12 +95,52 @@ impl Daemon {
 
     /// Waits until it answers that it runs.
     pub fn wait_until_running(&self) -> Result<()> {
+        self.wait(PATIENCE, || {
+            let status = self.ask(r#"{"id":1,"method":"status"}"#)?;
+            Ok(status["result"]["state"] == "running")
+        })
+    }
+
+    /// Waits until it answers that this tenant is ready.
+    pub fn wait_until_ready(&self, tenant: &str) -> Result<()> {
+        let question = format!(r#"{{"id":1,"method":"state.show","params":{{"tenant":"{tenant}"}}}}"#);
+        self.wait(PATIENCE, || {
+            let state = self.ask(&question)?;
+            Ok(state["result"]["primary_state"] == "ready")
+        })
+    }
+
+    /// Waits until it says that no tenant waits to boot any more.
+    pub fn wait_until_all_are_ready(&self) -> Result<()> {
+        self.wait_until_running()?;
+        self.wait(PATIENCE_WITH_MANY, || {
+            // A long answer: not to be asked for in a loop.
+            thread::sleep(Duration::from_millis(500));
+            let status = self.ask(r#"{"id":1,"method":"status"}"#)?;
+            let tenants = status["result"]["tenants"].as_array();
+            let is_ready = |tenant: &Value| tenant["primary_state"] == "ready";
+            Ok(tenants.is_some_and(|tenants| tenants.iter().all(is_ready)))
+        })
+    }
+
+    /// Stops it in order.
+    pub fn stop(mut self) -> Result<()> {
+        let told = Command::new("kill").arg(self.pid().to_string()).status()?;
+        let ended = self.child.wait()?;
+        ensure!(
+            told.success() && ended.success(),
+            "expected an orderly end, found {ended}"
+        );
+        Ok(())
+    }
+
+    fn wait(&self, patience: Duration, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
         let began = Instant::now();
-        while !self.is_running().unwrap_or(false) {
+        while !is_so().unwrap_or(false) {
             ensure!(
-                began.elapsed() < PATIENCE,
-                "expected the host to be running after {} s; its log:\n{}",
-                PATIENCE.as_secs(),
+                began.elapsed() < patience,
+                "waited {} s in vain for the host; its log:\n{}",
+                patience.as_secs(),
                 fs::read_to_string(self.home.join("log")).unwrap_or_default()
             );
             thread::sleep(BETWEEN_QUESTIONS);
@@ -106,12 +148,12 @@ impl Daemon {
         Ok(())
     }
 
-    fn is_running(&self) -> Result<bool> {
+    fn ask(&self, question: &str) -> Result<Value> {
         let mut connection = UnixStream::connect(&self.socket)?;
-        connection.write_all(b"{\"id\":1,\"method\":\"status\"}\n")?;
+        connection.write_all(question.as_bytes())?;
+        connection.write_all(b"\n")?;
         let mut line = String::new();
         BufReader::new(connection).read_line(&mut line)?;
-        let answer: Value = serde_json::from_str(&line)?;
-        Ok(answer["result"]["state"] == "running")
+        Ok(serde_json::from_str(&line)?)
     }
 }

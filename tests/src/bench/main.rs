@@ -13,6 +13,8 @@ mod home;
 mod identity;
 mod measure;
 mod row;
+mod scale;
+mod tenants;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -83,14 +85,16 @@ impl Surroundings {
 /// A bench: its name, and what it measures. The rows' names begin with it and a slash.
 type Bench = (&'static str, fn(&Surroundings) -> Result<Vec<Row>>);
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     ("boundary", boundary::bench),
     ("identity", identity::bench),
     ("append", append::bench),
     ("verify", verify::bench),
+    ("scale", scale::bench),
     ("admission", admission::bench),
     ("start", daemon::bench_start),
     ("idle", daemon::bench_idle),
+    ("tenants", tenants::bench),
 ];
 
 fn main() -> ExitCode {

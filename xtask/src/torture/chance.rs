@@ -32,6 +32,12 @@ impl Chance {
         self.number().is_multiple_of(times)
     }
 
+    /// A number from nothing up to `most`, that one included.
+    pub fn up_to(&mut self, most: usize) -> usize {
+        let choices = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+        usize::try_from(self.number() % choices).unwrap_or(most)
+    }
+
     /// From nothing up to `longest`.
     pub fn duration_up_to(&mut self, longest: Duration) -> Duration {
         let micros = u64::try_from(longest.as_micros())

@@ -16,14 +16,14 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{census::EVENT_TYPE, ledger::Acknowledged};
+use super::{census::EVENT_TYPE, chance::Chance, ledger::Acknowledged};
 
 /// Appends under way on one connection: half of what the host takes, so that its limit is no part of this.
 const WINDOW: usize = 32;
 /// How soon a host that was killed is looked for again.
 const RETRY: Duration = Duration::from_millis(5);
-/// Beside the key; together about the size of an event of a real agent.
-const FILLER: &str = "what an agent did, as it would write it down in a sentence or two, with what came of it and what is still open";
+/// Beside the key; together from nearly nothing to the size of an event of a talkative agent.
+const LONGEST_TEXT: usize = 400;
 
 /// Append over the control socket, and tell what was acknowledged.
 #[derive(Args)]
@@ -31,6 +31,9 @@ pub struct Write {
     /// The control socket
     #[arg(long)]
     socket: PathBuf,
+    /// What the payloads are made from
+    #[arg(long)]
+    seed: u64,
     /// A connection for each of these tenants
     #[arg(required = true)]
     tenants: Vec<String>,
@@ -41,13 +44,13 @@ impl Write {
     pub fn run(self) -> Result<()> {
         let enough = AtomicBool::new(false);
         thread::scope(|threads| {
-            let (socket, enough) = (&self.socket, &enough);
+            let (socket, seed, enough) = (&self.socket, self.seed, &enough);
             let writers: Vec<_> = self
                 .tenants
                 .iter()
                 .enumerate()
                 .map(|(number, tenant)| {
-                    threads.spawn(move || Writer::new(number, tenant).write(socket, enough))
+                    threads.spawn(move || Writer::new(number, tenant, seed).write(socket, enough))
                 })
                 .collect();
             io::copy(&mut io::stdin(), &mut io::sink())?;
@@ -72,6 +75,7 @@ struct Append {
 struct Writer<'a> {
     number: usize,
     tenant: &'a str,
+    seed: u64,
     made: u64,
     /// Asked for on a connection that ended, or refused for now: these go first.
     again: VecDeque<Append>,
@@ -100,10 +104,11 @@ struct Problem {
 }
 
 impl<'a> Writer<'a> {
-    const fn new(number: usize, tenant: &'a str) -> Self {
+    const fn new(number: usize, tenant: &'a str, seed: u64) -> Self {
         Self {
             number,
             tenant,
+            seed,
             made: 0,
             again: VecDeque::new(),
             under_way: BTreeMap::new(),
@@ -175,7 +180,7 @@ impl<'a> Writer<'a> {
     }
 
     fn request(&self, id: u64, append: &Append) -> serde_json::Value {
-        let payload = json!({"key": append.key, "text": FILLER}).to_string();
+        let payload = json!({"key": append.key, "text": text(self.seed, &append.key)}).to_string();
         json!({"id": id, "method": "events.append", "params": {
             "tenant": self.tenant, "event_type": EVENT_TYPE, "payload": payload, "idempotency_key": append.key,
         }})
@@ -222,6 +227,17 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The same for the same seed and key, in this run and in the next: what is asked for again is the same append.
+fn text(seed: u64, key: &str) -> String {
+    let of_key = key
+        .bytes()
+        .fold(seed, |sum, byte| Chance::of_seed(sum ^ u64::from(byte)).number());
+    let mut chance = Chance::of_seed(of_key);
+    let length = chance.up_to(LONGEST_TEXT);
+    let letters = (0..length).map(|_| char::from(b' ' + u8::try_from(chance.up_to(94)).unwrap_or(0)));
+    letters.collect()
+}
+
 /// Why a conversation did not come to its end.
 enum Ended {
     Connection,
@@ -248,7 +264,7 @@ mod tests {
     #[test]
     fn what_was_under_way_is_asked_for_again_first_with_the_same_keys() {
         let enough = AtomicBool::new(false);
-        let mut writer = Writer::new(3, "t0");
+        let mut writer = Writer::new(3, "t0", 1);
         for id in 1..=2 {
             let append = writer.next(&enough).expect("makes one");
             writer.under_way.insert(id, append);
@@ -262,8 +278,15 @@ mod tests {
     }
 
     #[test]
+    fn the_seed_and_the_key_fix_the_payload() {
+        assert_eq!(text(7, "0-1"), text(7, "0-1"));
+        assert_ne!(text(7, "0-1"), text(8, "0-1"));
+        assert_ne!(text(7, "0-1"), text(7, "0-2"));
+    }
+
+    #[test]
     fn a_host_that_cannot_now_is_asked_again_and_a_refusal_is_a_fault() {
-        let mut writer = Writer::new(0, "t0");
+        let mut writer = Writer::new(0, "t0", 1);
         for id in 1..=2 {
             let append = writer.next(&AtomicBool::new(false)).expect("makes one");
             writer.under_way.insert(id, append);

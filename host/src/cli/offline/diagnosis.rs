@@ -2,6 +2,7 @@
 //! temporary file, which is removed at once, is made or changed.
 
 mod daemon;
+mod disk;
 mod home;
 mod machine;
 mod plugins;
@@ -75,6 +76,7 @@ pub(in crate::cli) fn diagnose(context: &Context<'_>) -> Vec<Finding> {
             tenants::look(&config, &admitted, &mut findings);
             secrets::look(&config, context.environment, &admitted, &mut findings);
             store::look(&config, context.environment, &mut findings);
+            disk::look(&config, context.environment, &mut findings);
         }
         Err(problems) => {
             let places = problems.iter().map(|problem| {

@@ -87,7 +87,7 @@ fn sound_chains_are_zero() {
     globex  sound   5        1     5
     host    empty   0        -     -
 
-    sound: 10 records
+    sound: 10 records, no checkpoint was kept
     ");
     assert_eq!(trial.kora("events verify --json").json()["status"], "sound");
     let range = trial

@@ -75,7 +75,14 @@ pub(super) fn not_started(tenant: &str, failed: Option<&Gate>) -> String {
 
 /// What a check of the boot found.
 pub(in crate::cli) fn boot(report: &BootReport) -> String {
-    let failed = report.gates.iter().find(|gate| gate.outcome == "fail");
+    let class = match report.outcome {
+        BootOutcome::InvariantFailed => "invariant",
+        BootOutcome::TransientFailed => "transient",
+        BootOutcome::EpochPause => "invariant_pause",
+        BootOutcome::Passed | BootOutcome::Interrupted => "",
+    };
+    let decides = |gate: &&Gate| gate.outcome == "fail" && gate.gate_class == class;
+    let failed = report.gates.iter().find(decides);
     let named = failed
         .map(|gate| format!(": `{}`, {}", gate.gate_id, gate.detail))
         .unwrap_or_default();

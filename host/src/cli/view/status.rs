@@ -3,9 +3,9 @@
 use super::{
     daemon::{daemons, gates, not_started},
     table::{Table, fields},
-    text::{list, one_line, or_nothing, span},
+    text::{NOTHING, bytes, list, one_line, or_nothing, span},
 };
-use crate::service::api::{PluginStatus, Status, TenantStatus};
+use crate::service::api::{Disk, PluginStatus, Status, TenantStatus};
 
 /// Everything that `kora status` knows.
 pub(in crate::cli) fn status(status: &Status) -> String {
@@ -22,6 +22,8 @@ pub(in crate::cli) fn status(status: &Status) -> String {
         ("started", status.boot_at.clone()),
         ("stops because", or_nothing(status.shutdown_reason.as_deref())),
         ("store", store(status)),
+        ("disk", disk(status.disk.as_ref())),
+        ("not signed", list(&status.checkpoint_faults)),
         ("events that wait", status.spooled_events.to_string()),
         ("errors, 5 minutes", status.recent_error_count_5min.to_string()),
     ]);
@@ -45,6 +47,22 @@ fn store(status: &Status) -> String {
         Some(cause) => format!("{place}{}: {cause}", status.store),
         None => format!("{place}{}", status.store),
     }
+}
+
+fn disk(disk: Option<&Disk>) -> String {
+    let Some(disk) = disk else {
+        return NOTHING.to_owned();
+    };
+    let room = format!("{} of {} free", bytes(disk.free_bytes), bytes(disk.total_bytes));
+    let low = disk.is_low.then(|| "nearly full".to_owned());
+    let store = disk
+        .store_bytes
+        .map(|size| format!("the store takes {}", bytes(size)));
+    let growth = disk
+        .growth_bytes_per_day
+        .map(|growth| format!("{} more a day", bytes(growth)));
+    let said: Vec<_> = [low, Some(room), store, growth].into_iter().flatten().collect();
+    said.join(", ")
 }
 
 fn tenants(tenants: &[TenantStatus]) -> String {
@@ -116,6 +134,14 @@ mod tests {
             store_place: "`/srv/kora/data/kora.db`".to_owned(),
             spooled_events: 3,
             recent_error_count_5min: 1,
+            disk: Some(Disk {
+                free_bytes: 900 << 20,
+                total_bytes: 100 << 30,
+                is_low: true,
+                store_bytes: Some(3 << 29),
+                growth_bytes_per_day: Some(30 << 20),
+            }),
+            checkpoint_faults: vec![],
             gates: vec![Gate {
                 gate_id: "store".to_owned(),
                 gate_class: "transient".to_owned(),
@@ -165,6 +191,8 @@ mod tests {
         started            2026-11-20T10:00:00Z
         stops because      -
         store              `/srv/kora/data/kora.db`, unavailable: disk full
+        disk               nearly full, 900.0 MiB of 100.0 GiB free, the store takes 1.5 GiB, 30.0 MiB more a day
+        not signed         -
         events that wait   3
         errors, 5 minutes  1
 

@@ -51,6 +51,22 @@ pub(in crate::cli) fn counted(count: u64, one: &str) -> String {
     format!("{count} {one}{ending}")
 }
 
+/// So many bytes in the greatest unit of which there is one, such as `1.5 GiB`.
+pub(in crate::cli) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    const STEP: u64 = 1024;
+    if count < STEP {
+        return format!("{count} B");
+    }
+    // In tenths, by whole numbers: what is shown must not round up to a unit that it has not.
+    let (mut unit, mut rest) = (0, count);
+    while rest / STEP >= STEP && unit + 1 < UNITS.len() {
+        rest /= STEP;
+        unit += 1;
+    }
+    format!("{}.{} {}", rest / STEP, rest % STEP * 10 / STEP, UNITS[unit])
+}
+
 /// A span in its two greatest units.
 pub(in crate::cli) fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);

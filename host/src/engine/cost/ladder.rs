@@ -1,7 +1,7 @@
 //! The ladder, and what each rung lets be done.
 
 use super::Account;
-use crate::domain::{Money, Timestamp, wire_enum};
+use crate::domain::{Criticality, Money, Timestamp, wire_enum};
 
 wire_enum! {
     /// How much of the pool is spent.
@@ -14,15 +14,6 @@ wire_enum! {
         Downshift90 = "downshift_90",
         /// All of it.
         HardStop100 = "hard_stop_100",
-    }
-}
-wire_enum! {
-    /// Whether work may be done by a smaller model when money runs short. Work that does not say is [`FrontierOnly`](Self::FrontierOnly).
-    Criticality, "criticality" {
-        /// A smaller model will do.
-        DownshiftEligible = "downshift_eligible",
-        /// It waits rather than being done by a smaller model.
-        FrontierOnly = "frontier_only",
     }
 }
 

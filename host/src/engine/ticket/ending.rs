@@ -48,6 +48,24 @@ impl Ticket {
         Ok(self.ended(claim, &ending, now))
     }
 
+    /// The ticket, taken from whoever holds it and open again; no failure is counted.
+    ///
+    /// # Errors
+    /// The ticket, as it is, if nobody holds it.
+    pub fn taken_back(self, why: &str, now: Timestamp) -> Result<Ended, Box<Self>> {
+        let Some(claim) = self.claim.clone() else {
+            return Err(Box::new(self));
+        };
+        let ending = Ending {
+            resolution: Resolution::Released,
+            summary: why.to_owned(),
+            model_tier_used: None,
+            retry_reason: None,
+            next_eligible_offset_seconds: None,
+        };
+        Ok(self.ended(claim, &ending, now))
+    }
+
     fn ended(mut self, claim: Claim, ending: &Ending, now: Timestamp) -> Ended {
         let mut resolution = ending.resolution;
         if matches!(

@@ -131,15 +131,6 @@ impl Priority {
 }
 
 wire_enum! {
-    /// Whether a lesser model may do it.
-    Criticality, "criticality" {
-        /// A lesser model may.
-        DownshiftEligible = "downshift_eligible",
-        /// Only the best may.
-        FrontierOnly = "frontier_only",
-    }
-}
-wire_enum! {
     /// What came of asking for a claim.
     ClaimResult, "result of a claim" {
         /// It is the asker's now.

@@ -1,6 +1,6 @@
 //! What the boot gates of one boot said.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::wire_enum;
 
@@ -34,7 +34,8 @@ wire_enum! {
 }
 
 /// What one gate said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GateReport {
     /// Which gate.
     pub gate_id: String,

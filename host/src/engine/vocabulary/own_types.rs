@@ -89,6 +89,8 @@ wire_enum! {
         HostDaemonStateChanged = "host.daemon.state_changed",
         /// The configuration was read again.
         HostConfigReloaded = "host.config.reloaded",
+        /// An operator accepted a store that is not the one that was known.
+        HostEpochAccepted = "host.epoch.accepted",
         /// A tenant was added.
         HostTenantAdded = "host.tenant.added",
         /// A tenant is served no longer.
@@ -146,6 +148,7 @@ impl OwnType {
             | Self::HostPluginStateChanged
             | Self::HostDaemonStateChanged
             | Self::HostConfigReloaded
+            | Self::HostEpochAccepted
             | Self::HostTenantAdded
             | Self::HostTenantDisabled
             | Self::HostTenantEnabled => Owner::Host,

@@ -279,3 +279,35 @@ async fn what_waits_is_tried_again_until_it_is_appended() {
     stop.cancel();
     draining.await.unwrap();
 }
+
+#[tokio::test]
+async fn nothing_is_appended_to_a_sealed_chain_and_what_the_host_tells_of_it_waits() {
+    let rig = Rig::new();
+    rig.log.seal(&id("acme"), "record 4 is missing");
+    let batch = || crate::store::Batch::of(rig.own("acme", "batch"));
+    let refused = rig.log.commit(batch()).await.unwrap_err();
+    assert!(refused.to_string().contains("record 4 is missing"), "{refused}");
+    let failure = rig.log.emit(vec![rig.own("acme", "one")]).await.unwrap_err();
+    assert_eq!(failure.kept, Kept::Durably);
+    rig.log.emit(vec![rig.own("globex", "else")]).await.unwrap();
+    assert_eq!(rig.log.drain().await.waiting, 1, "nobody else waits for it");
+
+    rig.log.unseal(&id("acme")).await;
+    assert_eq!(rig.log.waiting_entries(), 0);
+    assert_eq!(rig.told("acme"), ["one"]);
+    rig.log.commit(batch()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_waited_through_a_restart_waits_until_the_end_of_its_chain_was_looked_at() {
+    let mut rig = Rig::new();
+    rig.store.go_away();
+    rig.log.emit(vec![rig.own("acme", "one")]).await.unwrap_err();
+    rig.restart();
+    rig.store.come_back();
+    rig.log.seal_waiting();
+    assert_eq!(rig.log.drain().await.waiting, 1);
+    rig.log.unseal(&id("acme")).await;
+    assert_eq!(rig.log.waiting_entries(), 0);
+    assert_eq!(rig.told("acme"), ["one"]);
+}

@@ -206,11 +206,14 @@ impl Service {
             tick_timeout: config.coordinator.tick_timeout(),
             shutdown_timeout: config.coordinator.shutdown_timeout(),
         };
-        let chosen = |daemon: &str| {
-            config.is_daemon_chosen(name, daemon)
-                && (self.only.is_empty() || self.only.iter().any(|only| names(only, name, daemon)))
-        };
+        let chosen = |daemon: &str| self.is_chosen(name, daemon);
         entries::entries_of(instance, &defaults, &self.metrics, chosen)
+    }
+
+    /// Whether the operator lets this daemon run.
+    pub(super) fn is_chosen(&self, plugin: &PluginName, daemon: &str) -> bool {
+        self.config.load().is_daemon_chosen(plugin, daemon)
+            && (self.only.is_empty() || self.only.iter().any(|only| names(only, plugin, daemon)))
     }
 
     /// Whether each daemon that is to run alone is one that can run.

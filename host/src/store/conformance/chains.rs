@@ -265,3 +265,27 @@ pub(crate) async fn a_closed_store_says_so(store: Arc<dyn Store>) {
     let refusal = store.commit(Batch::of(event("host", 2))).await.unwrap_err();
     assert_eq!(refusal, CommitError::Store(StoreError::Closed));
 }
+
+pub(crate) async fn the_rights_are_as_they_must_be_and_looking_leaves_nothing_behind(store: Arc<dyn Store>) {
+    append(&*store, "host", 2).await;
+    let before = (store.heads().await.unwrap(), all_of(&*store, "host").await);
+    for _ in 0..2 {
+        assert_eq!(store.check_rights().await.unwrap(), None);
+    }
+    assert_eq!(
+        (store.heads().await.unwrap(), all_of(&*store, "host").await),
+        before
+    );
+    let next = one(store.commit(Batch::of(event("host", 3))).await);
+    assert_eq!(next.seq, 3, "the chain goes on where it was");
+    assert_is_chain(&all_of(&*store, "host").await);
+}
+
+pub(crate) async fn the_end_of_one_chain_is_looked_at_alone(store: Arc<dyn Store>) {
+    add(&*store, &["acme", "globex"]).await;
+    append(&*store, "acme", 3).await;
+    for id in ["acme", "globex"] {
+        assert_eq!(store.check_tail(&tenant(id), 2).await.unwrap(), None, "{id}");
+    }
+    assert_eq!(store.check_tail(&TenantId::host(), 2).await.unwrap(), None);
+}

@@ -121,6 +121,18 @@ pub(super) async fn write(
     Ok((outcomes, moved))
 }
 
+/// Writes a batch of events as [`write`] does, and does not commit: the transaction stays open.
+pub(super) async fn rehearse(
+    client: &Client,
+    statements: &Statements,
+    batch: &Batch,
+) -> Result<Outcome, GroupError> {
+    let mut group = Group::begin(client, statements, &[batch]).await?;
+    let outcome = group.decide(batch);
+    group.flush().await?;
+    Ok(outcome)
+}
+
 impl<'c> Group<'c> {
     /// Begins the transaction, locks the chains of all batches and looks for what is there already.
     async fn begin(

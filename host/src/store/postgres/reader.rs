@@ -10,14 +10,16 @@ use std::{
 use super::{
     PostgresPlace,
     fault::store_error,
+    pool::Readers,
+    reads, rights,
     rows::{self, position},
     scan, schema,
     session::{Role, Session},
 };
 use crate::{
-    domain::{TenantId, Timestamp},
+    domain::{Hash, TenantId, TenantRecord, Timestamp},
     store::{
-        Head, Inspector, Scope, StoreError,
+        Document, DocumentFilter, DocumentKey, EventFilter, Head, Inspector, Order, Scope, StoreError,
         export::{ChainExport, ExportError, Exported},
         verify::{Found, Plan, RowRange, VerifyError, VerifyOptions, VerifyReport},
     },
@@ -57,6 +59,11 @@ impl PostgresReader {
                 .join()
                 .unwrap_or_else(|fault| std::panic::resume_unwind(fault))
         })
+    }
+
+    /// Connections for one call.
+    fn readers(&self) -> Result<Readers, StoreError> {
+        Readers::new(&self.place, 1)
     }
 
     async fn connect(&self) -> Result<Session, StoreError> {
@@ -198,6 +205,47 @@ impl Inspector for PostgresReader {
         self.work(async |reader| {
             scan::first_fault_at_the_ends(&reader.connect().await?.client, records).await
         })
+    }
+
+    fn missing_guard(&self) -> Result<Option<String>, StoreError> {
+        self.work(async |reader| rights::first_missing_guard(&reader.connect().await?.client).await)
+    }
+
+    fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        self.work(async |reader| reads::tenants(&reader.readers()?).await)
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError> {
+        self.work(async |reader| reads::document(&reader.readers()?, key).await)
+    }
+
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>, StoreError> {
+        self.work(async |reader| reads::documents(&reader.readers()?, filter).await)
+    }
+
+    fn hashes_at(&self, tenant: &TenantId, seqs: &[u64]) -> Result<Vec<Option<Hash>>, StoreError> {
+        self.work(async |reader| {
+            let session = reader.connect().await?;
+            let mut hashes = Vec::with_capacity(seqs.len());
+            for seq in seqs {
+                hashes.push(match seq {
+                    0 => None,
+                    seq => scan::hash_before(&session.client, tenant.as_str(), seq.saturating_add(1)).await?,
+                });
+            }
+            Ok(hashes)
+        })
+    }
+
+    fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let first = EventFilter {
+            limit: 1,
+            order: Order::OldestFirst,
+            ..EventFilter::default()
+        };
+        let events =
+            self.work(async |reader| reads::events(&reader.readers()?, &TenantId::host(), &first).await)?;
+        Ok(events.first().map(|event| event.occurred_at))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     domain::{Hash, TenantId},
     engine::chain,
     store::{
-        Scope, StoreError,
+        Head, Scope, StoreError,
         verify::{ChainStatus, End, Expected, Part, Plan, RowRange, Scanned, VerifyError, report},
     },
 };
@@ -148,7 +148,7 @@ fn end(row: Option<&Row>) -> End {
 }
 
 /// The hash that the record `seq` of a chain must name. None if the record before it is missing or unreadable.
-async fn hash_before(client: &Client, tenant: &str, seq: u64) -> Result<Option<Hash>, StoreError> {
+pub(super) async fn hash_before(client: &Client, tenant: &str, seq: u64) -> Result<Option<Hash>, StoreError> {
     let Some(before @ 1..) = seq.checked_sub(1) else {
         return Ok(Some(chain::genesis(tenant)));
     };
@@ -167,32 +167,58 @@ pub(super) async fn first_fault_at_the_ends(
     client.batch_execute(ONE_MOMENT).await.map_err(failed)?;
     let heads = "SELECT tenant, seq, hash FROM heads ORDER BY tenant";
     for row in &client.query(heads, &[]).await.map_err(failed)? {
-        let head = rows::head(row)?;
-        let (tenant, from) = (head.tenant.as_str(), head.seq.saturating_sub(records) + 1);
-        let expected = Expected {
-            first_seq: from,
-            first_prev: hash_before(client, tenant, from).await?,
-            end: End::Head {
-                seq: head.seq,
-                hash: head.hash,
-            },
-        };
-        let mut scanned = Scanned::default();
-        // To the end of what there is: a record beyond the head is a fault.
-        read(
-            client,
-            &mut scanned,
-            BY_CHAIN,
-            &[&tenant, &position(from), &i64::MAX],
-        )
-        .await?;
-        let report = report(tenant.to_owned(), scanned.take(tenant), &expected);
-        if let (ChainStatus::Broken, Some(bad)) = (report.status, report.first_bad) {
-            return Ok(Some(format!("chain of `{tenant}`: {}", bad.detail)));
+        let fault = fault_at_the_end(client, &rows::head(row)?, records).await?;
+        if fault.is_some() {
+            return Ok(fault);
         }
     }
     client.batch_execute("COMMIT").await.map_err(failed)?;
     Ok(None)
+}
+
+/// The fault in the newest `records` of one chain, or between them and its head; in words.
+pub(super) async fn fault_of(
+    client: &Client,
+    tenant: &TenantId,
+    records: u64,
+) -> Result<Option<String>, StoreError> {
+    let failed = |error| store_error(&error);
+    client.batch_execute(ONE_MOMENT).await.map_err(failed)?;
+    let head = "SELECT tenant, seq, hash FROM heads WHERE tenant = $1";
+    let Some(row) = client
+        .query_opt(head, &[&tenant.as_str()])
+        .await
+        .map_err(failed)?
+    else {
+        return Ok(Some(format!("chain of `{tenant}`: it has no head")));
+    };
+    fault_at_the_end(client, &rows::head(&row)?, records).await
+}
+
+async fn fault_at_the_end(client: &Client, head: &Head, records: u64) -> Result<Option<String>, StoreError> {
+    let (tenant, from) = (head.tenant.as_str(), head.seq.saturating_sub(records) + 1);
+    let expected = Expected {
+        first_seq: from,
+        first_prev: hash_before(client, tenant, from).await?,
+        end: End::Head {
+            seq: head.seq,
+            hash: head.hash,
+        },
+    };
+    let mut scanned = Scanned::default();
+    // To the end of what there is: a record beyond the head is a fault.
+    read(
+        client,
+        &mut scanned,
+        BY_CHAIN,
+        &[&tenant, &position(from), &i64::MAX],
+    )
+    .await?;
+    let report = report(tenant.to_owned(), scanned.take(tenant), &expected);
+    Ok(match (report.status, report.first_bad) {
+        (ChainStatus::Broken, Some(bad)) => Some(format!("chain of `{tenant}`: {}", bad.detail)),
+        _ => None,
+    })
 }
 
 /// The tenants of the heads, in order.

@@ -8,13 +8,17 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::{SqliteOptions, schema};
 use crate::store::StoreError;
 
 /// How long a reader waits for a lock: readers wait only while the write-ahead log is recovered or reset.
 const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much must fit in before a store that failed is taken for available: two of the largest payloads. With less it would fail
+/// again at the next append, and work would be claimed in between.
+const ROOM_BYTES: u32 = 128 * 1024;
 
 /// The file at `path`, made if it is not there, as a path without links: two names must not give two locks.
 pub(super) fn ensure_file(path: &Path) -> Result<PathBuf, StoreError> {
@@ -34,6 +38,19 @@ pub(super) fn writer(path: &Path, options: &SqliteOptions) -> rusqlite::Result<C
     Ok(connection)
 }
 
+/// What SQLite may not write it opens for reading all the same, and says so at the first commit alone.
+pub(super) fn check_that_it_may_be_written(connection: &Connection) -> Result<(), StoreError> {
+    if !connection
+        .is_readonly(MAIN_DB)
+        .map_err(|error| store_error(&error))?
+    {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(
+        "expected to write the file, found that this process may only read it".to_owned(),
+    ))
+}
+
 /// Sets what makes a commit durable and bounded. Not part of [`writer`], since the journal mode is written to the file.
 pub(super) fn make_durable(connection: &Connection, options: &SqliteOptions) -> Result<(), StoreError> {
     let failed = |error| store_error(&error);
@@ -45,9 +62,10 @@ pub(super) fn make_durable(connection: &Connection, options: &SqliteOptions) -> 
             "the file system does not carry a write-ahead log: expected journal mode `wal`, found `{mode}`"
         )));
     }
-    // FULL: the answer to an append comes after the sync. Never an option: NORMAL is no faster for groups, and forgets.
+    // FULL: the answer to an append comes after the sync. NORMAL is no faster for groups, and forgets.
+    let synchronous = if options.synced { "FULL" } else { "OFF" };
     connection
-        .pragma_update(None, "synchronous", "FULL")
+        .pragma_update(None, "synchronous", synchronous)
         .map_err(failed)?;
     connection
         .pragma_update(None, "wal_autocheckpoint", options.wal_autocheckpoint_pages)
@@ -65,6 +83,16 @@ pub(super) fn make_durable(connection: &Connection, options: &SqliteOptions) -> 
             .map_err(failed)?;
     }
     Ok(())
+}
+
+/// Commits and syncs something that leaves nothing behind, to see that there is room and that the medium takes it. The pages
+/// that it takes are free afterwards.
+pub(super) fn try_to_write(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(&format!(
+        "CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob({ROOM_BYTES})); DROP TABLE room;"
+    ))?;
+    transaction.commit()
 }
 
 /// A connection that only reads, beside a writer or alone.

@@ -7,12 +7,13 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode};
+use rustix::fs::Access;
 
-use super::{export, open, reads, schema, tails, verify};
+use super::{documents, export, open, reads, rights, scan, schema, tails, verify};
 use crate::{
-    domain::Timestamp,
+    domain::{Hash, TenantId, TenantRecord, Timestamp},
     store::{
-        Head, Inspector, Scope, StoreError,
+        Document, DocumentFilter, DocumentKey, EventFilter, Head, Inspector, Order, Scope, StoreError,
         export::{ExportError, Exported},
         verify::{VerifyError, VerifyOptions, VerifyReport},
     },
@@ -43,6 +44,10 @@ impl SqliteReader {
             path,
             immutable: false,
         };
+        // SQLite would make files beside it that nobody may write either, and a host that may could not use them.
+        if !reader.log().exists() && rustix::fs::access(&reader.path, Access::WRITE_OK).is_err() {
+            reader.immutable = true;
+        }
         match reader.version() {
             Ok(found) => return reader.with_schema(found?),
             Err(error) if !needs_files_beside(&error) => return Err(open::store_error(&error)),
@@ -96,6 +101,66 @@ impl SqliteReader {
         tails::first_fault(&self.connect()?, records)
     }
 
+    /// The first of what keeps events as they were written that is not in the file, if any.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn missing_guard(&self) -> Result<Option<String>, StoreError> {
+        rights::first_missing_guard(&self.connect()?).map_err(|error| open::store_error(&error))
+    }
+
+    /// Every tenant, sorted by id.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        reads::tenants(&self.connect()?)
+    }
+
+    /// One document.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError> {
+        documents::one(&self.connect()?, key)
+    }
+
+    /// Documents.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>, StoreError> {
+        documents::many(&self.connect()?, filter)
+    }
+
+    /// The hashes of these records of a chain, in order; none where there is no such record.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn hashes_at(&self, tenant: &TenantId, seqs: &[u64]) -> Result<Vec<Option<Hash>>, StoreError> {
+        let connection = self.connect()?;
+        let hash_at = |seq: &u64| match seq {
+            0 => Ok(None),
+            seq => scan::hash_before(&connection, tenant.as_str(), seq.saturating_add(1)),
+        };
+        let hashes: rusqlite::Result<_> = seqs.iter().map(hash_at).collect();
+        hashes.map_err(|error| open::store_error(&error))
+    }
+
+    /// When the first event of the host's chain was appended.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let first = EventFilter {
+            limit: 1,
+            order: Order::OldestFirst,
+            ..EventFilter::default()
+        };
+        let events = reads::events(&self.connect()?, &TenantId::host(), &first)?;
+        Ok(events.first().map(|event| event.occurred_at))
+    }
+
     fn with_schema(self, found: u32) -> Result<Self, StoreError> {
         if found == 0 {
             return Err(StoreError::Damaged(format!(
@@ -128,9 +193,13 @@ impl SqliteReader {
 
     /// Whether there is a write-ahead log with something in it.
     fn has_log(&self) -> bool {
+        fs::metadata(self.log()).is_ok_and(|log| log.len() > 0)
+    }
+
+    fn log(&self) -> PathBuf {
         let mut log = self.path.as_os_str().to_owned();
         log.push("-wal");
-        fs::metadata(&log).is_ok_and(|log| log.len() > 0)
+        log.into()
     }
 }
 
@@ -162,5 +231,29 @@ impl Inspector for SqliteReader {
 
     fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError> {
         self.check_tails(records)
+    }
+
+    fn missing_guard(&self) -> Result<Option<String>, StoreError> {
+        self.missing_guard()
+    }
+
+    fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        self.tenants()
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError> {
+        self.document(key)
+    }
+
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>, StoreError> {
+        self.documents(filter)
+    }
+
+    fn hashes_at(&self, tenant: &TenantId, seqs: &[u64]) -> Result<Vec<Option<Hash>>, StoreError> {
+        self.hashes_at(tenant, seqs)
+    }
+
+    fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.begun_at()
     }
 }

@@ -1,10 +1,10 @@
 //! The newest records of each chain: the quick look at every boot and after every failure. The long look is verification.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{open::store_error, rows, scan};
 use crate::{
-    domain::Hash,
+    domain::{Hash, TenantId},
     store::{
         StoreError,
         verify::{ChainStatus, End, Expected, Scanned, report},
@@ -28,6 +28,31 @@ pub(super) fn first_fault(connection: &Connection, records: u64) -> Result<Optio
             }
         }
         Ok(None)
+    };
+    look().map_err(|error| store_error(&error))
+}
+
+/// The fault in the newest `records` of one chain, or between them and its head; in words.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(super) fn fault_of(
+    connection: &Connection,
+    tenant: &TenantId,
+    records: u64,
+) -> Result<Option<String>, StoreError> {
+    let look = || -> rusqlite::Result<_> {
+        let transaction = connection.unchecked_transaction()?;
+        let head = transaction
+            .prepare_cached("SELECT seq, hash FROM heads WHERE tenant = ?1")?
+            .query_row([tenant.as_str()], |row| {
+                Ok((rows::unsigned(row, 0)?, Hash::from_bytes(row.get(1)?)))
+            })
+            .optional()?;
+        match head {
+            Some(head) => of_chain(&transaction, tenant.as_str(), head, records),
+            None => Ok(Some(format!("chain of `{tenant}`: it has no head"))),
+        }
     };
     look().map_err(|error| store_error(&error))
 }

@@ -1,6 +1,8 @@
 //! What only this backend can show: what SQLite refuses, what verification finds in a file that was tampered with, what becomes
 //! of a store whose file fails, and how files are opened.
 
+mod alterations;
+mod clock;
 mod conforms;
 mod exports;
 mod failures;

@@ -6,7 +6,7 @@
 //!                              │ idle: checkpoint               a failure │
 //!                              ▼                                          ▼
 //!                           closed                 answer all `Unavailable`, drop every connection,
-//!                                                  reopen, checkpoint, check the tails, go on
+//!                                                  reopen, checkpoint, check the tails, try to write, go on
 //! ```
 //!
 //! It never waits by the clock for a group to grow: under load the groups form themselves, while the last one is synced and while
@@ -17,6 +17,7 @@
 //! batch hands it in again, with the same event ids.
 
 use std::{
+    cell::RefCell,
     path::PathBuf,
     sync::{
         Arc,
@@ -32,7 +33,7 @@ use super::{
     SqliteOptions,
     append::{Appender, Outcome},
     lock::FileLock,
-    open, schema,
+    open, rights, schema,
     shared::Shared,
     tails,
 };
@@ -51,9 +52,14 @@ const CHECKED_ON_REOPEN: u64 = 1024;
 pub(super) enum Message {
     /// To write.
     Commit(Request),
+    /// To try what may be done and what may not.
+    CheckRights(Checked),
     /// To finish what was asked before, and end.
     Close,
 }
+
+/// Whom to tell what came of the look at the rights.
+pub(super) type Checked = oneshot::Sender<Result<Option<String>, StoreError>>;
 
 /// A batch on its way.
 pub(super) struct Request {
@@ -82,6 +88,8 @@ pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) options: SqliteOptions,
     pub(super) messages: Receiver<Message>,
+    /// Met while a group was collected, and done after it.
+    pub(super) deferred: RefCell<Vec<Checked>>,
     pub(super) _lock: FileLock,
     pub(super) ending: Ending,
 }
@@ -109,6 +117,7 @@ enum Stop {
 /// What there is to do.
 enum Work {
     Request(Request),
+    CheckRights(Checked),
     Idle,
     Close,
 }
@@ -146,6 +155,10 @@ impl Writer {
                     Ok(done) => written_since_checkpoint = !done,
                     Err(error) => return Stop::Failed(error.to_string()),
                 },
+                Work::CheckRights(checked) => match self.check_rights(connection, &mut appender, checked) {
+                    Ok(()) => written_since_checkpoint = true,
+                    Err(cause) => return Stop::Failed(cause),
+                },
                 Work::Request(first) => {
                     let mut closing = false;
                     match self.write_group(&mut appender, first, &mut group, &mut closing) {
@@ -170,7 +183,32 @@ impl Writer {
         }
     }
 
+    /// An error is what the database could not do: then nothing is known of the connection.
+    fn check_rights(
+        &self,
+        connection: &Connection,
+        appender: &mut Appender<'_>,
+        checked: Checked,
+    ) -> Result<(), String> {
+        match rights::first_fault(connection, appender) {
+            Ok(fault) => {
+                // Whoever asked may have gone.
+                drop(checked.send(Ok(fault)));
+                Ok(())
+            }
+            Err(error) => {
+                let cause = error.to_string();
+                self.ending.shared.fail(&cause);
+                drop(checked.send(Err(StoreError::Unavailable(cause.clone()))));
+                Err(cause)
+            }
+        }
+    }
+
     fn next(&self, written_since_checkpoint: bool) -> Work {
+        if let Some(checked) = self.deferred.borrow_mut().pop() {
+            return Work::CheckRights(checked);
+        }
         let received = if written_since_checkpoint {
             self.messages.recv_timeout(self.options.idle_checkpoint_after)
         } else {
@@ -178,6 +216,7 @@ impl Writer {
         };
         match received {
             Ok(Message::Commit(request)) => Work::Request(request),
+            Ok(Message::CheckRights(checked)) => Work::CheckRights(checked),
             Err(RecvTimeoutError::Timeout) => Work::Idle,
             Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => Work::Close,
         }
@@ -219,6 +258,11 @@ impl Writer {
                     *weight += request.weight();
                     group.push(request);
                 }
+                Ok(Message::CheckRights(checked)) => {
+                    // It has a transaction of its own, after this one.
+                    self.deferred.borrow_mut().push(checked);
+                    break;
+                }
                 Ok(Message::Close) => return true,
                 Err(_) => break,
             }
@@ -242,6 +286,7 @@ impl Writer {
                     self.ending.shared.recover();
                     return Some(connection);
                 }
+                Err(StoreError::Unavailable(still)) => cause = still,
                 Err(error) => cause = error.to_string(),
             }
         }
@@ -255,6 +300,9 @@ impl Writer {
             let left = until.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
                 Ok(Message::Commit(request)) => request.answer(Err(unavailable(cause))),
+                Ok(Message::CheckRights(checked)) => {
+                    drop(checked.send(Err(StoreError::Unavailable(cause.to_owned()))));
+                }
                 Err(RecvTimeoutError::Timeout) => return true,
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => return false,
             }
@@ -274,6 +322,7 @@ impl Writer {
             ..self.options.clone()
         };
         let connection = open::writer(&self.path, &impatient).map_err(failed)?;
+        open::check_that_it_may_be_written(&connection)?;
         let (found, expected) = (schema::version(&connection, &self.path)?, schema::known_version());
         if found != expected {
             return Err(StoreError::Damaged(format!(
@@ -291,6 +340,7 @@ impl Writer {
         if let Some(fault) = tails::first_fault(&connection, CHECKED_ON_REOPEN)? {
             return Err(StoreError::Damaged(fault));
         }
+        open::try_to_write(&connection).map_err(failed)?;
         connection
             .busy_timeout(self.options.busy_timeout)
             .map_err(failed)?;

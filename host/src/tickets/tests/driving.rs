@@ -99,3 +99,24 @@ async fn a_listener_that_hears_of_other_changes_leaves_the_state_alone() {
             .listen("tickets", Arc::new(StateWatch(rig.tickets.clone())))
     );
 }
+
+#[tokio::test]
+async fn what_a_tenant_holds_can_be_taken_back_and_the_old_holders_come_too_late() {
+    let rig = Rig::ready().await;
+    for n in 0..3 {
+        rig.make(&format!("ticket {n}"), Priority::Normal).await;
+    }
+    let first = rig.claim(None).await;
+    rig.claim(None).await;
+    assert_eq!(rig.tickets.held(&acme()).await.unwrap(), 2);
+    let taken = rig.tickets.take_back(&acme(), "a stop command").await.unwrap();
+    assert_eq!((taken, rig.tickets.held(&acme()).await.unwrap()), (2, 0));
+    assert_eq!(rig.primary(), PrimaryState::Ready);
+    let ticket = rig.ticket(first.ticket_id).await;
+    assert_eq!((ticket.status, ticket.failure_count), (TicketStatus::Open, 0));
+    let late = rig
+        .tickets
+        .release(&acme(), first.ticket_id, held_by_marvin(&first), None)
+        .await;
+    assert!(matches!(late, Err(TicketError::NotHeld(_))), "{late:?}");
+}

@@ -1,6 +1,7 @@
 //! `kora events verify`.
 
 use std::{
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -12,7 +13,10 @@ use crate::{
     cli::{
         context::Context,
         failure::{Exit, Failure, Outcome},
-        offline::store,
+        offline::{
+            checkpoints::{Compared, compare},
+            store,
+        },
         view::{self, text::span},
     },
     service::{Problem, ProblemKind},
@@ -28,8 +32,12 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 /// Check that the events are as they were written, and name the first record that is not
 ///
-/// Recomputes every hash from the stored bytes. Reads the store itself, whether a daemon runs or not. It proves that nothing
-/// was changed, left out or put in unless somebody computed all later hashes anew; it does not prove that the end was not cut.
+/// Recomputes every hash from the stored bytes, and holds every checkpoint that was kept against the chains, so that an end which
+/// was cut off and a chain which was written anew are seen too, unless the checkpoints were changed with the key of this home.
+/// Reads the store itself, whether a daemon runs or not.
+///
+/// With `--export` it checks a file of `kora events export` instead, and needs no home: against a checkpoint and a public key, if
+/// they are given, else by itself.
 ///
 /// Exit codes: 0 sound (or empty: there is no record); 1 broken; 2 could not check.
 #[derive(Debug, Args)]
@@ -43,6 +51,15 @@ pub(in crate::cli) struct VerifyArguments {
     /// Only up to this sequence number
     #[arg(long, value_name = "SEQ", requires = "tenant")]
     to: Option<u64>,
+    /// Check this export instead of the store
+    #[arg(long, value_name = "FILE", conflicts_with = "tenant")]
+    export: Option<PathBuf>,
+    /// Hold the export against these signed checkpoints
+    #[arg(long, value_name = "FILE", requires_all = ["export", "key"])]
+    checkpoint: Option<PathBuf>,
+    /// The public key that signed them, as `kora events key` showed it: `name+id+base64`
+    #[arg(long, value_name = "VKEY", requires = "checkpoint")]
+    key: Option<String>,
 }
 
 /// What `--json` prints: the report, led by its verdict.
@@ -51,23 +68,33 @@ struct Verdict<'a> {
     status: ChainStatus,
     #[serde(flatten)]
     report: &'a VerifyReport,
+    checkpoints: &'a Compared,
 }
 
 pub(super) fn run(arguments: &VerifyArguments, context: &mut Context<'_>) -> Outcome {
+    if let Some(export) = &arguments.export {
+        let signed = arguments.checkpoint.as_deref().zip(arguments.key.as_deref());
+        return super::verify_export::run(export, signed, context);
+    }
     let scope = store::scope(arguments.tenant.as_deref(), arguments.from, arguments.to)
         .map_err(Failure::unreachable)?;
     let config = context.config().map_err(could_not_check)?;
     let reader = context.store(&config)?;
     let report =
         watched(context, &*reader, &scope)?.map_err(|error| Failure::unreachable(problem(&error)))?;
-    let status = report.status();
+    let checkpoints = compare(&context.home, &*reader, &scope).map_err(Failure::unreachable)?;
+    let status = match report.status() {
+        _ if !checkpoints.faults.is_empty() => ChainStatus::Broken,
+        status => status,
+    };
     let verdict = Verdict {
         status,
         report: &report,
+        checkpoints: &checkpoints,
     };
-    context
-        .ui
-        .show(&verdict, |verdict| view::verify::report(verdict.report))?;
+    context.ui.show(&verdict, |verdict| {
+        view::verify::report(verdict.report, verdict.checkpoints, verdict.status)
+    })?;
     Ok(match status {
         ChainStatus::Sound | ChainStatus::Empty => Exit::OK,
         ChainStatus::Broken => Exit::FAILED,

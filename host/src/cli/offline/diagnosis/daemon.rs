@@ -58,6 +58,10 @@ fn describe(status: &Status, findings: &mut Vec<Finding>) {
             "they are written in order once the store is back",
         ));
     }
+    findings.extend(status.checkpoint_faults.iter().map(|fault| {
+        let hint = "`kora events verify` holds every kept checkpoint against the chains";
+        Finding::fail(CHECK, fault.clone(), hint)
+    }));
     let failed = status.gates.iter().filter(|gate| gate.outcome == "fail");
     findings.extend(failed.map(|gate| {
         let message = format!("the boot gate `{}` failed: {}", gate.gate_id, gate.detail);

@@ -1,7 +1,10 @@
 //! What the database itself refuses, whoever asks.
 
 use super::Database;
-use crate::store::conformance::{add, append};
+use crate::store::{
+    Inspector as _, Store as _,
+    conformance::{add, append},
+};
 
 async fn with_two_chains() -> Database {
     let database = Database::new();
@@ -150,5 +153,28 @@ async fn a_later_schema_is_refused_and_an_equal_one_needs_no_owner() {
     assert!(
         matches!(refused, crate::store::StoreError::SchemaTooNew { found: 99, .. }),
         "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_was_switched_off_is_noticed() {
+    let database = with_two_chains().await;
+    let store = database.store().await;
+    assert_eq!(store.check_rights().await.unwrap(), None);
+    database.sql("ALTER TABLE kora.events DISABLE TRIGGER events_are_never_deleted");
+    let fault = store.check_rights().await.unwrap().unwrap();
+    assert!(fault.contains("`events_are_never_deleted`"), "{fault}");
+    let reader = super::PostgresReader::open(database.place()).unwrap();
+    assert_eq!(reader.missing_guard().unwrap(), Some(fault));
+    database.sql("ALTER TABLE kora.events ENABLE TRIGGER USER; GRANT DELETE, SELECT ON kora.events TO kora_writer; \
+                  DROP TRIGGER events_are_never_deleted ON kora.events; \
+                  CREATE TRIGGER events_are_never_deleted AFTER UPDATE ON kora.events EXECUTE FUNCTION kora.refuse('x'); \
+                  CREATE POLICY lax ON kora.events TO kora_writer USING (true)");
+    let fault = store.check_rights().await.unwrap().unwrap();
+    assert!(fault.contains("an event could be deleted"), "{fault}");
+    assert_eq!(
+        database.sql("SELECT count(*) FROM kora.events"),
+        "4",
+        "what was tried is taken back"
     );
 }

@@ -32,7 +32,7 @@ fn field(bytes: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// The hash of an exported event, written anew from the description of the format.
-fn hash(event: &Value) -> String {
+pub(super) fn hash(event: &Value) -> String {
     let text = |name: &str| field(event[name].as_str().map(str::as_bytes));
     let number = |name: &str| {
         field(

@@ -40,6 +40,7 @@ fn lock_out(place: &Place) -> Connection {
     plain
 }
 
+/// "Full" is here the most pages that SQLite may take; `tests/it/faults.rs` has the system say it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let place = Place::new();
@@ -61,6 +62,11 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         assert!(acknowledged.len() < 10_000);
     };
     assert!(cause.contains("full"), "{cause}");
+    // It is not taken for available as long as there is no room, however often it is tried again.
+    for n in 0..20 {
+        assert!(is_unavailable(&store.commit(Batch::of(event("acme", n))).await));
+        assert!(matches!(store.health(), StoreHealth::Unavailable { .. }));
+    }
     for id in &acknowledged {
         assert!(store.event(*id).await.unwrap().is_some());
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::Place;
-use crate::store::{Scope, verify::ChainStatus};
+use crate::store::{Scope, Store as _, conformance::append, verify::ChainStatus};
 
 fn refused(connection: &Connection, sql: &str, why: &str) {
     let error = connection.execute_batch(sql).expect_err(sql).to_string();
@@ -251,4 +251,34 @@ async fn a_tenant_starts_with_an_actor_a_charter_and_policies() {
         count("SELECT count(*) FROM actors WHERE tenant = 'acme' AND canonical"),
         1
     );
+}
+
+#[tokio::test]
+async fn a_file_whose_triggers_are_gone_is_told_apart_and_stays_as_it_is() {
+    for (trigger, fault) in [
+        (
+            "events_are_never_changed",
+            "an event could be changed: the store must refuse it",
+        ),
+        (
+            "events_are_never_deleted",
+            "an event could be deleted: the store must refuse it",
+        ),
+    ] {
+        let place = Place::filled().await;
+        let store = place.open();
+        assert_eq!(store.check_rights().await.unwrap(), None);
+        let other = Connection::open(place.path()).unwrap();
+        other.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
+        assert_eq!(store.check_rights().await.unwrap().as_deref(), Some(fault));
+        let count: u32 = other
+            .query_row(
+                "SELECT count(*) FROM events WHERE event_type = 'host.store.probed'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(count, 0, "what was tried was taken back");
+        append(&store, "acme", 1).await;
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// As an attacker who has the file: nothing refuses any more.
-fn attack(place: &Place, sql: &str) {
+pub(super) fn attack(place: &Place, sql: &str) {
     let plain = place.plain();
     let triggers: Vec<String> = plain
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")

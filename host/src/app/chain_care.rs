@@ -1,0 +1,63 @@
+//! What the chains need while the host runs: to be signed from time to time and at the end, and room to grow.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
+
+use crate::{checkpoints::Every, engine::disk::Limits, service::Service};
+
+/// How often it is looked whether a chain is due. Looking reads one row of each chain.
+const CHECKPOINT_LOOK: Duration = Duration::from_secs(5);
+/// A third of what a stop may take: each of many chains needs a sync of its own.
+const SIGN_GRACE: Duration = Duration::from_secs(5);
+/// How often the room is measured: it does not fill within a minute.
+const DISK_LOOK: Duration = Duration::from_secs(60);
+const MIB: u64 = 1024 * 1024;
+
+/// Signs chains as they become due, until it is dropped.
+pub async fn keep_signing(service: Arc<Service>) {
+    // Not at once: a boot has more urgent things to read.
+    let mut look = interval_at(Instant::now() + CHECKPOINT_LOOK, CHECKPOINT_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let every = {
+            let config = service.config.load();
+            Every {
+                events: config.checkpoints.every_events,
+                time: Duration::from_secs(config.checkpoints.every_seconds),
+            }
+        };
+        // A store that is away is told by whoever watches it.
+        if let Err(error) = service.checkpoints.sign_due(every).await {
+            tracing::debug!(%error, "chains are not signed while the store is away");
+        }
+    }
+}
+
+/// Signs what was appended since: the last thing before the store closes, which it must not keep from closing.
+pub async fn sign_last(service: &Service) {
+    let what = "not every chain was signed before the stop: the next start does it";
+    match timeout(SIGN_GRACE, service.checkpoints.sign_moved()).await {
+        Ok(Ok(chains)) => tracing::debug!(chains, "[kora.checkpoint] signed before the stop"),
+        Ok(Err(error)) => tracing::warn!(%error, "{what}"),
+        Err(_) => tracing::warn!(seconds = SIGN_GRACE.as_secs(), "{what}"),
+    }
+}
+
+/// Measures the room that is left, until it is dropped.
+pub async fn watch_disk(service: Arc<Service>) {
+    let mut look = interval(DISK_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let limits = {
+            let config = service.config.load();
+            Limits {
+                free_bytes: config.disk.warn_free_mib.saturating_mul(MIB),
+                free_percent: config.disk.warn_free_percent,
+            }
+        };
+        service.disk.look(limits).await;
+    }
+}

@@ -1,0 +1,57 @@
+//! What stop commands and money say about claims, and what stop commands do to those that are held.
+
+use async_trait::async_trait;
+
+use crate::{
+    control::{CommandBook, Work},
+    cost::Costs,
+    domain::{Criticality, TenantId},
+    engine::cost::Decision,
+    tickets::{ClaimGuard, Refusal, Tickets},
+};
+
+/// The words of a ticket that a command took from its holder.
+const BROKEN_OFF: &str = "a stop command broke it off";
+
+/// Nothing is claimed while a command forbids it.
+pub struct StopCommands(pub CommandBook);
+
+#[async_trait]
+impl ClaimGuard for StopCommands {
+    async fn refuses(&self, tenant: &TenantId, _: Criticality) -> Option<Refusal> {
+        let block = self.0.pre_claim(tenant).await.err()?;
+        Some(Refusal::control(block.error))
+    }
+}
+
+/// Nothing is claimed for which there is no money, or of which that is not known.
+pub struct Money(pub Costs);
+
+#[async_trait]
+impl ClaimGuard for Money {
+    async fn refuses(&self, tenant: &TenantId, criticality: Criticality) -> Option<Refusal> {
+        match self.0.may_spend(tenant, Some(criticality)).await {
+            Decision::Allowed(_) => None,
+            Decision::Deferred(rung) => Some(Refusal::cost(format!(
+                "the money is on the rung `{rung}`, where work of this criticality waits"
+            ))),
+            Decision::Halted => Some(Refusal::cost("the money is spent")),
+            Decision::Unknown(why) => Some(Refusal::cost(format!("it is not known what was spent: {why}"))),
+        }
+    }
+}
+
+/// The work that tenants do is their claims.
+pub struct ClaimedWork(pub Tickets);
+
+#[async_trait]
+impl Work for ClaimedWork {
+    async fn held(&self, tenant: &TenantId) -> Result<u64, String> {
+        self.0.held(tenant).await.map_err(|error| error.to_string())
+    }
+
+    async fn abort(&self, tenant: &TenantId) -> Result<(), String> {
+        let taken = self.0.take_back(tenant, BROKEN_OFF).await;
+        taken.map(drop).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,91 @@
+//! `kora events verify --export`: what anybody can do with an export, a checkpoint and a public key. Needs no home.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read as _},
+    path::Path,
+};
+
+use crate::{
+    cli::{
+        context::Context,
+        failure::{Exit, Failure, Outcome},
+        view,
+    },
+    engine::checkpoint::{Checkpoint, NoteRefusal, VerifierKey, read_notes},
+    service::{Problem, ProblemKind},
+    store::verify::{ExportStatus, verify_export},
+};
+
+/// Thousands of checkpoints; a file that is longer is something else.
+const MAX_CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Checks the export, against the checkpoints in a file if `signed` names it and their key.
+pub(super) fn run(export: &Path, signed: Option<(&Path, &str)>, context: &mut Context<'_>) -> Outcome {
+    let checkpoints = match signed {
+        Some((file, key)) => proved(&context.path(file), key)?,
+        None => Vec::new(),
+    };
+    let path = context.path(export);
+    let report = File::open(&path)
+        .and_then(|file| verify_export(BufReader::new(file), &checkpoints))
+        .map_err(|error| cannot_read("export", &path, &error))?;
+    context.ui.show(&report, view::verify::export)?;
+    Ok(match report.status {
+        ExportStatus::Sound | ExportStatus::Empty => Exit::OK,
+        ExportStatus::Broken => Exit::FAILED,
+        ExportStatus::Unchecked => Exit::UNREACHABLE,
+    })
+}
+
+fn proved(path: &Path, key: &str) -> Result<Vec<Checkpoint>, Failure> {
+    let key: VerifierKey = key.trim().parse().map_err(|error| {
+        let message = format!("the key: {error}");
+        Failure::unreachable(Problem::new(ProblemKind::BadInput, "checkpoint.key", message))
+    })?;
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| cannot_read("checkpoint", path, &error))?;
+    file.take(MAX_CHECKPOINT_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|error| cannot_read("checkpoint", path, &error))?;
+    let read = read_notes(&bytes);
+    let shown = path.display();
+    if let Some(fault) = read.fault {
+        let message = format!(
+            "`{shown}`, line {}: expected signed notes to the end of the file; found something else, or the file was cut",
+            fault.line
+        );
+        return Err(unchecked("checkpoint.unreadable", message));
+    }
+    if read.notes.is_empty() {
+        let message = format!("`{shown}`: expected a signed note; found none");
+        return Err(unchecked("checkpoint.unreadable", message));
+    }
+    let proved = read.notes.iter().map(|note| note.checkpoint(&key));
+    proved
+        .collect::<Result<_, _>>()
+        .map_err(|refusal| refused(path, &refusal))
+}
+
+/// A signature that does not hold is an answer: something was changed. That another key signed it is none.
+fn refused(path: &Path, refusal: &NoteRefusal) -> Failure {
+    let message = format!("the checkpoint `{}`: {refusal}", path.display());
+    match refusal {
+        NoteRefusal::Forged => Problem::new(ProblemKind::Conflict, "checkpoint.forged", message).into(),
+        NoteRefusal::OtherKey { .. } => unchecked("checkpoint.other_key", message),
+        NoteRefusal::NoCheckpoint(_) => unchecked("checkpoint.unreadable", message),
+    }
+}
+
+fn unchecked(code: &str, message: String) -> Failure {
+    Failure::unreachable(Problem::new(ProblemKind::BadInput, code, message))
+}
+
+fn cannot_read(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("the {what} `{}` cannot be read: {error}", path.display());
+    Failure::unreachable(Problem::new(
+        ProblemKind::Unavailable,
+        "events.unreadable",
+        message,
+    ))
+}
