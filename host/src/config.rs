@@ -44,8 +44,9 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS, PluginSection,
-    PluginsSection, ProviderChoice, Sections, StoreSection, TenantSection, TicketsSection, Tier,
+    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS,
+    InvalidStoreAddress, PluginSection, PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection,
+    TenantSection, TicketsSection, Tier,
 };
 pub use settings::Origin;
 
@@ -170,9 +171,12 @@ impl Config {
         self.home.join(&self.plugins.directory)
     }
 
-    /// Where the database is.
+    /// Where the database's file is, if it is one.
     pub fn store_path(&self) -> PathBuf {
-        self.home.join(&self.store.path)
+        match &self.store.url {
+            Some(StoreAddress::Sqlite(path)) => self.home.join(path),
+            _ => self.home.join(&self.store.path),
+        }
     }
 
     /// The section of a plugin, if it has one.

@@ -3,7 +3,9 @@
 //! It knows nothing of how a record is hashed ([`engine::chain`](crate::engine::chain)) or stored ([`store`](crate::store)).
 
 mod append;
+mod elsewhere;
 mod log;
+mod patient;
 mod read;
 mod spool;
 mod subscribers;

@@ -17,6 +17,34 @@ use crate::{
 pub use end::end_of;
 pub use read::MAX_SECRET_BYTES;
 
+/// The password for the store, if the configuration names a place for one. Reads a file, so not for a worker of a runtime.
+///
+/// # Errors
+/// If the place does not give it.
+pub fn store_password(
+    config: &Sections,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<SecretSlice<u8>>, SecretError> {
+    let Some(source) = &config.store.password else {
+        return Ok(None);
+    };
+    let named = match source {
+        SecretSource::Environment(name) => environment(name),
+        SecretSource::File(_) | SecretSource::Credential(_) => None,
+    };
+    let surroundings = SecretSurroundings {
+        environment: Box::new(move |_| named.clone()),
+        credentials_directory: environment(CREDENTIALS_VARIABLE).map(Into::into),
+    };
+    read::read(source, &surroundings)
+        .map(Some)
+        .map_err(|why| SecretError::Unreadable {
+            name: "password".to_owned(),
+            key: "store.password".to_owned(),
+            why,
+        })
+}
+
 /// The variable with which systemd names the directory of a service's credentials.
 pub const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 

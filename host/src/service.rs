@@ -16,6 +16,7 @@ mod plugins;
 mod problem;
 mod state;
 mod status;
+mod store_place;
 mod tenant_boots;
 mod tenants;
 mod tickets;
@@ -54,6 +55,7 @@ pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
+pub use store_place::store_place;
 pub use tenant_boots::{Begun, show as show_waiting};
 pub use tenants::{agent_name, identity_seed};
 pub use waiting::TENANTS_AT_ONCE;
@@ -154,6 +156,8 @@ pub struct Parts {
     pub tasks: TaskTracker,
     /// Names this boot in boot events: `boot_` and 8 hexadecimal digits.
     pub boot_id: String,
+    /// Where the store is, for people.
+    pub store_place: String,
     /// The machine's clocks.
     pub clock: Arc<dyn Clock>,
     /// The boots so far.

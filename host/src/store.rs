@@ -1,15 +1,18 @@
 //! What the host keeps: chains, tenants, identity bindings, plugins' values, documents. One trait over plain types; `sqlite` is the
-//! embedded implementation.
+//! embedded implementation, `postgres` the one that hosts share.
 //!
 //! Everything that belongs together is committed together: a [`Batch`] is one transaction of events and changes, answered
 //! after the sync. Nothing else writes.
 
 mod documents;
 pub mod export;
+mod inspector;
+pub mod postgres;
 mod records;
 pub mod sqlite;
 pub mod tenant_defaults;
 pub mod verify;
+mod whereabouts;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -17,13 +20,16 @@ pub(crate) mod conformance;
 pub(crate) mod memory;
 
 pub use documents::{Collection, Document, DocumentFilter, DocumentKey, DocumentOrder, UnknownCollection};
+pub use inspector::Inspector;
 pub use records::{
-    Appended, Batch, Change, CommitError, EventFilter, GenerationRecord, Head, KvScope, Order, StoreError,
-    StoreHealth,
+    Appended, Batch, ChainMoved, Change, CommitError, EventFilter, GenerationRecord, Head, KvScope, Order,
+    StoreError, StoreHealth,
 };
 pub use verify::Scope;
+pub use whereabouts::StorePlace;
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use crate::domain::{Event, EventId, Generation, TenantId, TenantRecord};
 
@@ -85,6 +91,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// How the store is.
     fn health(&self) -> StoreHealth;
+
+    /// Whether what anybody appends may wait in the host's spool while the store is away: so for one that goes away without anything
+    /// being wrong with this machine. For others only the host's own account waits.
+    fn lets_appends_wait(&self) -> bool {
+        false
+    }
+
+    /// Hears where chains end to which other hosts appended: that they did, sooner or later, and not each time. None: no other host
+    /// can.
+    fn moves_elsewhere(&self) -> Option<broadcast::Receiver<ChainMoved>> {
+        None
+    }
 
     /// Commits what has queued and closes. Further calls answer [`StoreError::Closed`].
     async fn close(&self);

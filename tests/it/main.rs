@@ -17,6 +17,7 @@ mod identity;
 mod lies;
 mod pairs;
 mod panics;
+mod postgres;
 mod power_cut;
 mod state;
 mod steering;

@@ -20,8 +20,8 @@ use crate::{
     gates::{Epoch, Fault, Gate, KnownEpoch, Mismatch, Run, Watcher, judge},
     plugin::{Examined, Limits, Platform, Strictness, check_settings, examine, scan},
     secrets::{SecretTable, Secrets},
-    service::{ConfigSource as _, Problem, api},
-    store::{StoreError, sqlite::SqliteReader},
+    service::{ConfigSource as _, Problem, api, store_place},
+    store::{Inspector, StoreError, StorePlace},
 };
 
 const TAIL_RECORDS: u64 = 1000;
@@ -73,7 +73,7 @@ impl Watcher for Nobody {
 #[derive(Default)]
 struct Found {
     /// Absent if there is no store yet.
-    store: OnceLock<Result<SqliteReader, StoreError>>,
+    store: OnceLock<Result<Box<dyn Inspector>, StoreError>>,
     plugins: OnceLock<Vec<Examined>>,
 }
 
@@ -119,16 +119,18 @@ fn looking(
 }
 
 fn store(config: &Config, found: &Found) -> Result<String, Fault> {
-    let path = config.store_path();
-    let shown = path.display();
-    if !path.exists() {
-        return Ok(format!("`{shown}` is not there yet: the first start makes it"));
+    let place = store_place(config, &|name| std::env::var_os(name));
+    let place = place.map_err(|problem| Fault::now(problem.message))?;
+    if let StorePlace::Sqlite(path) = &place
+        && !path.exists()
+    {
+        return Ok(format!("{place} is not there yet: the first start makes it"));
     }
-    match found.store.get_or_init(|| SqliteReader::open(&path)) {
+    match found.store.get_or_init(|| place.inspect()) {
         Err(error @ (StoreError::Unavailable(_) | StoreError::Held { .. } | StoreError::Closed)) => {
             Err(Fault::now(store_problem(error).message))
         }
-        _ => Ok(format!("`{shown}` can be read")),
+        _ => Ok(format!("{place} can be read")),
     }
 }
 
@@ -136,8 +138,8 @@ fn store(config: &Config, found: &Found) -> Result<String, Fault> {
 const NO_STORE: &str = "there is no store yet";
 
 /// The store, if there is one that can be read.
-fn reader(found: &Found) -> Option<&SqliteReader> {
-    found.store.get()?.as_ref().ok()
+fn reader(found: &Found) -> Option<&dyn Inspector> {
+    found.store.get()?.as_ref().ok().map(|reader| &**reader)
 }
 
 fn schema(_: &Config, found: &Found) -> Result<String, Fault> {
@@ -175,7 +177,7 @@ fn store_rights(_: &Config, found: &Found) -> Result<String, Fault> {
         return Ok(NO_STORE.to_owned());
     };
     match reader.missing_guard()? {
-        None => Ok("what refuses changes of events is in the file".to_owned()),
+        None => Ok("what refuses changes of events is in the store".to_owned()),
         Some(fault) => Err(Fault::now(fault)),
     }
 }

@@ -41,6 +41,8 @@ pub fn wire(service: &Arc<Service>) {
                         plugins.tell(&event_notice(&appended));
                     }
                 }
+                // Each host tells its own plugins what it appended itself.
+                Heard::Elsewhere(_) => {}
                 Heard::Missed(missed) => {
                     tracing::warn!(
                         missed,

@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -40,17 +40,14 @@ use crate::{
         vocabulary::Vocabulary,
     },
     events::{EventLog, LogParts},
-    gates::{EpochHold, Fault, Gate, History, KnownEpoch, Run, chain_tail},
+    gates::{EpochHold, Gate, History, KnownEpoch, Run, chain_tail},
     health::{Health, HealthParts},
     identity::Identities,
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
-    service::{ConfigSource, Parts, Problem, ProblemKind, Service},
+    service::{ConfigSource, Parts, Problem, ProblemKind, Service, store_place},
     state::{AllGuards, ReasonGuard, States},
-    store::{
-        Store, StoreError,
-        sqlite::{SqliteOptions, SqliteStore},
-    },
+    store::{Store, StoreError, StorePlace},
     telemetry::{LoggingHandle, Metrics},
     tenants::Tenants,
     tickets::{Tickets, TicketsParts},
@@ -116,7 +113,7 @@ pub async fn open(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let watcher = Arc::new(HostWatcher::default());
     let mut run = Run::new(Mode::Boot, HOST_BUDGET, watcher.clone());
-    let store = open_store(&config, &clock, &mut run).await?;
+    let (store, store_place) = open_store(&config, &clock, &mut run).await?;
     let (history, writer) = History::new(store.clone());
     // It ends with the process: boots are noted until the very end.
     tokio::spawn(writer.run());
@@ -265,6 +262,7 @@ pub async fn open(
         accounts: Arc::new(accounts.clone()),
         tasks,
         boot_id: boot_id(),
+        store_place,
         clock,
         history,
         epoch_hold: EpochHold::default(),
@@ -305,7 +303,7 @@ fn chain_keepers(
     });
     let places = Places {
         home: home.root().to_owned(),
-        store: Some(config.store_path()),
+        store: config.store.is_file().then(|| config.store_path()),
     };
     let disk = DiskWatch::new(places, store.clone(), clock);
     Ok((Arc::new(checkpoints), Arc::new(disk)))
@@ -322,24 +320,34 @@ fn wire(port: &Port, log: &EventLog, tenants: &Tenants, identities: &Identities,
 }
 
 /// What came of the last attempt to open the store.
-type Opened = Arc<Mutex<Option<Result<SqliteStore, StoreError>>>>;
+type Opened = Arc<Mutex<Option<Result<Arc<dyn Store>, StoreError>>>>;
 
 /// Opens the store, and looks at the end of the host's own chain, before anything builds upon it.
 async fn open_store(
     config: &Config,
     clock: &Arc<dyn Clock>,
     run: &mut Run,
-) -> Result<Arc<dyn Store>, Problem> {
-    let path = config.store_path();
-    if let Some(directory) = path.parent() {
+) -> Result<(Arc<dyn Store>, String), Problem> {
+    let place = store_place(config, &|name| std::env::var_os(name))?;
+    if let StorePlace::Sqlite(path) = &place
+        && let Some(directory) = path.parent()
+    {
         make_private(directory)?;
     }
+    let shown = place.to_string();
+    let is_file = config.store.is_file();
     let opened = Opened::default();
-    let passed = run.pass(&store_gate(path, clock.clone(), opened.clone())).await
+    let passed = run.pass(&store_gate(place, clock.clone(), opened.clone())).await
         && run.pass(&schema_gate(opened.clone())).await;
     let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
     let store: Arc<dyn Store> = match opened {
-        Some(Ok(store)) if passed => Arc::new(store),
+        Some(Ok(store)) if passed => store,
+        Some(Err(error @ StoreError::Unavailable(_))) if !is_file => {
+            let hint = format!(
+                "it is {shown}: the server must run, and let this host in as the role of the address"
+            );
+            return Err(store_problem(&error).hint(hint));
+        }
         Some(Err(error)) => return Err(store_problem(&error)),
         _ => return Err(cannot_start("store.unavailable", &last_detail(run))),
     };
@@ -351,7 +359,7 @@ async fn open_store(
                 "the host does not write after a record that it cannot vouch for: put a backup in its place",
             ));
     }
-    Ok(store)
+    Ok((store, shown))
 }
 
 fn last_detail(run: &Run) -> String {
@@ -360,15 +368,12 @@ fn last_detail(run: &Run) -> String {
 }
 
 /// The store can be reached. Whether what is there can be read is the next gate's.
-fn store_gate(path: PathBuf, clock: Arc<dyn Clock>, opened: Opened) -> Gate {
+fn store_gate(place: StorePlace, clock: Arc<dyn Clock>, opened: Opened) -> Gate {
     Gate::new(STORE, move || {
-        let (path, clock, opened) = (path.clone(), clock.clone(), opened.clone());
+        let (place, clock, opened) = (place.clone(), clock.clone(), opened.clone());
         async move {
-            let shown = path.display().to_string();
-            let opening = tokio::task::spawn_blocking(move || {
-                SqliteStore::open(&path, SqliteOptions::default(), clock)
-            });
-            let result = opening.await.map_err(Fault::lasting)?;
+            let shown = place.to_string();
+            let result = place.open(clock).await;
             let failed = result.as_ref().err().cloned();
             *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             match failed {
@@ -379,9 +384,9 @@ fn store_gate(path: PathBuf, clock: Arc<dyn Clock>, opened: Opened) -> Gate {
                     | StoreError::Closed),
                 ) => Err(error.into()),
                 Some(StoreError::SchemaTooNew { .. } | StoreError::Damaged(_)) => {
-                    Ok(format!("`{shown}` is there"))
+                    Ok(format!("{shown} is there"))
                 }
-                None => Ok(format!("`{shown}` is open")),
+                None => Ok(format!("{shown} is open")),
             }
         }
     })

@@ -34,6 +34,10 @@ pub fn start(service: &Arc<Service>, upkeep: Upkeep, stop: &CancellationToken) {
     service
         .tasks
         .spawn(async move { log.keep_draining(draining).await });
+    let (log, hearing) = (service.log.clone(), stop.clone());
+    service
+        .tasks
+        .spawn(async move { log.keep_hearing(hearing).await });
     let work = [
         service.tasks.spawn(look_into(service.clone(), changes)),
         service.tasks.spawn(ask_again(service.clone(), announced)),

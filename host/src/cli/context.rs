@@ -19,7 +19,7 @@ use crate::{
     config::{Config, ConfigProblems, Flag, Home, HomeInputs, Inputs},
     service::{Problem, ProblemKind, api::Call},
     socket::{BlockingClient, read_answer},
-    store::sqlite::SqliteReader,
+    store::Inspector,
 };
 
 /// The process's surroundings, so that tests can have others.
@@ -122,11 +122,11 @@ impl Context<'_> {
     ///
     /// # Errors
     /// If there is none, because there is no home or no daemon ran yet, or it cannot be read.
-    pub fn store(&self, config: &Config) -> Result<SqliteReader, Failure> {
-        if !config.store_path().exists() {
+    pub fn store(&self, config: &Config) -> Result<Box<dyn Inspector>, Failure> {
+        if config.store.is_file() && !config.store_path().exists() {
             self.require_home()?;
         }
-        offline::store::open(config).map_err(Failure::unreachable)
+        offline::store::open(config, self.environment).map_err(Failure::unreachable)
     }
 
     fn no_home(&self) -> String {

@@ -33,6 +33,11 @@ pub const VARIABLES: &[Variable] = &[
         kind: Kind::Format,
     },
     Variable {
+        name: "KORA_STORE_URL",
+        key: "store.url",
+        kind: Kind::StoreAddress,
+    },
+    Variable {
         name: "KORA_SNAPSHOT_INTERVAL_SEC",
         key: "plugins.kora.snapshot_interval_seconds",
         kind: Kind::Seconds { min: 1, max: 86_400 },

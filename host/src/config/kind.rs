@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use toml::Value;
 
-use super::{Admitted, ProviderChoice, SecretSource, Tier, near_miss::near_miss};
+use super::{Admitted, ProviderChoice, SecretSource, StoreAddress, Tier, near_miss::near_miss};
 use crate::domain::{EventType, LogFormat, LogLevel, Money, PluginName, RESERVED_FIRST_WORDS};
 
 /// Longer names of agents are no names.
@@ -63,6 +63,8 @@ pub enum Kind {
     Text,
     /// A [`SecretSource`]. Its value is never shown.
     SecretSource,
+    /// A [`StoreAddress`].
+    StoreAddress,
     /// A list of these.
     List(&'static Kind),
     /// Anything that JSON can hold: a plugin's own.
@@ -105,6 +107,7 @@ impl Kind {
             Self::EventType => "an event type such as `ops.deployed`".to_owned(),
             Self::Text => format!("text of one line with 1 to {MAX_TEXT_CHARS} characters"),
             Self::SecretSource => "`env:NAME`, `file:/path` or `credential:NAME`".to_owned(),
+            Self::StoreAddress => "`sqlite:PATH` or `postgres://USER@HOST/DATABASE`".to_owned(),
             Self::List(element) => format!("a list, each {}", element.describe()),
             Self::Own => "as the plugin's manifest says".to_owned(),
         }
@@ -176,6 +179,7 @@ impl Kind {
             Self::Plugin => parsed::<PluginName>(text),
             Self::Admitted => parsed::<Admitted>(text).map_err(|_| self.expected_not(&Value::from(text))),
             Self::SecretSource => parsed::<SecretSource>(text),
+            Self::StoreAddress => parsed::<StoreAddress>(text),
             Self::EventType => event_type(text),
             Self::Usd => match text.parse::<Money>() {
                 Ok(money) if money.is_negative() => Err(self.expected_not(&Value::from(text))),

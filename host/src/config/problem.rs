@@ -190,6 +190,9 @@ impl SourceText<'_> {
         let line_end = offset + rest.find('\n').unwrap_or(rest.len());
         let upto = self.text.get(..line_end).unwrap_or(self.text);
         let header = upto.rfind("\n[").map_or(0, |newline| newline + 1);
-        upto[header..].contains("secrets")
+        // An address may have been written with a password in it, which is one of the faults to be shown.
+        ["secrets", "password", "://"]
+            .iter()
+            .any(|sign| upto[header..].contains(sign))
     }
 }

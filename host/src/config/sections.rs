@@ -16,7 +16,10 @@ use serde_json::{Map, Value};
 
 pub use self::care::{CheckpointsSection, DiskSection};
 use super::{CostSection, HealthSection, SecretSource, TenantCostSection};
-use crate::domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum};
+use crate::{
+    domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum},
+    store::postgres::{InvalidPlace, PostgresPlace},
+};
 
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -196,14 +199,81 @@ impl CoordinatorSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSection {
-    /// The database; begins at the home.
+    /// The database's file; begins at the home. Not used if there is an address.
     pub path: PathBuf,
+    /// Where the store is.
+    pub url: Option<StoreAddress>,
+    /// Where the password for it is.
+    pub password: Option<SecretSource>,
+}
+
+impl StoreSection {
+    /// Whether the store is a file of this machine.
+    pub const fn is_file(&self) -> bool {
+        !matches!(self.url, Some(StoreAddress::Postgres(_)))
+    }
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
         Self {
             path: "data/kora.db".into(),
+            url: None,
+            password: None,
+        }
+    }
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum StoreAddress {
+    /// `sqlite:PATH`: in a file, which begins at the home.
+    Sqlite(PathBuf),
+    /// `postgres://…`: in a database, which hosts may share.
+    Postgres(String),
+}
+
+/// A text that says of no store where it is. Holds nothing of the text, in which somebody may have written a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidStoreAddress {
+    /// Of no known kind.
+    #[error("expected `sqlite:PATH` or `postgres://USER@HOST/DATABASE`; found another text")]
+    Kind,
+    /// Of PostgreSQL, and not of its form.
+    #[error(transparent)]
+    Postgres(#[from] InvalidPlace),
+}
+
+impl FromStr for StoreAddress {
+    type Err = InvalidStoreAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStoreAddress> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() && !path.contains('\0') => {
+                Ok(Self::Sqlite(path.into()))
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                PostgresPlace::parse(text)?;
+                Ok(Self::Postgres(text.to_owned()))
+            }
+            _ => Err(InvalidStoreAddress::Kind),
+        }
+    }
+}
+
+impl TryFrom<String> for StoreAddress {
+    type Error = InvalidStoreAddress;
+    fn try_from(text: String) -> Result<Self, InvalidStoreAddress> {
+        text.parse()
+    }
+}
+
+impl From<StoreAddress> for String {
+    fn from(address: StoreAddress) -> Self {
+        match address {
+            StoreAddress::Sqlite(path) => format!("sqlite:{}", path.display()),
+            StoreAddress::Postgres(url) => url,
         }
     }
 }

@@ -597,3 +597,18 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_store_is_in_a_file_or_in_a_database_and_its_address_holds_no_password() {
+    assert_eq!(
+        sound("[store]\nurl = \"sqlite:other.db\"").store_path(),
+        Path::new("/srv/kora/other.db")
+    );
+    let shared = sound("[store]\nurl = \"postgres://kora@localhost/kora\"\npassword = \"file:/etc/kora/p\"");
+    assert!(matches!(shared.store.url, Some(StoreAddress::Postgres(_))));
+    let refusal = problems("[store]\nurl = \"postgres://kora:hunter2@localhost/kora\"");
+    assert!(
+        refusal.contains("store.password") && !refusal.contains("hunter2"),
+        "{refusal}"
+    );
+}

@@ -58,7 +58,7 @@ pub struct EventLog {
     pub(super) something_waits: Notify,
     /// Counts the attempts to drain that found the store away.
     pub(super) store_failures: AtomicU64,
-    subscribers: Subscribers,
+    pub(super) subscribers: Subscribers,
     /// Chains that nothing is appended to, and why.
     sealed: RwLock<HashMap<TenantId, String>>,
 }
@@ -260,8 +260,8 @@ impl EventLog {
         source.generation_of(tenant)
     }
 
-    /// Appends one event and answers once it is durable. While the store is away it is refused: only the host's own account waits,
-    /// see [`emit`](Self::emit). A caller whose future is dropped does not learn whether it was appended.
+    /// Appends one event and answers once it is durable. While the store is away it is refused, unless it expects no sequence number
+    /// and the store [lets it wait](Store::lets_appends_wait): then it is answered as pending once it is durable in the spool. A caller whose future is dropped does not learn whether it was appended.
     ///
     /// # Errors
     /// If the type is not the writer's, payload or key are not of the form, earlier events of the tenant still wait, or the store
@@ -280,6 +280,9 @@ impl EventLog {
             idempotency_key,
             ..self.draft(&tenant, event_type, payload, &writer)?
         };
+        if expected_seq.is_none() && self.store.lets_appends_wait() {
+            return self.append_or_wait(event).await;
+        }
         let mut receipts = self
             .commit(Batch {
                 expected_seq: expected_seq.map(|seq| (tenant, seq)),

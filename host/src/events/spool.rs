@@ -25,6 +25,9 @@ const ENTRIES_MAX: usize = 65_536;
 /// there is no use in gathering many.
 const IN_MEMORY_ALONE_MAX: usize = 1024;
 
+/// The most entries of others than the host that wait: the rest of the room is for its own account.
+const OTHERS_MAX: usize = ENTRIES_MAX / 4 * 3;
+
 /// How well what could not be appended is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -98,10 +101,29 @@ impl Spool {
             }
             queue.add(tenant, events, false)
         };
-        self.write_down(&mut file, tenant, number)
+        self.write_down(&mut file, tenant, number, IN_MEMORY_ALONE_MAX)
     }
 
-    fn write_down(&self, file: &mut SpoolFile, tenant: &TenantId, number: u64) -> Kept {
+    /// Adds events of one tenant, or nothing if they would not outlive the host. Answers whether they are there.
+    pub(super) fn push_durably(&self, tenant: &TenantId, events: Vec<NewEvent>) -> bool {
+        let mut file = self.file();
+        let number = {
+            let mut queue = self.queue();
+            if queue.entries >= OTHERS_MAX {
+                return false;
+            }
+            queue.add(tenant, events, false)
+        };
+        self.write_down(&mut file, tenant, number, 0) == Kept::Durably
+    }
+
+    fn write_down(
+        &self,
+        file: &mut SpoolFile,
+        tenant: &TenantId,
+        number: u64,
+        in_memory_alone_max: usize,
+    ) -> Kept {
         let groups = self.queue().not_durable();
         let written = file.append(groups.iter().map(Vec::as_slice));
         let mut queue = self.queue();
@@ -110,13 +132,22 @@ impl Spool {
             return Kept::Durably;
         };
         tracing::error!("the spool cannot be written, events wait in memory alone: {error}");
-        if groups.len() <= IN_MEMORY_ALONE_MAX {
+        if groups.len() <= in_memory_alone_max {
             return Kept::InMemory;
         }
         queue.take(tenant, |entries| {
             entries.pop_back_if(|newest| newest.number == number)
         });
         Kept::Lost
+    }
+
+    /// Keeps an entry beside the spool for people to look at. Answers whether it is there.
+    pub(super) fn set_aside(&self, entry: &Entry) -> bool {
+        let written = self.file().set_aside_refused(&entry.events);
+        if let Err(error) = &written {
+            tracing::error!("what was refused cannot be set aside: {error}");
+        }
+        written.is_ok()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     domain::{Hash, NewEvent, TenantId},
-    store::Appended,
+    store::{Appended, ChainMoved},
 };
 
 /// How many events a subscriber may be behind before it loses the oldest: a second of a busy host, some megabytes at most.
@@ -37,19 +37,30 @@ pub struct AppendedEvent {
 pub enum Heard {
     /// An event.
     Event(Arc<AppendedEvent>),
+    /// Another host appended to a chain, whose events can be read from the log. What comes from here and what from there is in no
+    /// order.
+    Elsewhere(ChainMoved),
     /// It was too slow and lost so many events; they can be read from the log.
     Missed(u64),
 }
 
+/// What is told to all.
+#[derive(Debug, Clone)]
+enum Told {
+    Event(Arc<AppendedEvent>),
+    Elsewhere(ChainMoved),
+}
+
 /// Hears of appended events, each chain in order.
 #[derive(Debug)]
-pub struct Subscription(broadcast::Receiver<Arc<AppendedEvent>>);
+pub struct Subscription(broadcast::Receiver<Told>);
 
 impl Subscription {
     /// The next, or nothing once the log is gone. May be dropped at any time without losing anything.
     pub async fn next(&mut self) -> Option<Heard> {
         match self.0.recv().await {
-            Ok(event) => Some(Heard::Event(event)),
+            Ok(Told::Event(event)) => Some(Heard::Event(event)),
+            Ok(Told::Elsewhere(moved)) => Some(Heard::Elsewhere(moved)),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Heard::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
@@ -57,7 +68,7 @@ impl Subscription {
 }
 
 pub(super) struct Subscribers {
-    sender: broadcast::Sender<Arc<AppendedEvent>>,
+    sender: broadcast::Sender<Told>,
     tellers: Mutex<Tellers>,
 }
 
@@ -78,6 +89,12 @@ impl Subscribers {
 
     pub(super) fn subscribe(&self) -> Subscription {
         Subscription(self.sender.subscribe())
+    }
+
+    /// Says that another host appended.
+    pub(super) fn tell_of_elsewhere(&self, moved: ChainMoved) {
+        // Nobody listening is no fault.
+        let _ = self.sender.send(Told::Elsewhere(moved));
     }
 
     /// Says that these events are about to be appended. Nothing if nobody listens.
@@ -162,7 +179,7 @@ struct Teller {
 }
 
 impl Teller {
-    fn release(&mut self, sender: &broadcast::Sender<Arc<AppendedEvent>>) {
+    fn release(&mut self, sender: &broadcast::Sender<Told>) {
         while let Some(entry) = self.held.first_entry() {
             let seq = *entry.key();
             let follows = self.told_seq.is_some_and(|told| told + 1 == seq);
@@ -176,7 +193,7 @@ impl Teller {
             if let Some((seq, (_, event))) = self.held.pop_first() {
                 self.told_seq = Some(seq);
                 // Nobody listening any more is no fault.
-                let _ = sender.send(Arc::new(event));
+                let _ = sender.send(Told::Event(Arc::new(event)));
             }
         }
     }

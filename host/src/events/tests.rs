@@ -2,6 +2,7 @@
 
 mod appending;
 mod hearing;
+mod patience;
 mod reading;
 mod spooling;
 

@@ -1,7 +1,7 @@
 //! What may wait for the store, and when it is tried again. How it is kept is [`spool`](super::spool)'s.
 //!
-//! Only the host's own account waits: what has happened in it cannot be taken back because the store is away. Everybody else is
-//! told at once that an append failed.
+//! The host's own account waits: what has happened in it cannot be taken back because the store is away. Everybody else is told at
+//! once that an append failed, unless the store lets them wait too ([`patient`](super::patient)).
 
 use std::{
     collections::BTreeSet,
@@ -60,6 +60,15 @@ enum Stuck {
     Refused(AppendError),
 }
 
+/// Whether an entry must not hold up those behind it: a key that was used for something else while it waited stays used. The host's own
+/// account has no keys, so it is a caller's.
+fn will_always_be_refused(cause: &AppendError) -> bool {
+    matches!(
+        cause,
+        AppendError::Commit(CommitError::IdempotencyConflict { .. })
+    )
+}
+
 impl EventLog {
     /// Appends events of one tenant together, or lets them wait, behind those that wait already. Callers that care for the order of
     /// their own await one call before the next. It must not be dropped: the events might be neither appended nor kept.
@@ -104,7 +113,7 @@ impl EventLog {
         self.spool.len()
     }
 
-    async fn try_commit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AppendError> {
+    pub(super) async fn try_commit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AppendError> {
         self.refuse_sealed(&events)?;
         let batch = Batch {
             events,
@@ -225,11 +234,24 @@ impl EventLog {
     async fn drain_one(&self, tenant: &TenantId) -> (usize, Result<(), Stuck>) {
         let mut appended = 0;
         while let Some(entry) = self.spool.first(tenant) {
-            if let Err(cause) = self.try_commit(entry.events).await {
-                return (appended, Err(self.stuck(cause)));
+            match self.try_commit(entry.events.clone()).await {
+                Ok(_) => {
+                    self.spool.appended(tenant, entry.number);
+                    appended += 1;
+                }
+                Err(cause) if will_always_be_refused(&cause) => {
+                    tracing::error!(%tenant, "[kora.chain.emit.failed] what waited is refused for good and set aside: {cause}");
+                    let set_aside = entry.clone();
+                    let done = self
+                        .off_the_runtime(move |spool| spool.set_aside(&set_aside))
+                        .await;
+                    if done != Some(true) {
+                        return (appended, Err(self.stuck(cause)));
+                    }
+                    self.spool.appended(tenant, entry.number);
+                }
+                Err(cause) => return (appended, Err(self.stuck(cause))),
             }
-            self.spool.appended(tenant, entry.number);
-            appended += 1;
         }
         (appended, Ok(()))
     }
@@ -254,7 +276,7 @@ impl EventLog {
     }
 
     /// Files block: not on a worker of the runtime. Nothing if the runtime is ending, or the work panicked.
-    async fn off_the_runtime<T: Send + 'static>(
+    pub(super) async fn off_the_runtime<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Spool) -> T + Send + 'static,
     ) -> Option<T> {

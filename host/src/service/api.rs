@@ -294,6 +294,9 @@ pub struct Status {
     /// `available`, `unavailable` or `closed`.
     pub store: String,
     pub store_cause: Option<String>,
+    /// Where it is: a file, or a database without the password for it.
+    #[serde(default)]
+    pub store_place: String,
     /// Events that wait because they could not be written.
     pub spooled_events: u64,
     pub recent_error_count_5min: u64,

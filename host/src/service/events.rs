@@ -158,13 +158,21 @@ impl Follower {
                 Heard::Event(appended) if appended.event.tenant == self.tenant => {
                     self.heard(&appended).await?
                 }
-                Heard::Event(_) => {}
+                Heard::Elsewhere(moved) if moved.tenant == self.tenant && moved.seq > self.last_seq => {
+                    self.catch_up().await?;
+                    self.last_seq = self.last_seq.max(moved.seq);
+                }
+                Heard::Event(_) | Heard::Elsewhere(_) => {}
                 Heard::Missed(_) => self.catch_up().await?,
             }
         }
     }
 
     async fn heard(&mut self, appended: &AppendedEvent) -> Option<()> {
+        if appended.seq > self.last_seq + 1 {
+            // Another host's lie between.
+            self.catch_up().await?;
+        }
         if appended.seq <= self.last_seq {
             return Some(());
         }

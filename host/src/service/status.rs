@@ -35,6 +35,7 @@ impl Service {
             home: self.config.load().home().root().display().to_string(),
             store: store.to_owned(),
             store_cause,
+            store_place: self.store_place.clone(),
             spooled_events: u64::try_from(self.log.waiting_entries()).unwrap_or(u64::MAX),
             recent_error_count_5min: self.logging.recent_errors(),
             disk: self.disk.last().map(|report| disk(&report)),

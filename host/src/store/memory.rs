@@ -54,6 +54,7 @@ pub(crate) struct Contents {
 struct Temper {
     mood: Mood,
     next_commit: NextCommit,
+    lets_appends_wait: bool,
     is_closed: bool,
     broken_chains: HashMap<TenantId, String>,
     wrong_rights: Option<String>,
@@ -92,6 +93,11 @@ impl MemoryStore {
 
     pub(crate) fn come_back(&self) {
         self.set_mood(Mood::Works);
+    }
+
+    /// As a store that hosts share.
+    pub(crate) fn let_appends_wait(&self) {
+        self.temper().lets_appends_wait = true;
     }
 
     pub(crate) fn on_next_commit(&self, next: NextCommit) {
@@ -513,6 +519,10 @@ impl Store for MemoryStore {
         } else {
             StoreHealth::Available
         }
+    }
+
+    fn lets_appends_wait(&self) -> bool {
+        self.temper().lets_appends_wait
     }
 
     async fn close(&self) {

@@ -126,6 +126,15 @@ pub struct Head {
     pub hash: Hash,
 }
 
+/// Another host appended to a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainMoved {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Where it ends at least.
+    pub seq: u64,
+}
+
 /// Which way to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {

@@ -4,6 +4,8 @@
 //! anew. It does not prove that the end was not cut together with the head, nor who wrote the records.
 
 mod exported;
+mod plan;
+mod scanned;
 mod segment;
 
 use std::num::NonZeroUsize;
@@ -11,7 +13,11 @@ use std::num::NonZeroUsize;
 use serde::Serialize;
 
 pub use self::exported::{BadLine, ExportCheck, ExportReport, ExportStatus, ExportedChain, verify_export};
-pub(super) use self::segment::{End, Expected, Link, Segment, report};
+pub(super) use self::{
+    plan::{Found, Part, Plan, RowRange},
+    scanned::{NO_TENANT, Scanned, StoredRecord},
+    segment::{End, Expected, Link, Segment, report},
+};
 use crate::domain::{EventId, TenantId};
 
 /// Which records.

@@ -73,7 +73,7 @@ pub(in crate::cli) fn run(arguments: BootArguments, context: &mut Context<'_>) -
                     view::boots::history(boots)
                 });
             }
-            let boots = offline::boots::newest(&context.config()?, &input)?;
+            let boots = offline::boots::newest(&context.config()?, context.environment, &input)?;
             context.ui.show(&boots, |boots| view::boots::history(boots))?;
             Ok(Exit::OK)
         }

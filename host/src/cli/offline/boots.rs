@@ -1,5 +1,7 @@
 //! The history of boots of a home in which no daemon runs: after one that failed, it is what there is to look at.
 
+use std::ffi::OsString;
+
 use super::store;
 use crate::{
     config::Config,
@@ -16,7 +18,11 @@ use crate::{
 ///
 /// # Errors
 /// If there is no store, it cannot be read, or the tenant or the limit is none.
-pub(in crate::cli) fn newest(config: &Config, input: &BootHistory) -> Result<Vec<Boot>, Problem> {
+pub(in crate::cli) fn newest(
+    config: &Config,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+    input: &BootHistory,
+) -> Result<Vec<Boot>, Problem> {
     let tenant = match input.tenant.as_deref() {
         Some(text) if text != TenantId::host().as_str() => text.parse().map_err(|error: InvalidName| {
             Problem::new(ProblemKind::BadInput, "tenant.invalid", error.to_string())
@@ -32,7 +38,7 @@ pub(in crate::cli) fn newest(config: &Config, input: &BootHistory) -> Result<Vec
         limit,
         ..DocumentFilter::of(Collection::Boots).tenant(&tenant)
     };
-    let documents = store::open(config)?.documents(&filter);
+    let documents = store::open(config, environment)?.documents(&filter);
     let documents = documents.map_err(|error| store::problem(&error))?;
     let boot = |document| {
         BootRecord::of(document)

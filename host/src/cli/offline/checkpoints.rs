@@ -11,7 +11,7 @@ use crate::{
     domain::TenantId,
     engine::checkpoint::{Checkpoint, Contradiction, Note, NoteRefusal, SigningKey},
     service::{Problem, ProblemKind, api},
-    store::{Scope, sqlite::SqliteReader},
+    store::{Inspector, Scope},
 };
 
 /// What came of holding checkpoints against chains.
@@ -89,7 +89,7 @@ fn view(checkpoint: &Checkpoint, note: &Note) -> api::Checkpoint {
 /// If the checkpoints, the key or the store cannot be read: then nothing is known.
 pub(in crate::cli) fn compare(
     home: &Home,
-    reader: &SqliteReader,
+    reader: &dyn Inspector,
     scope: &Scope,
 ) -> Result<Compared, Problem> {
     let files = CheckpointFiles::at(home.checkpoints());

@@ -75,8 +75,8 @@ pub(in crate::cli) fn diagnose(context: &Context<'_>) -> Vec<Finding> {
             let admitted = plugins::look(&config, &context.temporary(), &mut findings);
             tenants::look(&config, &admitted, &mut findings);
             secrets::look(&config, context.environment, &admitted, &mut findings);
-            store::look(&config, &mut findings);
-            disk::look(&config, &mut findings);
+            store::look(&config, context.environment, &mut findings);
+            disk::look(&config, context.environment, &mut findings);
         }
         Err(problems) => {
             let places = problems.iter().map(|problem| {

@@ -1,26 +1,33 @@
 //! The store of a home, read from beside, whether a host runs or not.
 
+use std::ffi::OsString;
+
 use crate::{
     config::Config,
     domain::{InvalidName, TenantId},
-    service::{Problem, ProblemKind},
-    store::{Scope, StoreError, sqlite::SqliteReader},
+    service::{Problem, ProblemKind, store_place},
+    store::{Inspector, Scope, StoreError, StorePlace},
 };
 
 /// Opens it for reading.
 ///
 /// # Errors
 /// If there is none, or it cannot be read.
-pub(in crate::cli) fn open(config: &Config) -> Result<SqliteReader, Problem> {
-    let path = config.store_path();
-    if !path.exists() {
+pub(in crate::cli) fn open(
+    config: &Config,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Box<dyn Inspector>, Problem> {
+    let place = store_place(config, environment)?;
+    if let StorePlace::Sqlite(path) = &place
+        && !path.exists()
+    {
         let message = format!("there is no store yet: expected a file at `{}`", path.display());
         return Err(Problem::new(ProblemKind::NotFound, "store.missing", message)
             .hint("the first `kora daemon` makes it; or name another home with `--home DIR`"));
     }
-    SqliteReader::open(&path).map_err(|error| {
+    place.inspect().map_err(|error| {
         let problem = problem(&error);
-        let message = format!("`{}`: {}", path.display(), problem.message);
+        let message = format!("{place}: {}", problem.message);
         Problem { message, ..problem }
     })
 }

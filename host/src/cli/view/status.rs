@@ -39,9 +39,13 @@ pub(in crate::cli) fn status(status: &Status) -> String {
 }
 
 fn store(status: &Status) -> String {
+    let place = match status.store_place.as_str() {
+        "" => String::new(), // a daemon of an earlier release
+        place => format!("{place}, "),
+    };
     match &status.store_cause {
-        Some(cause) => format!("{}: {cause}", status.store),
-        None => status.store.clone(),
+        Some(cause) => format!("{place}{}: {cause}", status.store),
+        None => format!("{place}{}", status.store),
     }
 }
 
@@ -129,6 +133,7 @@ mod tests {
             home: "/home/kora".to_owned(),
             store: "unavailable".to_owned(),
             store_cause: Some("disk full".to_owned()),
+            store_place: "`/srv/kora/data/kora.db`".to_owned(),
             spooled_events: 3,
             recent_error_count_5min: 1,
             disk: Some(Disk {
@@ -188,7 +193,7 @@ mod tests {
         session            c0ffee
         started            2026-11-20T10:00:00Z
         stops because      -
-        store              unavailable: disk full
+        store              `/srv/kora/data/kora.db`, unavailable: disk full
         disk               nearly full, 900.0 MiB of 100.0 GiB free, the store takes 1.5 GiB, 30.0 MiB more a day
         not signed         -
         events that wait   3

@@ -14,6 +14,10 @@ use crate::domain::{NewEvent, TenantId};
 /// Payloads hold reasons that people gave: nobody else reads them.
 const OWNER_ONLY: u32 = 0o600;
 
+/// Beside the spool: lines that cannot be read, and events that the store refuses.
+const UNREADABLE: &str = "jsonl.unreadable";
+const REFUSED: &str = "jsonl.refused";
+
 pub(super) struct SpoolFile {
     path: PathBuf,
     /// The bytes that hold whole lines. What lies behind them is left of a write that failed.
@@ -51,23 +55,28 @@ impl SpoolFile {
     }
 
     fn set_aside(&self, spoilt: &[&[u8]]) -> io::Result<()> {
-        let aside = self.path.with_extension("jsonl.unreadable");
+        let aside = self.path.with_extension(UNREADABLE);
         tracing::error!(
             lines = spoilt.len(),
             "the spool `{}` has lines that cannot be read, as after a crash while one was written: they are kept in `{}`",
             self.path.display(),
             aside.display()
         );
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(OWNER_ONLY)
-            .open(&aside)?;
-        for text in spoilt {
-            file.write_all(text)?;
-            file.write_all(b"\n")?;
-        }
-        file.sync_all()
+        let lines: Vec<u8> = spoilt
+            .iter()
+            .flat_map(|text| [text, &b"\n"[..]])
+            .flatten()
+            .copied()
+            .collect();
+        add_to(&aside, &lines)
+    }
+
+    /// Keeps events that the store refuses beside the spool.
+    pub(super) fn set_aside_refused(&self, events: &[NewEvent]) -> io::Result<()> {
+        add_to(
+            &self.path.with_extension(REFUSED),
+            line::written(events).as_bytes(),
+        )
     }
 
     /// Adds entries behind the others and syncs. On an error none of them is there.
@@ -109,6 +118,16 @@ impl SpoolFile {
         self.sound_bytes = text.len() as u64;
         Ok(())
     }
+}
+
+fn add_to(path: &Path, lines: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(OWNER_ONLY)
+        .open(path)?;
+    file.write_all(lines)?;
+    file.sync_all()
 }
 
 fn sync_directory_of(path: &Path) -> io::Result<()> {

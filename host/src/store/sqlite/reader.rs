@@ -13,7 +13,7 @@ use super::{documents, export, open, reads, rights, scan, schema, tails, verify}
 use crate::{
     domain::{Hash, TenantId, TenantRecord, Timestamp},
     store::{
-        Document, DocumentFilter, DocumentKey, EventFilter, Head, Order, Scope, StoreError,
+        Document, DocumentFilter, DocumentKey, EventFilter, Head, Inspector, Order, Scope, StoreError,
         export::{ExportError, Exported},
         verify::{VerifyError, VerifyOptions, VerifyReport},
     },
@@ -209,4 +209,51 @@ fn needs_files_beside(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
     )
+}
+
+impl Inspector for SqliteReader {
+    fn verify(&self, scope: &Scope, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
+        self.verify(scope, options)
+    }
+
+    fn export(
+        &self,
+        scope: &Scope,
+        exported_at: Timestamp,
+        out: &mut dyn Write,
+    ) -> Result<Exported, ExportError> {
+        self.export(scope, exported_at, out)
+    }
+
+    fn heads(&self) -> Result<Vec<Head>, StoreError> {
+        self.heads()
+    }
+
+    fn check_tails(&self, records: u64) -> Result<Option<String>, StoreError> {
+        self.check_tails(records)
+    }
+
+    fn missing_guard(&self) -> Result<Option<String>, StoreError> {
+        self.missing_guard()
+    }
+
+    fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        self.tenants()
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Document>, StoreError> {
+        self.document(key)
+    }
+
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>, StoreError> {
+        self.documents(filter)
+    }
+
+    fn hashes_at(&self, tenant: &TenantId, seqs: &[u64]) -> Result<Vec<Option<Hash>>, StoreError> {
+        self.hashes_at(tenant, seqs)
+    }
+
+    fn begun_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.begun_at()
+    }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     domain::{Digest, Event, EventId, Hash, TenantActor, TenantId, Timestamp},
     engine::chain::Record,
-    store::{GenerationRecord, StoreError},
+    store::{GenerationRecord, StoreError, verify::StoredRecord},
 };
 
 /// The columns of an event, in the order that the functions here expect.
@@ -61,17 +61,6 @@ const NAMES: [&str; 13] = [
     "this_hash",
 ];
 
-/// A record as it lies in a row, nothing copied.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct StoredRecord<'a> {
-    /// What is hashed.
-    pub(super) record: Record<'a>,
-    /// What it says of the record before it.
-    pub(super) prev_hash: &'a [u8; 32],
-    /// What it says of itself.
-    pub(super) this_hash: &'a [u8; 32],
-}
-
 /// A column that does not hold what was written to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column `{}` is unreadable: expected {}, found {}", .0.column, .0.expected, .0.found)]
@@ -95,28 +84,26 @@ impl Unreadable {
     }
 }
 
-impl<'a> StoredRecord<'a> {
-    /// The record of a row of `event_columns!`.
-    pub(super) fn of(row: &'a Row<'_>) -> Result<Self, Unreadable> {
-        let columns = Columns { row };
-        Ok(Self {
-            record: Record {
-                tenant: columns.text(TENANT)?,
-                seq: columns.unsigned(SEQ)?,
-                event_id: columns.bytes(EVENT_ID, "16 bytes")?,
-                event_type: columns.text(EVENT_TYPE)?,
-                occurred_at: columns.integer(OCCURRED_AT)?,
-                actor_kind: columns.optional(ACTOR_KIND, text)?,
-                actor_id: columns.optional(ACTOR_ID, text)?,
-                source: columns.text(SOURCE)?,
-                identity_generation: columns.optional(IDENTITY_GENERATION, unsigned_integer)?,
-                idempotency_key: columns.optional(IDEMPOTENCY_KEY, text)?,
-                payload: columns.text(PAYLOAD)?,
-            },
-            prev_hash: columns.bytes(PREV_HASH, "32 bytes")?,
-            this_hash: columns.bytes(THIS_HASH, "32 bytes")?,
-        })
-    }
+/// The record of a row of `event_columns!`, nothing copied.
+pub(super) fn stored<'a>(row: &'a Row<'_>) -> Result<StoredRecord<'a>, Unreadable> {
+    let columns = Columns { row };
+    Ok(StoredRecord {
+        record: Record {
+            tenant: columns.text(TENANT)?,
+            seq: columns.unsigned(SEQ)?,
+            event_id: columns.bytes(EVENT_ID, "16 bytes")?,
+            event_type: columns.text(EVENT_TYPE)?,
+            occurred_at: columns.integer(OCCURRED_AT)?,
+            actor_kind: columns.optional(ACTOR_KIND, text)?,
+            actor_id: columns.optional(ACTOR_ID, text)?,
+            source: columns.text(SOURCE)?,
+            identity_generation: columns.optional(IDENTITY_GENERATION, unsigned_integer)?,
+            idempotency_key: columns.optional(IDEMPOTENCY_KEY, text)?,
+            payload: columns.text(PAYLOAD)?,
+        },
+        prev_hash: columns.bytes(PREV_HASH, "32 bytes")?,
+        this_hash: columns.bytes(THIS_HASH, "32 bytes")?,
+    })
 }
 
 /// What can be read of a row that is unreadable as a whole: tenant, sequence number, id.

@@ -7,7 +7,7 @@ use crate::{
     domain::{Hash, TenantId},
     store::{
         StoreError,
-        verify::{ChainStatus, End, Expected, report},
+        verify::{ChainStatus, End, Expected, Scanned, report},
     },
 };
 
@@ -69,11 +69,11 @@ fn of_chain(
         first_prev: scan::hash_before(connection, tenant, from)?,
         end: End::Head { seq, hash },
     };
-    let mut scanned = scan::Scanned::default();
+    let mut scanned = Scanned::default();
     let mut statement = connection.prepare_cached(scan::BY_CHAIN)?;
     // To the end of what there is: a record beyond the head is a fault.
     let mut found = statement.query(params![tenant, scan::position(from), i64::MAX])?;
-    scanned.read(&mut found)?;
+    scan::read(&mut scanned, &mut found)?;
     let report = report(tenant.to_owned(), scanned.take(tenant), &expected);
     Ok(match (report.status, report.first_bad) {
         (ChainStatus::Broken, Some(bad)) => Some(format!("chain of `{tenant}`: {}", bad.detail)),

@@ -14,45 +14,23 @@ use rusqlite::{Connection, params, types::ValueRef};
 
 use super::{
     open::{is_damage, store_error},
-    scan::{self, Scanned},
+    scan,
 };
 use crate::{
     domain::{Hash, TenantId},
     store::{
         StoreError,
         verify::{
-            ChainReport, End, Expected, Scope, Segment, VerifyError, VerifyOptions, VerifyReport, report,
+            End, Expected, Found, NO_TENANT, Part, Plan, RowRange, Scanned, Scope, VerifyError,
+            VerifyOptions, VerifyReport,
         },
     },
 };
 
-/// Pieces for each thread: enough that one with long records does not keep the others waiting at the end.
-const PIECES_EACH: usize = 8;
-
-/// Fewer rows than this are not worth a piece of their own.
-const FEWEST_ROWS: u64 = 2048;
-
-/// What is to be read, and what must be found.
-struct Plan {
-    rows: RowRange,
-    chains: BTreeMap<String, Expected>,
-}
-
-enum RowRange {
-    Positions { first: i64, last: i64 },
-    Chain { tenant: String, first: i64, last: i64 },
-}
-
+/// What a thread takes at a time.
 enum Piece {
     Rows { first: i64, last: i64 },
     QuickCheck,
-}
-
-/// What a thread found in its piece.
-#[derive(Default)]
-struct Found {
-    scanned: Scanned,
-    file_fault: Option<String>,
 }
 
 /// Verifies what `scope` names. `connect` opens a connection of its own for each thread.
@@ -85,7 +63,7 @@ fn read_and_join(
         pieces.insert(0, Piece::QuickCheck);
     }
     let found = read_pieces(connect, &plan.rows, &pieces, options.threads.get())?;
-    Ok(join(plan, found))
+    Ok(plan.join(found))
 }
 
 fn plan(connection: &Connection, scope: &Scope) -> Result<Plan, VerifyError> {
@@ -134,7 +112,7 @@ fn known_tenants(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> 
 fn shown(value: &ValueRef<'_>) -> String {
     match value {
         ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        _ => scan::NO_TENANT.to_owned(),
+        _ => NO_TENANT.to_owned(),
     }
 }
 
@@ -161,7 +139,12 @@ fn one_chain(
     let (first, last) = (first.unwrap_or(1), last.unwrap_or(0));
     let (rows, expected) = match range {
         None => ((first, last), Expected::whole(name, head)),
-        Some((from, to)) => part(connection, tenant, (from, to), last, head)?,
+        Some((from, to)) => {
+            let last = u64::try_from(last).unwrap_or(0);
+            let part = Part::of(tenant, (from, to), last, head)?;
+            let before = scan::hash_before(connection, name, from).map_err(failed)?;
+            ((scan::position(from), scan::position(to)), part.expected(before))
+        }
     };
     Ok(Plan {
         rows: RowRange::Chain {
@@ -171,38 +154,6 @@ fn one_chain(
         },
         chains: BTreeMap::from([(name.to_owned(), expected)]),
     })
-}
-
-/// The rows of a part of a chain, and what must be found there. The head counts if the part goes to the end.
-fn part(
-    connection: &Connection,
-    tenant: &TenantId,
-    (from, to): (u64, u64),
-    last: i64,
-    end: End,
-) -> Result<((i64, i64), Expected), VerifyError> {
-    let head = match end {
-        End::Head { seq, .. } | End::Within { seq } => seq,
-        End::NoHead | End::UnreadableHead => 0,
-    };
-    let last = head.max(u64::try_from(last).unwrap_or(0));
-    if from == 0 || from > to || from > last {
-        let tenant = tenant.clone();
-        return Err(VerifyError::RangeInvalid {
-            tenant,
-            from,
-            to,
-            last,
-        });
-    }
-    let first_prev =
-        scan::hash_before(connection, tenant.as_str(), from).map_err(|error| store_error(&error))?;
-    let expected = Expected {
-        first_seq: from,
-        first_prev,
-        end: if to >= last { end } else { End::Within { seq: to } },
-    };
-    Ok(((scan::position(from), scan::position(to)), expected))
 }
 
 fn head(connection: &Connection, tenant: &str) -> rusqlite::Result<End> {
@@ -225,27 +176,8 @@ fn head(connection: &Connection, tenant: &str) -> rusqlite::Result<End> {
 }
 
 fn pieces(rows: &RowRange, threads: usize) -> Vec<Piece> {
-    let (RowRange::Positions { first, last } | RowRange::Chain { first, last, .. }) = *rows;
-    if first > last {
-        return Vec::new();
-    }
-    // A hostile file may name rows at both ends of the integers: the number of pieces does not follow from that.
-    let span = first.abs_diff(last).saturating_add(1);
-    let wanted = (threads * PIECES_EACH) as u64;
-    let size = span.div_ceil(wanted).max(FEWEST_ROWS);
-    let mut pieces = Vec::new();
-    let mut from = first;
-    loop {
-        let to = from.saturating_add_unsigned(size - 1).min(last);
-        pieces.push(Piece::Rows {
-            first: from,
-            last: to,
-        });
-        if to == last {
-            return pieces;
-        }
-        from = to + 1;
-    }
+    let pieces = rows.pieces(threads).into_iter();
+    pieces.map(|(first, last)| Piece::Rows { first, last }).collect()
 }
 
 /// What was found in each piece, in their order.
@@ -308,11 +240,11 @@ fn read_rows(
     match rows {
         RowRange::Positions { .. } => {
             let mut statement = connection.prepare_cached(scan::BY_POSITION)?;
-            scanned.read(&mut statement.query(params![first, last])?)
+            scan::read(scanned, &mut statement.query(params![first, last])?)
         }
         RowRange::Chain { tenant, .. } => {
             let mut statement = connection.prepare_cached(scan::BY_CHAIN)?;
-            scanned.read(&mut statement.query(params![tenant, first, last])?)
+            scan::read(scanned, &mut statement.query(params![tenant, first, last])?)
         }
     }
 }
@@ -323,37 +255,4 @@ fn read_rows(
 fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((answer != "ok").then(|| format!("quick_check: {answer}")))
-}
-
-fn join(plan: Plan, found: Vec<Found>) -> VerifyReport {
-    let (mut records, mut bytes, mut file_fault) = (0, 0, None);
-    let mut segments: BTreeMap<String, Segment> = BTreeMap::new();
-    for piece in found {
-        records += piece.scanned.records;
-        bytes += piece.scanned.bytes;
-        file_fault = file_fault.or(piece.file_fault);
-        for (tenant, segment) in piece.scanned.segments {
-            segments.entry(tenant).or_default().join(segment);
-        }
-    }
-    let mut expectations = plan.chains;
-    for tenant in segments.keys() {
-        // Records of a chain that nothing else knows of.
-        if !expectations.contains_key(tenant) {
-            expectations.insert(tenant.clone(), Expected::whole(tenant, End::NoHead));
-        }
-    }
-    let chains: Vec<ChainReport> = expectations
-        .into_iter()
-        .map(|(tenant, expected)| {
-            let segment = segments.remove(&tenant).unwrap_or_default();
-            report(tenant, segment, &expected)
-        })
-        .collect();
-    VerifyReport {
-        chains,
-        file_fault,
-        records,
-        bytes,
-    }
 }

@@ -19,9 +19,8 @@ use crate::{
     domain::{Clock as _, SystemClock},
     service::{Problem, ProblemKind},
     store::{
-        Scope,
+        Inspector, Scope,
         export::{ExportError, Exported},
-        sqlite::SqliteReader,
     },
 };
 
@@ -49,7 +48,7 @@ pub(super) fn run(arguments: &ExportArguments, context: &mut Context<'_>) -> Out
     match &arguments.output {
         Some(file) => {
             let path = context.path(file);
-            let exported = to_file(&reader, &scope, &path)?;
+            let exported = to_file(&*reader, &scope, &path)?;
             context.ui.note(&format!(
                 "exported {} of {} to `{}`",
                 counted(exported.events, "event"),
@@ -59,7 +58,7 @@ pub(super) fn run(arguments: &ExportArguments, context: &mut Context<'_>) -> Out
         }
         None => {
             let mut out = BufWriter::new(&mut *context.ui.out);
-            write(&reader, &scope, &mut out)?;
+            write(&*reader, &scope, &mut out)?;
             out.flush()?;
         }
     }
@@ -67,7 +66,7 @@ pub(super) fn run(arguments: &ExportArguments, context: &mut Context<'_>) -> Out
 }
 
 /// The whole export, or no file.
-fn to_file(reader: &SqliteReader, scope: &Scope, path: &Path) -> Result<Exported, Failure> {
+fn to_file(reader: &dyn Inspector, scope: &Scope, path: &Path) -> Result<Exported, Failure> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -87,7 +86,7 @@ fn to_file(reader: &SqliteReader, scope: &Scope, path: &Path) -> Result<Exported
     exported
 }
 
-fn write(reader: &SqliteReader, scope: &Scope, out: &mut impl Write) -> Result<Exported, Failure> {
+fn write(reader: &dyn Inspector, scope: &Scope, out: &mut dyn Write) -> Result<Exported, Failure> {
     reader
         .export(scope, SystemClock::new().now(), out)
         .map_err(|error| match error {

@@ -21,7 +21,7 @@ use crate::{
     },
     service::{Problem, ProblemKind},
     store::{
-        sqlite::SqliteReader,
+        Inspector,
         verify::{ChainStatus, VerifyError, VerifyOptions, VerifyReport},
     },
 };
@@ -80,8 +80,9 @@ pub(super) fn run(arguments: &VerifyArguments, context: &mut Context<'_>) -> Out
         .map_err(Failure::unreachable)?;
     let config = context.config().map_err(could_not_check)?;
     let reader = context.store(&config)?;
-    let report = watched(context, &reader, &scope)?.map_err(|error| Failure::unreachable(problem(&error)))?;
-    let checkpoints = compare(&context.home, &reader, &scope).map_err(Failure::unreachable)?;
+    let report =
+        watched(context, &*reader, &scope)?.map_err(|error| Failure::unreachable(problem(&error)))?;
+    let checkpoints = compare(&context.home, &*reader, &scope).map_err(Failure::unreachable)?;
     let status = match report.status() {
         _ if !checkpoints.faults.is_empty() => ChainStatus::Broken,
         status => status,
@@ -103,7 +104,7 @@ pub(super) fn run(arguments: &VerifyArguments, context: &mut Context<'_>) -> Out
 /// Checks on a thread of its own, and says meanwhile how long it takes.
 fn watched(
     context: &mut Context<'_>,
-    reader: &SqliteReader,
+    reader: &dyn Inspector,
     scope: &crate::store::Scope,
 ) -> Result<Result<VerifyReport, VerifyError>, Failure> {
     let begin = Instant::now();

@@ -1,5 +1,7 @@
 //! The room that is left, and how fast the store uses it up. Measured here, whether a daemon runs or not.
 
+use std::ffi::OsString;
+
 use super::Finding;
 use crate::{
     cli::{
@@ -15,18 +17,22 @@ use crate::{
 const CHECK: &str = "disk";
 const MIB: u64 = 1024 * 1024;
 
-pub(super) fn look(config: &Config, findings: &mut Vec<Finding>) {
+pub(super) fn look(
+    config: &Config,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+    findings: &mut Vec<Finding>,
+) {
     let store = config.store_path();
     let places = Places {
         home: config.home().root().to_owned(),
-        store: store.exists().then_some(store),
+        store: (config.store.is_file() && store.exists()).then_some(store),
     };
     let limits = Limits {
         free_bytes: config.disk.warn_free_mib.saturating_mul(MIB),
         free_percent: config.disk.warn_free_percent,
     };
     // Why the store cannot be read is told by who looks at it.
-    let reader = offline::store::open(config).ok();
+    let reader = offline::store::open(config, environment).ok();
     let since = reader.and_then(|reader| reader.begun_at().ok()).flatten();
     findings.push(match places.measure(since, SystemClock::new().now(), limits) {
         Ok(report) => finding(&report),

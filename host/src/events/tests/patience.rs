@@ -1,0 +1,106 @@
+//! What anybody appends to a store that lets it wait.
+
+use super::*;
+use crate::{events::AppendError, store::CommitError};
+
+fn patient() -> Rig {
+    let rig = Rig::new();
+    rig.store.let_appends_wait();
+    rig
+}
+
+fn keyed(what: &str) -> AppendRequest {
+    AppendRequest {
+        idempotency_key: Some("k".to_owned()),
+        ..deployed(what)
+    }
+}
+
+#[tokio::test]
+async fn an_append_is_pending_while_the_store_is_away_and_is_drained_in_order_with_its_id() {
+    let mut rig = patient();
+    rig.store.go_away();
+    let mut ids = Vec::new();
+    for what in ["one", "two"] {
+        let receipt = rig.log.append(deployed(what)).await.unwrap();
+        assert_eq!(
+            (receipt.pending, receipt.seq, receipt.repeated),
+            (true, None, false)
+        );
+        ids.push(receipt.event_id);
+    }
+    rig.log.emit(vec![rig.own("acme", "three")]).await.unwrap_err();
+    rig.restart();
+    rig.store.come_back();
+    // The next one lets those before it pass.
+    let receipt = rig.log.append(deployed("four")).await.unwrap();
+    assert_eq!((receipt.pending, receipt.seq), (false, Some(4)));
+    assert_eq!(rig.told("acme"), ["one", "two", "three", "four"]);
+    let chain = rig.store.chain("acme");
+    assert_eq!([chain[0].event_id, chain[1].event_id], [ids[0], ids[1]]);
+}
+
+#[tokio::test]
+async fn an_append_that_expects_a_place_is_refused_while_the_store_is_away() {
+    let rig = patient();
+    rig.store.go_away();
+    let expecting = AppendRequest {
+        expected_seq: Some(0),
+        ..deployed("x")
+    };
+    let refused = rig.log.append(expecting).await.unwrap_err();
+    assert!(refused.is_unavailable(), "{refused}");
+    assert_eq!(rig.log.waiting_entries(), 0);
+}
+
+#[tokio::test]
+async fn a_store_of_this_machine_lets_nobody_wait_but_the_host() {
+    let rig = Rig::new();
+    rig.store.go_away();
+    assert!(rig.log.append(deployed("x")).await.unwrap_err().is_unavailable());
+    assert_eq!(rig.log.waiting_entries(), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_wait_durably_is_refused() {
+    let rig = patient();
+    rig.store.go_away();
+    std::fs::create_dir(rig.spool()).unwrap();
+    assert!(rig.log.append(deployed("x")).await.unwrap_err().is_unavailable());
+    assert_eq!(rig.log.waiting_entries(), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_waits_is_used() {
+    let rig = patient();
+    rig.store.go_away();
+    let first = rig.log.append(keyed("x")).await.unwrap();
+    let again = rig.log.append(keyed("x")).await.unwrap();
+    assert_eq!(
+        (again.event_id, again.pending, again.repeated),
+        (first.event_id, true, true)
+    );
+    let conflict = CommitError::IdempotencyConflict {
+        event_id: first.event_id,
+    };
+    assert_eq!(
+        rig.log.append(keyed("other")).await.unwrap_err(),
+        AppendError::Commit(conflict)
+    );
+    assert_eq!(rig.log.waiting_entries(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_another_host_used_meanwhile_holds_up_nobody_and_is_kept_beside_the_spool() {
+    let rig = patient();
+    rig.store.go_away();
+    rig.log.append(keyed("mine")).await.unwrap();
+    rig.log.append(deployed("next")).await.unwrap();
+    rig.store.come_back();
+    let other = open(&rig.store, rig.home.path().join("other.jsonl"));
+    other.append(keyed("theirs")).await.unwrap();
+    rig.log.drain().await;
+    assert_eq!(rig.told("acme"), ["theirs", "next"]);
+    let aside = std::fs::read_to_string(rig.home.path().join("spool.jsonl.refused")).unwrap();
+    assert!(aside.contains("mine"), "{aside}");
+}
