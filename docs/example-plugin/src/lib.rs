@@ -5,6 +5,7 @@
 mod daemon;
 mod doorbell;
 mod identity;
+pub mod letters;
 mod settings;
 
 use kora_plugin_api::{BackgroundDaemon, Plugin, Registrar, Result, Subscription, export_plugin};
