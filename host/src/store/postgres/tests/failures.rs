@@ -136,7 +136,7 @@ async fn a_server_that_has_lost_what_it_acknowledged_is_not_written_to() {
          UPDATE kora.heads SET seq = 2, hash = (SELECT this_hash FROM kora.events WHERE seq = 2)",
     );
     // Once that is committed: what is sent together is one transaction.
-    database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kora'");
+    database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kora' AND datname = current_database()");
     let lost = |health: StoreHealth| match health {
         StoreHealth::Unavailable { cause } => {
             cause.contains("the chain of `host` ended at 3, now it ends at 2")
