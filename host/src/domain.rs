@@ -9,6 +9,7 @@ mod log;
 mod money;
 mod operational_state;
 mod tenant;
+mod token_bucket;
 
 pub use billing_period::BillingPeriod;
 pub use clock::{Clock, SystemClock, Timestamp};
@@ -25,3 +26,4 @@ pub use operational_state::{
     ClaimPermission, DegradationReason, OperationalState, PrimaryState, TriggerKind, UnknownWireValue,
 };
 pub use tenant::{Generation, TenantActor, TenantRecord};
+pub use token_bucket::TokenBucket;

@@ -23,6 +23,8 @@ pub mod plugin;
 pub mod coordinator;
 pub mod identity;
 
+pub mod access;
+
 pub mod config;
 pub mod secrets;
 pub mod telemetry;

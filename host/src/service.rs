@@ -37,7 +37,7 @@ use crate::{
     coordinator::{CoordinatorHandle, HostState},
     cost::Costs,
     disk::DiskWatch,
-    domain::{Actor, ActorKind, Clock, TenantId},
+    domain::{Clock, TenantId},
     engine::transition::GateReport,
     events::{EventLog, Writer},
     gates::{EpochHold, History, KnownEpoch},
@@ -53,6 +53,7 @@ use crate::{
 
 pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
+pub use crate::access::Principal;
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
 pub use store_place::store_place;
@@ -62,30 +63,6 @@ pub use waiting::TENANTS_AT_ONCE;
 
 use tenant_boots::TenantBoots;
 use waiting::Waiting;
-
-/// The operator of this machine, known by the uid at the other end of the control socket. Only a rim makes one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operator {
-    uid: u32,
-}
-
-impl Operator {
-    /// The operator with this uid.
-    pub const fn with_uid(uid: u32) -> Self {
-        Self { uid }
-    }
-
-    fn actor(self) -> Actor {
-        Actor {
-            kind: ActorKind::Operator,
-            id: Some(format!("uid:{}", self.uid)),
-        }
-    }
-
-    fn writer(self) -> Writer {
-        Writer::operator(self.uid)
-    }
-}
 
 /// Where the configuration comes from. Both read files: not for a worker of the runtime.
 pub trait ConfigSource: Send + Sync + 'static {

@@ -7,7 +7,6 @@ mod metrics;
 mod plugin_log;
 mod printable;
 mod recent_errors;
-mod token_bucket;
 
 pub use logging::{AlreadyInstalled, Logging, LoggingHandle, LoggingOptions};
 pub use metrics::{

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     service::{
-        Operator, Problem, Service,
+        Principal, Problem, Service,
         api::{Call, Event, TailEvents},
     },
     socket::Handler,
@@ -28,7 +28,7 @@ impl Rim {
 #[async_trait]
 impl Handler for Rim {
     async fn call(&self, operator_uid: u32, call: Call) -> Result<Value, Problem> {
-        self.service.call(Operator::with_uid(operator_uid), call).await
+        self.service.call(&Principal::operator(operator_uid), call).await
     }
 
     async fn follow(&self, _operator_uid: u32, tail: TailEvents) -> Result<mpsc::Receiver<Event>, Problem> {

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     coordinator::ShutdownReason,
-    service::{Operator, Service},
+    service::{Principal, Service},
 };
 
 /// Those who listen and act.
@@ -68,10 +68,10 @@ fn stop(service: &Service, name: &str) {
 }
 
 async fn reload_when_asked(service: Arc<Service>, asked: Arc<Notify>) {
-    let operator = Operator::with_uid(rustix::process::geteuid().as_raw());
+    let operator = Principal::operator(rustix::process::geteuid().as_raw());
     loop {
         asked.notified().await;
-        if let Err(problem) = service.reload_config(operator).await {
+        if let Err(problem) = service.reload_config(&operator).await {
             tracing::error!(%problem, "the configuration was not read again; the one in force stays");
         }
     }

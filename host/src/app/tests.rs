@@ -10,7 +10,7 @@ use crate::{
     domain::{ClaimPermission, DegradationReason, SystemClock, TenantId, TriggerKind},
     engine::{transition::Request, vocabulary::Owner},
     events::Writer,
-    service::{Operator, api},
+    service::{Principal, api},
     store::EventFilter,
 };
 
@@ -65,7 +65,7 @@ async fn end(running: Running) {
     stop(running, &ending).await;
 }
 
-const OPERATOR: Operator = Operator::with_uid(4711);
+const OPERATOR: Principal = Principal::operator(4711);
 
 fn tenant(id: &str) -> TenantId {
     id.parse().unwrap()
@@ -93,7 +93,7 @@ async fn a_pause_does_not_stay_for_ever_because_the_store_was_away_when_the_host
     let home = TestHome::new(ACME);
     let running = home.boot().await;
     let service = running.service.clone();
-    service.pause(OPERATOR, request("acme")).await.unwrap();
+    service.pause(&OPERATOR, request("acme")).await.unwrap();
     // What the absence of the store says of every tenant, before a kill keeps its return from being told.
     let (acme, engine) = (tenant("acme"), Writer::host(Owner::Engine));
     let away = DegradationReason::Substrate;
@@ -103,14 +103,14 @@ async fn a_pause_does_not_stay_for_ever_because_the_store_was_away_when_the_host
         .await
         .unwrap();
     assert_eq!(
-        service.resume(OPERATOR, request("acme")).await.unwrap_err().code,
+        service.resume(&OPERATOR, request("acme")).await.unwrap_err().code,
         "state.blocked"
     );
     end(running).await;
 
     let running = home.boot().await;
     assert_eq!(state_of(&running, "acme").await, "paused");
-    running.service.resume(OPERATOR, request("acme")).await.unwrap();
+    running.service.resume(&OPERATOR, request("acme")).await.unwrap();
     assert_eq!(state_of(&running, "acme").await, "ready");
     end(running).await;
 }
@@ -151,7 +151,7 @@ async fn a_reload_does_what_it_says_and_nothing_else() {
     home.configure(&format!(
         "{ACME}[tenants.globex]\nfallback_prompt = \"prompt.md\"\n[plugins]\ndirectory = \"elsewhere\"\n[events]\ntypes = [\"ops.deployed\"]\n"
     ));
-    let reloaded = service.reload_config(OPERATOR).await.unwrap();
+    let reloaded = service.reload_config(&OPERATOR).await.unwrap();
     assert_eq!(
         reloaded.applied,
         ["events.types", "tenants.globex", "tenants.globex.fallback_prompt"]
@@ -166,9 +166,9 @@ async fn a_reload_does_what_it_says_and_nothing_else() {
         idempotency_key: None,
         expected_seq: None,
     };
-    service.append_event(OPERATOR, append).await.unwrap();
+    service.append_event(&OPERATOR, append).await.unwrap();
 
-    let again = service.reload_config(OPERATOR).await.unwrap();
+    let again = service.reload_config(&OPERATOR).await.unwrap();
     assert_eq!(
         again.needs_restart,
         ["plugins.directory"],
@@ -191,7 +191,7 @@ async fn a_configuration_that_is_refused_changes_nothing() {
     let home = TestHome::new(ACME);
     let running = home.boot().await;
     home.configure("[log]\nlevel = \"debug\"\n[tenants.globex]\nplugin = [\"x\"]\n");
-    let refused = running.service.reload_config(OPERATOR).await.unwrap_err();
+    let refused = running.service.reload_config(&OPERATOR).await.unwrap_err();
     assert_eq!(refused.code, "config.invalid");
     assert_eq!(state_of(&running, "globex").await, "tenant.unknown");
     assert_eq!(
@@ -209,12 +209,12 @@ async fn what_would_change_plugins_waits_for_the_end_of_the_boot() {
     let turn = service.plugin_turn().await;
     let reloading = tokio::spawn({
         let service = service.clone();
-        async move { service.reload_config(OPERATOR).await }
+        async move { service.reload_config(&OPERATOR).await }
     });
     boot::boot(&running, turn).await;
     reloading.await.unwrap().unwrap();
     end(running).await;
-    let refused = service.reload_config(OPERATOR).await.unwrap_err();
+    let refused = service.reload_config(&OPERATOR).await.unwrap_err();
     assert_eq!(refused.code, "host.stopping");
 }
 
@@ -247,8 +247,8 @@ async fn however_often_a_tenant_comes_and_goes_it_ends_as_it_was_told_last() {
     for _ in 0..8 {
         let (enabling, disabling) = (service.clone(), service.clone());
         let (enable, disable) = (one(), one());
-        changing.spawn(async move { drop(enabling.enable_tenant(OPERATOR, &enable).await) });
-        changing.spawn(async move { drop(disabling.disable_tenant(OPERATOR, &disable).await) });
+        changing.spawn(async move { drop(enabling.enable_tenant(&OPERATOR, &enable).await) });
+        changing.spawn(async move { drop(disabling.disable_tenant(&OPERATOR, &disable).await) });
     }
     changing.join_all().await;
     let is_served = service.tenants.is_served(&tenant("acme"));
@@ -257,7 +257,7 @@ async fn however_often_a_tenant_comes_and_goes_it_ends_as_it_was_told_last() {
         service.identities.slots().speaking(&tenant("acme")).is_some(),
         is_served
     );
-    service.enable_tenant(OPERATOR, &one()).await.unwrap();
+    service.enable_tenant(&OPERATOR, &one()).await.unwrap();
     assert_eq!(state_of(&running, "acme").await, "ready");
     end(running).await;
 }
@@ -269,7 +269,7 @@ async fn a_plugin_that_a_list_disables_can_be_enabled_by_its_name() {
     let input = api::PluginName {
         name: "echo".to_owned(),
     };
-    let answer = running.service.enable_plugin(OPERATOR, &input).await.unwrap_err();
+    let answer = running.service.enable_plugin(&OPERATOR, &input).await.unwrap_err();
     assert_eq!(
         answer.code, "plugin.no_file",
         "known by name, though no file of it is there"
@@ -286,7 +286,7 @@ async fn a_plugin_that_a_list_disables_can_be_enabled_by_its_name() {
     };
     let answer = running
         .service
-        .enable_plugin(OPERATOR, &unknown)
+        .enable_plugin(&OPERATOR, &unknown)
         .await
         .unwrap_err();
     assert_eq!(answer.code, "plugin.unknown");

@@ -48,6 +48,15 @@ impl Writer {
         }
     }
 
+    /// A caller with a token. It may append what the operator declared; whether it may at all, its capabilities say.
+    pub fn caller(actor: Actor) -> Self {
+        Self {
+            owner: Owner::Operator,
+            actor,
+            source: host_source(),
+        }
+    }
+
     /// A part of the host that does what this writer asked for: the types are the part's, the event still names who asked.
     #[must_use]
     pub fn through(&self, part: Owner) -> Self {

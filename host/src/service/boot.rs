@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{Actor, DegradationReason, PrimaryState, TenantId, TriggerKind},
     engine::{
@@ -62,7 +62,7 @@ impl Service {
     /// If there is nothing to accept, the store is in another epoch than the one that is named, or it cannot be written down.
     pub async fn accept_epoch(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::AcceptEpoch,
     ) -> Result<api::EpochAccepted, Problem> {
         let Some(mismatch) = self.epoch_hold.mismatch() else {
@@ -87,11 +87,11 @@ impl Service {
             .map_err(|error| failed(&error))?
             .map_err(|error| failed(&error))?;
         self.epoch_hold.clear();
-        self.note_epoch_accepted(operator);
+        self.note_epoch_accepted(by);
         let payload = json!({"observed_substrate_epoch": observed, "last_known_epoch": known});
-        let writer = operator.writer().through(Owner::Host);
+        let writer = by.writer().through(Owner::Host);
         self.tell_host(OwnType::HostEpochAccepted, payload, &writer).await;
-        let released = self.release_from_epoch(operator).await;
+        let released = self.release_from_epoch(by).await;
         Ok(api::EpochAccepted {
             epoch: observed.to_string(),
             may_be_resumed: released.iter().map(ToString::to_string).collect(),
@@ -173,19 +173,19 @@ impl Service {
         }
     }
 
-    fn note_epoch_accepted(&self, operator: Operator) {
+    fn note_epoch_accepted(&self, by: &Principal) {
         let mut gates = self
             .gates
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         for gate in gates.iter_mut().filter(|gate| gate.gate_id == EPOCH.id) {
             gate.outcome = GateOutcome::Pass;
-            gate.detail = format!("accepted by the operator (uid {})", operator.uid);
+            gate.detail = format!("accepted by {by}");
         }
     }
 
     /// While the store is away the reason stays: its return takes it away.
-    async fn release_from_epoch(&self, operator: Operator) -> Vec<TenantId> {
+    async fn release_from_epoch(&self, by: &Principal) -> Vec<TenantId> {
         let mut released = Vec::new();
         let is_here = self.store.health() == StoreHealth::Available;
         for tenant in self.states.tenants() {
@@ -201,7 +201,7 @@ impl Service {
             }
             let request =
                 Request::stay(TriggerKind::Operator, ACCEPTED).removing([DegradationReason::Substrate]);
-            match self.states.transition(&tenant, request, &operator.writer()).await {
+            match self.states.transition(&tenant, request, &by.writer()).await {
                 Ok(_) => released.push(tenant),
                 Err(error) => tracing::warn!(%tenant, %error, "a tenant is still held by the epoch"),
             }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::{
-    Operator, PluginTurn, Problem, ProblemKind, Service, api, plugin_settings::plugin_setting_problems,
+    PluginTurn, Principal, Problem, ProblemKind, Service, api, plugin_settings::plugin_setting_problems,
     tenants,
 };
 use crate::{
@@ -24,13 +24,13 @@ impl Service {
     ///
     /// # Errors
     /// Everything that is wrong with it; the one in force stays.
-    pub async fn reload_config(&self, operator: Operator) -> Result<api::Reloaded, Problem> {
+    pub async fn reload_config(&self, by: &Principal) -> Result<api::Reloaded, Problem> {
         let turn = self.turn_while_running().await?;
         let fresh = self.read_configuration().await?;
         let fresh = self.judge_plugin_settings(fresh).await?;
-        let reloaded = self.take_over(fresh, operator)?;
+        let reloaded = self.take_over(fresh, by)?;
         self.reconcile_plugins(&turn).await;
-        self.serve_configured_tenants(operator.actor()).await;
+        self.serve_configured_tenants(by.actor()).await;
         self.settle_costs(&reloaded.applied).await;
         Ok(reloaded)
     }
@@ -39,14 +39,14 @@ impl Service {
     pub(super) async fn take_over_configuration(
         &self,
         _: &PluginTurn<'_>,
-        operator: Operator,
+        by: &Principal,
     ) -> Result<api::Reloaded, Problem> {
         // A fault in one plugin's keys must not keep the operator from switching a plugin: they are judged when it is loaded.
         let fresh = self.read_configuration().await?;
-        self.take_over(fresh, operator)
+        self.take_over(fresh, by)
     }
 
-    fn take_over(&self, fresh: Config, operator: Operator) -> Result<api::Reloaded, Problem> {
+    fn take_over(&self, fresh: Config, by: &Principal) -> Result<api::Reloaded, Problem> {
         let (before, at_work) = (self.config.load_full(), self.at_work());
         let changes = diff(&before, &fresh, &at_work);
         let keys = |applies: Applies| {
@@ -63,7 +63,7 @@ impl Service {
         self.apply(before.reloaded(fresh, &at_work))?;
         if self.is_news(&reloaded) {
             tracing::info!(applied = ?reloaded.applied, needs_restart = ?reloaded.needs_restart, "configuration read again");
-            self.accounts.reloaded(operator.writer(), &reloaded);
+            self.accounts.reloaded(by.writer(), &reloaded);
         }
         Ok(reloaded)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     control::{ControlError, Entry, Issued, StopOrder},
     domain::{TenantId, Timestamp},
@@ -20,7 +20,7 @@ impl Service {
     ///
     /// # Errors
     /// If the level, the reason, the expiry or the confirmation is bad, there is no such tenant, or the store refuses.
-    pub async fn stop(&self, operator: Operator, input: api::Stop) -> Result<api::CommandIssued, Problem> {
+    pub async fn stop(&self, by: &Principal, input: api::Stop) -> Result<api::CommandIssued, Problem> {
         let level = stop_level(input.level)?;
         let tenant = self.whom(input.tenant.as_deref(), input.host)?;
         let needs_confirmation = (input.host || level.ends()) && !input.dry_run;
@@ -30,7 +30,7 @@ impl Service {
             level,
             reason: input.reason.unwrap_or_else(|| NO_REASON.to_owned()),
             expires_in: input.expires_in_seconds.map(Duration::from_secs),
-            issuer: operator.actor(),
+            issuer: by.actor(),
             dry_run: input.dry_run,
         };
         self.give(order).await
@@ -40,13 +40,13 @@ impl Service {
     ///
     /// # Errors
     /// If the reason is bad, there is no such tenant, or the store refuses.
-    pub async fn reset(&self, operator: Operator, input: api::Reset) -> Result<api::CommandIssued, Problem> {
+    pub async fn reset(&self, by: &Principal, input: api::Reset) -> Result<api::CommandIssued, Problem> {
         let order = StopOrder {
             tenant: self.whom(input.tenant.as_deref(), input.host)?,
             level: Level::L0,
             reason: input.reason.unwrap_or_else(|| NO_REASON.to_owned()),
             expires_in: None,
-            issuer: operator.actor(),
+            issuer: by.actor(),
             dry_run: false,
         };
         self.give(order).await

@@ -1,6 +1,6 @@
 //! What tenants spent: looking, recording, comparing, renewing.
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     cost::{CostError, CostState, NewUsage},
     domain::{TenantId, Timestamp},
@@ -26,7 +26,7 @@ impl Service {
     /// If there is no such tenant, the usage makes no sense, or it cannot be counted.
     pub async fn record_usage(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::RecordUsage,
     ) -> Result<api::UsageRecorded, Problem> {
         let tenant = self.known_tenant_or_only(input.tenant.as_deref())?;
@@ -40,7 +40,7 @@ impl Service {
             },
             id: input.id,
             source: OPERATOR_SOURCE.to_owned(),
-            actor: operator.actor(),
+            actor: by.actor(),
         };
         let recorded = self.costs.record(&tenant, new).await;
         let recorded = recorded.map_err(|error| cost_problem(&error))?;
@@ -58,13 +58,13 @@ impl Service {
     /// If there is no such tenant, the figure is none, or the account cannot be changed.
     pub async fn reconcile_cost(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::ReconcileCost,
     ) -> Result<api::CostReconciled, Problem> {
         let tenant = self.known_tenant_or_only(input.tenant.as_deref())?;
         let reconciled = self
             .costs
-            .reconcile(&tenant, input.spent_usd, operator.actor())
+            .reconcile(&tenant, input.spent_usd, by.actor())
             .await;
         let reconciled = reconciled.map_err(|error| cost_problem(&error))?;
         Ok(api::CostReconciled {
@@ -83,12 +83,12 @@ impl Service {
     /// If there is no such tenant, the time is none, no period may begin then, or the account cannot be changed.
     pub async fn refresh_cost(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::RefreshCost,
     ) -> Result<api::CostState, Problem> {
         let tenant = self.known_tenant_or_only(input.tenant.as_deref())?;
         let start = input.billing_period_start.as_deref().map(moment).transpose()?;
-        let refreshed = self.costs.refresh(&tenant, start, operator.actor()).await;
+        let refreshed = self.costs.refresh(&tenant, start, by.actor()).await;
         refreshed.map_err(|error| cost_problem(&error))?;
         self.cost_state(&tenant).await
     }

@@ -3,58 +3,58 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Operator, Problem, ProblemKind, Service, api::Call};
+use super::{Principal, Problem, ProblemKind, Service, api::Call};
 
 impl Service {
     /// Carries out a call of the operator's.
     ///
     /// # Errors
     /// What the use case answers.
-    pub async fn call(&self, operator: Operator, call: Call) -> Result<Value, Problem> {
+    pub async fn call(&self, by: &Principal, call: Call) -> Result<Value, Problem> {
         self.need(call.tenant()).await;
         match call {
             Call::Status(_) => json(self.status().await),
             Call::Health(input) => json(self.health(&input).await?),
             Call::PluginsList(_) => json(self.plugins().await),
-            Call::PluginsEnable(input) => json(self.enable_plugin(operator, &input).await?),
-            Call::PluginsDisable(input) => json(self.disable_plugin(operator, &input).await?),
-            Call::PluginsRestart(input) => json(self.restart_plugin(operator, &input).await?),
+            Call::PluginsEnable(input) => json(self.enable_plugin(by, &input).await?),
+            Call::PluginsDisable(input) => json(self.disable_plugin(by, &input).await?),
+            Call::PluginsRestart(input) => json(self.restart_plugin(by, &input).await?),
             Call::TenantsList(_) => json(self.tenants()),
-            Call::TenantsAdd(input) => json(self.add_tenant(operator, input).await?),
-            Call::TenantsDisable(input) => json(self.disable_tenant(operator, &input).await?),
-            Call::TenantsEnable(input) => json(self.enable_tenant(operator, &input).await?),
+            Call::TenantsAdd(input) => json(self.add_tenant(by, input).await?),
+            Call::TenantsDisable(input) => json(self.disable_tenant(by, &input).await?),
+            Call::TenantsEnable(input) => json(self.enable_tenant(by, &input).await?),
             Call::IdentityList(_) => json(self.identities()),
             Call::IdentityShow(input) => json(self.identity(&input)?),
-            Call::IdentitySwap(input) => json(self.swap_identity(operator, input).await?),
-            Call::IdentityRollback(input) => json(self.roll_identity_back(operator, input).await?),
+            Call::IdentitySwap(input) => json(self.swap_identity(by, input).await?),
+            Call::IdentityRollback(input) => json(self.roll_identity_back(by, input).await?),
             Call::IdentityWhy(input) => json(self.why(&input).await?),
             Call::StateShow(input) => json(self.state(&input).await?),
-            Call::StatePause(input) => json(self.pause(operator, input).await?),
-            Call::StateResume(input) => json(self.resume(operator, input).await?),
+            Call::StatePause(input) => json(self.pause(by, input).await?),
+            Call::StateResume(input) => json(self.resume(by, input).await?),
             Call::BootHistory(input) => json(self.boot_history(&input).await?),
-            Call::BootAcceptEpoch(input) => json(self.accept_epoch(operator, &input).await?),
-            Call::StateStop(input) => json(self.stop(operator, input).await?),
-            Call::StateReset(input) => json(self.reset(operator, input).await?),
+            Call::BootAcceptEpoch(input) => json(self.accept_epoch(by, &input).await?),
+            Call::StateStop(input) => json(self.stop(by, input).await?),
+            Call::StateReset(input) => json(self.reset(by, input).await?),
             Call::StateCommands(input) => json(self.commands(&input).await?),
             Call::CostShow(input) => json(self.cost(&input).await?),
-            Call::CostRecord(input) => json(self.record_usage(operator, input).await?),
-            Call::CostReconcile(input) => json(self.reconcile_cost(operator, &input).await?),
-            Call::CostRefresh(input) => json(self.refresh_cost(operator, &input).await?),
-            Call::EventsAppend(input) => json(self.append_event(operator, input).await?),
+            Call::CostRecord(input) => json(self.record_usage(by, input).await?),
+            Call::CostReconcile(input) => json(self.reconcile_cost(by, &input).await?),
+            Call::CostRefresh(input) => json(self.refresh_cost(by, &input).await?),
+            Call::EventsAppend(input) => json(self.append_event(by, input).await?),
             Call::EventsTail(input) => json(self.tail_events(&input).await?),
             Call::EventsCheckpoint(input) => json(self.checkpoint(&input).await?),
-            Call::TicketsCreate(input) => json(self.create_ticket(operator, input).await?),
+            Call::TicketsCreate(input) => json(self.create_ticket(by, input).await?),
             Call::TicketsList(input) => json(self.tickets(input).await?),
             Call::TicketsShow(input) => json(self.ticket(&input).await?),
-            Call::TicketsClaim(input) => json(self.claim_ticket(operator, input).await?),
-            Call::TicketsRefresh(input) => json(self.refresh_ticket(operator, input).await?),
-            Call::TicketsRelease(input) => json(self.release_ticket(operator, input).await?),
-            Call::TicketsResolve(input) => json(self.resolve_ticket(operator, input).await?),
-            Call::TicketsReopen(input) => json(self.reopen_ticket(operator, &input).await?),
-            Call::TicketsAssign(input) => json(self.assign_ticket(operator, &input).await?),
+            Call::TicketsClaim(input) => json(self.claim_ticket(by, input).await?),
+            Call::TicketsRefresh(input) => json(self.refresh_ticket(by, input).await?),
+            Call::TicketsRelease(input) => json(self.release_ticket(by, input).await?),
+            Call::TicketsResolve(input) => json(self.resolve_ticket(by, input).await?),
+            Call::TicketsReopen(input) => json(self.reopen_ticket(by, &input).await?),
+            Call::TicketsAssign(input) => json(self.assign_ticket(by, &input).await?),
             Call::OperationsList(input) => json(self.operations(input).await?),
             Call::ConfigShow(_) => json(self.show_config()),
-            Call::ConfigReload(_) => json(self.reload_config(operator).await?),
+            Call::ConfigReload(_) => json(self.reload_config(by).await?),
         }
     }
 }

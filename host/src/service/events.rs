@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{Event, TenantId},
     events::{AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, Subscription},
@@ -24,7 +24,7 @@ impl Service {
     /// If the type is not the operator's, the payload is no JSON object, or the chain ends elsewhere than was expected.
     pub async fn append_event(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::AppendEvent,
     ) -> Result<api::Appended, Problem> {
         let tenant = self.tenant_or_only(input.tenant.as_deref())?;
@@ -33,7 +33,7 @@ impl Service {
             .parse()
             .map_err(|e: crate::domain::InvalidEventType| bad_input("event.type", e.to_string()))?;
         let mut request =
-            AppendRequest::new(tenant, event_type, input.payload.into_bytes(), operator.writer());
+            AppendRequest::new(tenant, event_type, input.payload.into_bytes(), by.writer());
         request.idempotency_key = input.idempotency_key;
         request.expected_seq = input.expected_seq;
         let receipt = self.log.append(request).await.map_err(|error| {

@@ -1,6 +1,6 @@
 //! Who speaks for which tenant: looking, swapping, rolling back, proving.
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::identity::{FALLBACK, RollbackRequest, Shown, SwapError, SwapRequest, Swapped, WhyError};
 
 impl Service {
@@ -41,14 +41,14 @@ impl Service {
     ///
     /// # Errors
     /// If the provider does not give an identity, or another generation speaks than was expected. Who spoke goes on speaking.
-    pub async fn swap_identity(&self, operator: Operator, input: api::Swap) -> Result<api::Swapped, Problem> {
+    pub async fn swap_identity(&self, by: &Principal, input: api::Swap) -> Result<api::Swapped, Problem> {
         let tenant = self.tenant(&input.tenant)?;
         let request = SwapRequest {
             tenant: tenant.clone(),
             provider: input.provider,
             expect_generation: input.expect_generation,
             reason: input.reason,
-            actor: operator.actor(),
+            actor: by.actor(),
         };
         let swapped = self.identities.swap(request).await;
         match &swapped {
@@ -66,7 +66,7 @@ impl Service {
     /// If there is no such generation.
     pub async fn roll_identity_back(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::Rollback,
     ) -> Result<api::Swapped, Problem> {
         let tenant = self.tenant(&input.tenant)?;
@@ -74,7 +74,7 @@ impl Service {
             tenant: tenant.clone(),
             generation: input.generation,
             reason: input.reason,
-            actor: operator.actor(),
+            actor: by.actor(),
         };
         let swapped = self.identities.rollback(request).await.map_err(swap_problem)?;
         self.metrics.host.identity_swapped();

@@ -5,7 +5,7 @@ mod running;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     config::Config,
     coordinator::OperationError,
@@ -33,11 +33,11 @@ impl Service {
     /// If the configuration cannot be written, or the plugin is not there.
     pub async fn enable_plugin(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::PluginName,
     ) -> Result<api::Plugin, Problem> {
         let turn = self.turn_while_running().await?;
-        let name = self.write_enabled(&turn, operator, &input.name, true).await?;
+        let name = self.write_enabled(&turn, by, &input.name, true).await?;
         match self
             .plugins
             .report(name.as_str())
@@ -57,12 +57,12 @@ impl Service {
     /// If the configuration cannot be written, or the plugin is not there.
     pub async fn disable_plugin(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::PluginName,
     ) -> Result<api::Plugin, Problem> {
         let turn = self.turn_while_running().await?;
-        let name = self.write_enabled(&turn, operator, &input.name, false).await?;
-        let why = format!("disabled by the operator (uid {})", operator.uid);
+        let name = self.write_enabled(&turn, by, &input.name, false).await?;
+        let why = format!("disabled by {by}");
         self.stop_plugin(&turn, &name, &why).await?;
         self.plugin_view(&name)
     }
@@ -73,7 +73,7 @@ impl Service {
     /// If there is no such plugin, it is disabled, or its code is not loaded or does not come back.
     pub async fn restart_plugin(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::PluginName,
     ) -> Result<api::Plugin, Problem> {
         let turn = self.turn_while_running().await?;
@@ -85,7 +85,7 @@ impl Service {
         }
         match self.plugins.report(name.as_str()) {
             Some(report) if report.state.follows_its_entries() => {
-                let why = format!("restarted by the operator (uid {})", operator.uid);
+                let why = format!("restarted by {by}");
                 self.restart_entries(&turn, &name, &why).await?;
             }
             Some(report) if may_be_started(report.state) => self.start_plugin(&turn, &name).await,
@@ -157,7 +157,7 @@ impl Service {
     async fn write_enabled(
         &self,
         turn: &PluginTurn<'_>,
-        operator: Operator,
+        by: &Principal,
         name: &str,
         enabled: bool,
     ) -> Result<PluginName, Problem> {
@@ -181,7 +181,7 @@ impl Service {
                 ));
             }
         }
-        self.take_over_configuration(turn, operator).await?;
+        self.take_over_configuration(turn, by).await?;
         Ok(name)
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::task::JoinSet;
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
     engine::{
@@ -68,11 +68,11 @@ impl Service {
     /// If the state does not allow it.
     pub async fn pause(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::StateRequest,
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
-        let changed = self.states.pause(&tenant, &text, &operator.writer()).await;
+        let changed = self.states.pause(&tenant, &text, &by.writer()).await;
         changed
             .map(view)
             .map_err(|error| self.state_problem(&tenant, &error))
@@ -84,11 +84,11 @@ impl Service {
     /// If it is not paused, or what holds it.
     pub async fn resume(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::StateRequest,
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
-        let changed = self.states.resume(&tenant, &text, &operator.writer()).await;
+        let changed = self.states.resume(&tenant, &text, &by.writer()).await;
         // A command that was given after the guard had looked found the tenant paused already.
         self.controls.hold(&tenant).await;
         changed

@@ -1,6 +1,6 @@
 //! Tenants: which there are, adding one, serving it or no longer. Bringing one up is what a boot does for each.
 
-use super::{Begun, Operator, Problem, ProblemKind, Service, TENANTS_AT_ONCE, TenantBoots, api};
+use super::{Begun, Principal, Problem, ProblemKind, Service, TENANTS_AT_ONCE, TenantBoots, api};
 use crate::{
     config::Config,
     domain::{Actor, PrimaryState, TenantId},
@@ -25,7 +25,7 @@ impl Service {
     /// If the id is bad or taken, or the identity is not the name of one provider. A tenant without an identity is added all the same, and stays `stopped`.
     pub async fn add_tenant(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::AddTenant,
     ) -> Result<api::Tenant, Problem> {
         let id: TenantId = input.tenant.parse().map_err(|e: crate::domain::InvalidName| {
@@ -50,7 +50,7 @@ impl Service {
         };
         let listed = self
             .tenants
-            .add(seed, operator.actor())
+            .add(seed, by.actor())
             .await
             .map_err(tenant_problem)?;
         let mut seed = identity_seed(&config, &id);
@@ -67,14 +67,14 @@ impl Service {
     /// If there is no such tenant.
     pub async fn disable_tenant(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::OneTenant,
     ) -> Result<api::Tenant, Problem> {
         let _turn = self.tenant_turn().await;
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
         let listed = self
             .tenants
-            .disable(tenant.clone(), operator.actor())
+            .disable(tenant.clone(), by.actor())
             .await
             .map_err(tenant_problem)?;
         self.identities.withdraw(&tenant).await;
@@ -89,14 +89,14 @@ impl Service {
     /// If there is no such tenant.
     pub async fn enable_tenant(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::OneTenant,
     ) -> Result<api::Tenant, Problem> {
         let _turn = self.tenant_turn().await;
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
         let listed = self
             .tenants
-            .enable(tenant.clone(), operator.actor())
+            .enable(tenant.clone(), by.actor())
             .await
             .map_err(tenant_problem)?;
         if self.states.current(&tenant).is_none() {

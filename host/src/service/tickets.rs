@@ -1,6 +1,6 @@
 //! Tickets and the ledger, for the operator.
 
-use super::{Operator, Problem, ProblemKind, Service, api};
+use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     domain::TenantId,
     engine::ticket::{Ending, Held, NotHeld, Priority, TicketDraft},
@@ -15,7 +15,7 @@ impl Service {
     /// If a text is empty or too long, no such actor acts in the tenant, or the store refused.
     pub async fn create_ticket(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::CreateTicket,
     ) -> Result<api::Ticket, Problem> {
         let tenant = self.tenant_or_only(input.tenant.as_deref())?;
@@ -26,7 +26,7 @@ impl Service {
             criticality: input.criticality,
             assigned_to_actor_id: input.assign_to,
         };
-        let made = self.tickets.create(&tenant, draft, operator.actor()).await;
+        let made = self.tickets.create(&tenant, draft, by.actor()).await;
         made.map(api::Ticket::from).map_err(ticket_problem)
     }
 
@@ -66,14 +66,14 @@ impl Service {
     /// If there is no such ticket, or the store refused.
     pub async fn claim_ticket(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::ClaimTicket,
     ) -> Result<api::ClaimAnswer, Problem> {
         let tenant = self.tenant_or_only(input.tenant.as_deref())?;
         let request = ClaimRequest {
             ticket: input.ticket,
             contract_version: input.contract_version,
-            holder: operator.actor(),
+            holder: by.actor(),
         };
         let answer = self.tickets.claim(&tenant, request).await;
         answer.map(api::ClaimAnswer::from).map_err(ticket_problem)
@@ -85,11 +85,11 @@ impl Service {
     /// If the fence token is stale, there was no progress, or the store refused.
     pub async fn refresh_ticket(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::RefreshTicket,
     ) -> Result<api::Ticket, Problem> {
         let tenant = self.whose(input.tenant.as_deref())?;
-        let held = held(operator, input.claim_fence_token);
+        let held = held(by, input.claim_fence_token);
         let (progress, by) = (input.progress, input.extend_by_seconds);
         let refreshed = self
             .tickets
@@ -104,11 +104,11 @@ impl Service {
     /// If the fence token is stale, or the store refused.
     pub async fn release_ticket(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::ReleaseTicket,
     ) -> Result<api::Ticket, Problem> {
         let tenant = self.whose(input.tenant.as_deref())?;
-        let held = held(operator, input.claim_fence_token);
+        let held = held(by, input.claim_fence_token);
         let released = self
             .tickets
             .release(&tenant, input.ticket, held, input.reason)
@@ -122,11 +122,11 @@ impl Service {
     /// If the fence token is stale, a text or time makes no sense, or the store refused.
     pub async fn resolve_ticket(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: api::ResolveTicket,
     ) -> Result<api::Ticket, Problem> {
         let tenant = self.whose(input.tenant.as_deref())?;
-        let held = held(operator, input.claim_fence_token);
+        let held = held(by, input.claim_fence_token);
         let ending = Ending {
             resolution: input.resolution,
             summary: input.resolution_summary,
@@ -144,11 +144,11 @@ impl Service {
     /// If it does neither, or the store refused.
     pub async fn reopen_ticket(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::OneTicket,
     ) -> Result<api::Ticket, Problem> {
         let tenant = self.whose(input.tenant.as_deref())?;
-        let reopened = self.tickets.reopen(&tenant, input.ticket, operator.actor()).await;
+        let reopened = self.tickets.reopen(&tenant, input.ticket, by.actor()).await;
         reopened.map(api::Ticket::from).map_err(ticket_problem)
     }
 
@@ -158,13 +158,13 @@ impl Service {
     /// If it has ended, no such actor acts in the tenant, or the store refused.
     pub async fn assign_ticket(
         &self,
-        operator: Operator,
+        by: &Principal,
         input: &api::AssignTicket,
     ) -> Result<api::Ticket, Problem> {
         let tenant = self.whose(input.tenant.as_deref())?;
         let assigned = self
             .tickets
-            .assign(&tenant, input.ticket, input.actor, operator.actor())
+            .assign(&tenant, input.ticket, input.actor, by.actor())
             .await;
         assigned.map(api::Ticket::from).map_err(ticket_problem)
     }
@@ -192,10 +192,10 @@ impl Service {
     }
 }
 
-fn held(operator: Operator, fence_token: u64) -> Held {
+fn held(by: &Principal, fence_token: u64) -> Held {
     Held {
         fence_token,
-        by: operator.actor(),
+        by: by.actor(),
     }
 }
 

@@ -13,8 +13,8 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{printable::printable, token_bucket::TokenBucket};
-use crate::domain::{Clock, LogLevel, LogSettings, PluginName};
+use super::printable::printable;
+use crate::domain::{Clock, LogLevel, LogSettings, PluginName, TokenBucket};
 
 /// The target of all of them.
 pub(super) const PLUGIN_TARGET: &str = "plugin";

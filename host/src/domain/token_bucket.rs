@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Lets a burst through, and after that a steady rate.
 #[derive(Debug)]
-pub(super) struct TokenBucket {
+pub struct TokenBucket {
     burst: f64,
     per_second: f64,
     tokens: f64,
@@ -32,6 +32,14 @@ impl TokenBucket {
             self.tokens -= 1.0;
         }
         passes
+    }
+}
+
+impl TokenBucket {
+    /// Whether as many may pass at `now` as ever may at once.
+    pub fn is_full(&self, now: Duration) -> bool {
+        let elapsed = now.saturating_sub(self.refilled_at).as_secs_f64();
+        self.tokens + elapsed * self.per_second >= self.burst
     }
 }
 

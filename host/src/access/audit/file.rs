@@ -1,0 +1,116 @@
+//! The file of one tenant's audit: appended to, and put aside when it has grown too large.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use crate::domain::Timestamp;
+
+/// An open file and how large it is.
+#[derive(Debug)]
+pub(super) struct AuditFile {
+    path: PathBuf,
+    file: fs::File,
+    bytes: u64,
+}
+
+impl AuditFile {
+    /// Opens it, or makes it with its directory, for its owner alone. A last line that was cut off by a crash is ended, so that it
+    /// spoils no other.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if let Some(directory) = path.parent() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)?;
+        }
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .read(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
+        let mut bytes = file.metadata()?.len();
+        if bytes > 0 && !ends_a_line(&file, bytes)? {
+            file.write_all(b"\n")?;
+            bytes += 1;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes,
+        })
+    }
+
+    /// Appends whole lines.
+    pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.file.write_all(lines)?;
+        self.bytes += lines.len() as u64;
+        Ok(())
+    }
+
+    /// Whether it has grown past `max_bytes`.
+    pub const fn is_full(&self, max_bytes: u64) -> bool {
+        self.bytes >= max_bytes
+    }
+
+    /// Waits until it is on the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Puts it aside under a name with the time, keeps the newest `keep` of those, and begins a new one.
+    pub fn rotate(self, now: Timestamp, keep: usize) -> io::Result<Self> {
+        self.file.sync_all()?;
+        let aside = free_name(&self.path, now);
+        fs::rename(&self.path, &aside)?;
+        for old in put_aside(&self.path)?.into_iter().rev().skip(keep) {
+            fs::remove_file(old)?;
+        }
+        Self::open(&self.path)
+    }
+}
+
+fn ends_a_line(file: &fs::File, bytes: u64) -> io::Result<bool> {
+    use std::os::unix::fs::FileExt as _;
+    let mut last = [0];
+    file.read_exact_at(&mut last, bytes - 1)?;
+    Ok(last == [b'\n'])
+}
+
+/// Two rotations may fall into one microsecond where somebody sets the clock.
+fn free_name(path: &Path, now: Timestamp) -> PathBuf {
+    let micros = now.as_micros().max(0).unsigned_abs();
+    (micros..)
+        .map(|at| path.with_file_name(format!("{}.{at:020}.jsonl", stem(path))))
+        .find(|aside| !aside.exists())
+        .expect("there are more names than files")
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// The files that were put aside, the oldest first.
+pub(super) fn put_aside(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let prefix = format!("{}.", stem(path));
+    let is_aside = |name: &str| {
+        name.strip_prefix(&prefix)
+            .and_then(|rest| rest.strip_suffix(".jsonl"))
+            .is_some_and(|time| time.len() == 20 && time.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_aside) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}

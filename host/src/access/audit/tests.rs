@@ -1,0 +1,131 @@
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use super::*;
+use crate::domain::{Clock as _, SystemClock, TenantId, Timestamp};
+
+fn options(directory: &Path) -> AuditOptions {
+    AuditOptions {
+        directory: directory.to_owned(),
+        batch: 100,
+        delay: Duration::from_secs(3600),
+        max_bytes: 1024 * 1024,
+        keep: 3,
+    }
+}
+
+fn entry(tenant: &str, result: AuditResult) -> AuditEntry {
+    AuditEntry {
+        emitted_at: SystemClock::new().now(),
+        tenant: tenant.parse().unwrap(),
+        seam: Seam::ToolCalled,
+        source: Source::McpHttp,
+        result,
+        details: Details {
+            tool_name: Some("kora__request_pause".to_owned()),
+            args_keys: vec!["reason".to_owned()],
+            ..Details::default()
+        },
+    }
+}
+
+fn start(options: AuditOptions) -> (AuditLog, AuditEnd) {
+    AuditLog::start(options, Arc::new(SystemClock::new())).unwrap()
+}
+
+fn read(directory: &Path, tenant: &str, filter: &AuditFilter) -> Vec<serde_json::Value> {
+    let tenant: TenantId = tenant.parse().unwrap();
+    read_audit(directory, &tenant, filter).unwrap().0
+}
+
+const ALL: AuditFilter = AuditFilter {
+    since: None,
+    seam: None,
+    contains: None,
+    limit: usize::MAX,
+};
+
+#[tokio::test]
+async fn a_denial_is_written_before_its_answer_and_with_all_that_came_before() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, end) = start(options(home.path()));
+    log.note(entry("acme", AuditResult::Ok)).await;
+    log.note(entry("acme", AuditResult::CapabilityDenied)).await;
+    let lines = read(home.path(), "acme", &ALL);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["details"]["result"], "capability_denied");
+    assert_eq!(lines[0]["details"]["tool_status"], "not_allowed");
+    drop(log);
+    end.join();
+}
+
+#[tokio::test]
+async fn the_end_writes_what_waits_and_each_tenant_has_its_own_file() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, end) = start(options(home.path()));
+    for tenant in ["acme", "beta", "acme"] {
+        log.note(entry(tenant, AuditResult::Ok)).await;
+    }
+    drop(log);
+    tokio::task::spawn_blocking(|| end.join()).await.unwrap();
+    assert_eq!(read(home.path(), "acme", &ALL).len(), 2);
+    assert_eq!(read(home.path(), "beta", &ALL).len(), 1);
+    assert_eq!(read(home.path(), "nobody", &ALL).len(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_has_grown_is_put_aside_and_old_ones_go() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, end) = start(AuditOptions {
+        max_bytes: 1,
+        ..options(home.path())
+    });
+    for _ in 0..8 {
+        log.note(entry("acme", AuditResult::Unauthorized)).await;
+    }
+    drop(log);
+    end.join();
+    assert_eq!(fs::read_dir(home.path().join("acme")).unwrap().count(), 1 + 3);
+    assert_eq!(read(home.path(), "acme", &ALL).len(), 4);
+    assert_eq!(read(home.path(), "acme", &AuditFilter { limit: 2, ..ALL }).len(), 2);
+}
+
+#[tokio::test]
+async fn a_line_that_was_cut_off_spoils_no_other() {
+    let home = tempfile::tempdir().unwrap();
+    let path = audit_file(home.path(), &"acme".parse().unwrap());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, b"{\"emitted_at\":\"20").unwrap();
+    let (log, end) = start(options(home.path()));
+    log.note(entry("acme", AuditResult::Unauthorized)).await;
+    drop(log);
+    end.join();
+    let tenant = "acme".parse().unwrap();
+    let (lines, malformed) = read_audit(home.path(), &tenant, &ALL).unwrap();
+    assert_eq!((lines.len(), malformed), (1, 1));
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_costs_lines_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("acme"), b"a file where the directory belongs").unwrap();
+    let (log, end) = start(options(home.path()));
+    log.note(entry("acme", AuditResult::Unauthorized)).await;
+    assert_eq!(log.lost(), 1);
+    fs::remove_file(home.path().join("acme")).unwrap();
+    log.note(entry("acme", AuditResult::Unauthorized)).await;
+    assert_eq!(read(home.path(), "acme", &ALL).len(), 1);
+    drop(log);
+    end.join();
+}
+
+#[test]
+fn a_line_has_the_fields_of_the_format() {
+    let mut entry = entry("acme", AuditResult::Issued {
+        kind: "pause".to_owned(),
+        sequence: 3,
+    });
+    entry.emitted_at = Timestamp::from_micros(0);
+    entry.details.level = Some(1);
+    let line = String::from_utf8(entry.to_line()).unwrap();
+    insta::assert_snapshot!(line.trim(), @r#"{"emitted_at":"1970-01-01T00:00:00.000000Z","seam":"mcp.tool_called","source":"mcp_http","tenant":"acme","details":{"result":"issued:pause@seq3","tool_status":"ok","tool_name":"kora__request_pause","args_keys":["reason"],"level":1,"duration_ms":0}}"#);
+}

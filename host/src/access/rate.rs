@@ -1,0 +1,69 @@
+//! How often each caller may ask.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::domain::TokenBucket;
+
+/// A burst may be this many seconds' worth of requests.
+const BURST_SECONDS: u32 = 2;
+/// Buckets are few: one for each caller and address that asked lately. Past this, those that are full again are forgotten.
+const BUCKETS_MAX: usize = 10_000;
+
+/// A bucket for each name. Reads no clock: time is given.
+#[derive(Debug, Default)]
+pub struct Rates {
+    buckets: Mutex<HashMap<String, (u32, TokenBucket)>>,
+}
+
+impl Rates {
+    /// Whether `name` may ask once more at `now`, a monotonic time. 0 per second: as often as it likes.
+    pub fn admit(&self, name: &str, per_second: u32, now: Duration) -> bool {
+        if per_second == 0 {
+            return true;
+        }
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((rate, bucket)) = buckets.get_mut(name)
+            && *rate == per_second
+        {
+            return bucket.take(now);
+        }
+        if buckets.len() >= BUCKETS_MAX {
+            buckets.retain(|_, (_, bucket)| !bucket.is_full(now));
+        }
+        if buckets.len() >= BUCKETS_MAX {
+            // Everybody is busy: whoever is new waits.
+            return false;
+        }
+        let burst = per_second.saturating_mul(BURST_SECONDS);
+        let mut bucket = TokenBucket::new(burst, per_second, now);
+        let passes = bucket.take(now);
+        buckets.insert(name.to_owned(), (per_second, bucket));
+        passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_callers_haste_costs_no_other_anything() {
+        let rates = Rates::default();
+        let passed = |name: &str| (0..10).filter(|_| rates.admit(name, 2, Duration::ZERO)).count();
+        assert_eq!(passed("hasty"), 4);
+        assert_eq!(passed("calm"), 4);
+        assert!(rates.admit("hasty", 2, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_changed_rate_counts_at_once_and_zero_is_no_limit() {
+        let rates = Rates::default();
+        assert!((0..1000).all(|_| rates.admit("a", 0, Duration::ZERO)));
+        while rates.admit("a", 1, Duration::ZERO) {}
+        assert!(rates.admit("a", 5, Duration::ZERO));
+    }
+}
