@@ -44,7 +44,7 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    Admitted, CheckpointsSection, CoordinatorSection, DiskSection, EventsSection, HOST_KEYS,
+    AccessSection, Admitted, AuditSection, CheckpointsSection, CoordinatorSection, DeployEnv, DiskSection, EventsSection, HOST_KEYS, HostName, HttpSection, InvalidListen, Listen, WebOrigin, WebhooksSection,
     InvalidStoreAddress, PluginSection, PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection,
     TenantSection, TicketsSection, Tier,
 };

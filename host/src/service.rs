@@ -20,6 +20,7 @@ mod store_place;
 mod tenant_boots;
 mod tenants;
 mod tickets;
+pub mod tools;
 mod waiting;
 
 use std::{

@@ -38,6 +38,42 @@ pub const VARIABLES: &[Variable] = &[
         kind: Kind::StoreAddress,
     },
     Variable {
+        name: "KORA_HTTP_LISTEN",
+        key: "http.listen",
+        kind: Kind::Listen,
+    },
+    Variable {
+        name: "KORA_WEBHOOKS_LISTEN",
+        key: "webhooks.listen",
+        kind: Kind::Listen,
+    },
+    Variable {
+        name: "KORA_DEPLOY_ENV",
+        key: "access.deploy_env",
+        kind: Kind::DeployEnv,
+    },
+    Variable {
+        name: "KORA_WEBHOOK_RATE_LIMIT",
+        key: "webhooks.requests_per_minute",
+        kind: Kind::Count {
+            min: 1,
+            max: 1_000_000,
+        },
+    },
+    Variable {
+        name: "KORA_AUDIT_BATCH_SIZE",
+        key: "audit.batch_size",
+        kind: Kind::Count {
+            min: 0,
+            max: 10_000,
+        },
+    },
+    Variable {
+        name: "KORA_AUDIT_FLUSH_INTERVAL_SECONDS",
+        key: "audit.flush_interval_seconds",
+        kind: Kind::Seconds { min: 1, max: 60 },
+    },
+    Variable {
         name: "KORA_SNAPSHOT_INTERVAL_SEC",
         key: "plugins.kora.snapshot_interval_seconds",
         kind: Kind::Seconds { min: 1, max: 86_400 },

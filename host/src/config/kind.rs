@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use toml::Value;
 
-use super::{Admitted, ProviderChoice, SecretSource, StoreAddress, Tier, near_miss::near_miss};
+use super::{
+    Admitted, DeployEnv, HostName, Listen, ProviderChoice, SecretSource, StoreAddress, Tier, WebOrigin,
+    near_miss::near_miss,
+};
 use crate::domain::{EventType, LogFormat, LogLevel, Money, PluginName, RESERVED_FIRST_WORDS};
 
 /// Longer names of agents are no names.
@@ -65,6 +68,14 @@ pub enum Kind {
     SecretSource,
     /// A [`StoreAddress`].
     StoreAddress,
+    /// A [`Listen`].
+    Listen,
+    /// A [`HostName`].
+    HostName,
+    /// A [`WebOrigin`].
+    Origin,
+    /// A [`DeployEnv`].
+    DeployEnv,
     /// A list of these.
     List(&'static Kind),
     /// Anything that JSON can hold: a plugin's own.
@@ -108,6 +119,10 @@ impl Kind {
             Self::Text => format!("text of one line with 1 to {MAX_TEXT_CHARS} characters"),
             Self::SecretSource => "`env:NAME`, `file:/path` or `credential:NAME`".to_owned(),
             Self::StoreAddress => "`sqlite:PATH` or `postgres://USER@HOST/DATABASE`".to_owned(),
+            Self::Listen => "an address and a port such as `127.0.0.1:9119`, or `off`".to_owned(),
+            Self::HostName => "the name or address of a host, with a port or without".to_owned(),
+            Self::Origin => "an origin such as `https://kora.example.com:443`".to_owned(),
+            Self::DeployEnv => one_of(&words(DeployEnv::ALL, |name| name.as_str())),
             Self::List(element) => format!("a list, each {}", element.describe()),
             Self::Own => "as the plugin's manifest says".to_owned(),
         }
@@ -180,6 +195,10 @@ impl Kind {
             Self::Admitted => parsed::<Admitted>(text).map_err(|_| self.expected_not(&Value::from(text))),
             Self::SecretSource => parsed::<SecretSource>(text),
             Self::StoreAddress => parsed::<StoreAddress>(text),
+            Self::Listen => parsed::<Listen>(text),
+            Self::HostName => parsed::<HostName>(text),
+            Self::Origin => parsed::<WebOrigin>(text),
+            Self::DeployEnv => word(text, &words(DeployEnv::ALL, |name| name.as_str())),
             Self::EventType => event_type(text),
             Self::Usd => match text.parse::<Money>() {
                 Ok(money) if money.is_negative() => Err(self.expected_not(&Value::from(text))),

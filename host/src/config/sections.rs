@@ -2,6 +2,7 @@
 //! [`keys`](super::keys); a test holds the two together.
 
 mod care;
+mod surface;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::care::{CheckpointsSection, DiskSection};
+pub use self::surface::{
+    AccessSection, AuditSection, DeployEnv, HostName, HttpSection, InvalidListen, Listen, WebOrigin, WebhooksSection,
+};
 use super::{CostSection, HealthSection, SecretSource, TenantCostSection};
 use crate::{
     domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum},
@@ -49,6 +53,14 @@ pub struct Sections {
     pub disk: DiskSection,
     /// `[tickets]`.
     pub tickets: TicketsSection,
+    /// `[http]`.
+    pub http: HttpSection,
+    /// `[webhooks]`.
+    pub webhooks: WebhooksSection,
+    /// `[access]`.
+    pub access: AccessSection,
+    /// `[audit]`.
+    pub audit: AuditSection,
 }
 
 impl Sections {

@@ -37,6 +37,14 @@ macro_rules! wire_enum {
                 f.pad(self.as_str())
             }
         }
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "enum": [$($wire),+] })
+            }
+        }
         impl std::str::FromStr for $name {
             type Err = crate::domain::UnknownWireValue;
             fn from_str(text: &str) -> Result<Self, crate::domain::UnknownWireValue> {

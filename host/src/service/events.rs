@@ -6,8 +6,12 @@ use tokio::sync::mpsc;
 
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::{Event, TenantId},
-    events::{AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, Subscription},
+    domain::{Event, EventType, TenantId},
+    engine::vocabulary::Owner,
+    events::{
+        AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, RecentEvent, RecentQuery, Subscription,
+        Writer,
+    },
     store::{CommitError, EventFilter, Order},
 };
 
@@ -32,8 +36,8 @@ impl Service {
             .event_type
             .parse()
             .map_err(|e: crate::domain::InvalidEventType| bad_input("event.type", e.to_string()))?;
-        let mut request =
-            AppendRequest::new(tenant, event_type, input.payload.into_bytes(), by.writer());
+        let writer = self.writer_of(by, &event_type);
+        let mut request = AppendRequest::new(tenant, event_type, input.payload.into_bytes(), writer);
         request.idempotency_key = input.idempotency_key;
         request.expected_seq = input.expected_seq;
         let receipt = self.log.append(request).await.map_err(|error| {
@@ -46,6 +50,38 @@ impl Service {
             pending: receipt.pending,
             this_hash: receipt.this_hash.map(|hash| hash.to_string()),
         })
+    }
+
+    /// A caller whose `allowed_events` names a type of a session's may append it as a session does. Nothing grants those of engine,
+    /// control, identity and plugins.
+    fn writer_of(&self, by: &Principal, event_type: &EventType) -> Writer {
+        let writer = by.writer();
+        let Principal::Caller(caller) = by else {
+            return writer;
+        };
+        let is_of_session = self.log.vocabulary().owner_of(event_type) == Some(&Owner::Session);
+        if is_of_session && caller.may_append(event_type) {
+            writer.through(Owner::Session)
+        } else {
+            writer
+        }
+    }
+
+    /// The newest events of a tenant, with the beginning of each payload.
+    ///
+    /// # Errors
+    /// If the prefix cannot begin a type, or the store cannot be read.
+    pub async fn recent_events(
+        &self,
+        tenant: &TenantId,
+        prefix: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<RecentEvent>, Problem> {
+        let query = RecentQuery {
+            prefix,
+            limit: Some(limit),
+        };
+        self.log.recent(tenant, query).await.map_err(read_problem)
     }
 
     /// Events of a chain: the newest first, or those after a sequence number in order.
@@ -77,12 +113,7 @@ impl Service {
             .log
             .page(&tenant, filter)
             .await
-            .map_err(|error| match error {
-                ReadError::Prefix { .. } => bad_input("events.prefix", error.to_string()),
-                ReadError::Store(_) => {
-                    Problem::new(ProblemKind::Unavailable, "store.unavailable", error.to_string())
-                }
-            })?;
+            .map_err(read_problem)?;
         Ok(events.into_iter().map(view).collect())
     }
 
@@ -210,6 +241,13 @@ impl Follower {
 
 fn bad_input(code: &str, message: String) -> Problem {
     Problem::new(ProblemKind::BadInput, code, message)
+}
+
+fn read_problem(error: ReadError) -> Problem {
+    match error {
+        ReadError::Prefix { .. } => bad_input("events.prefix", error.to_string()),
+        ReadError::Store(_) => Problem::new(ProblemKind::Unavailable, "store.unavailable", error.to_string()),
+    }
 }
 
 fn append_problem(error: AppendError) -> Problem {

@@ -78,6 +78,38 @@ impl Service {
             .map_err(|error| self.state_problem(&tenant, &error))
     }
 
+    /// Pauses a tenant that is active; an idle one is not paused by this.
+    ///
+    /// # Errors
+    /// If it is not active.
+    pub async fn pause_active(
+        &self,
+        by: &Principal,
+        tenant: &TenantId,
+        reason: &str,
+    ) -> Result<api::StateChanged, Problem> {
+        let request = Request::to(PrimaryState::Paused, TriggerKind::Operator, reason)
+            .adding([DegradationReason::Operator])
+            .expecting(PrimaryState::Active);
+        self.transition(by, tenant, request).await
+    }
+
+    /// Moves a tenant along an arrow of the table.
+    ///
+    /// # Errors
+    /// If the table has no such arrow, or it would lift a pause.
+    pub async fn transition(
+        &self,
+        by: &Principal,
+        tenant: &TenantId,
+        request: Request,
+    ) -> Result<api::StateChanged, Problem> {
+        let changed = self.states.transition(tenant, request, &by.writer()).await;
+        changed
+            .map(view)
+            .map_err(|error| self.state_problem(tenant, &error))
+    }
+
     /// Resumes a paused tenant, unless something holds the pause.
     ///
     /// # Errors
@@ -192,6 +224,9 @@ impl Service {
         match self.states.current(tenant) {
             Some(now) if kind == ProblemKind::WrongState => {
                 let now = now.state.primary_state;
+                let problem = problem
+                    .with("current_state", now)
+                    .with("legal_next_states", legal_next(now));
                 let next: Vec<_> = legal_next(now).iter().map(|state| format!("`{state}`")).collect();
                 let next = if next.is_empty() {
                     "none".to_owned()

@@ -1,0 +1,77 @@
+//! The schemas of tools, and holding an input against one.
+
+use jsonschema::Validator;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{ToolFault, WORKSPACE_ID};
+use crate::service::{Problem, ProblemKind};
+
+/// Errors that are told at once: more than these nobody reads.
+const ERRORS_SHOWN: usize = 5;
+
+fn inlined<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {
+    let settings = settings.with(|settings| settings.inline_subschemas = true);
+    let schema = settings.into_generator().into_root_schema_for::<T>();
+    match schema.to_value() {
+        Value::Object(mut schema) => {
+            // The name of a Rust type says nothing to a client.
+            schema.remove("title");
+            schema
+        }
+        // No type of a tool's is `true` or `false`.
+        _ => Map::new(),
+    }
+}
+
+/// What a tool takes, with the parameter that names the tenant where there is one.
+pub(super) fn of_input<T: JsonSchema>(is_of_tenant: bool) -> Map<String, Value> {
+    let mut schema = inlined::<T>(SchemaSettings::draft2020_12());
+    schema.entry("type").or_insert_with(|| "object".into());
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    if is_of_tenant && let Some(properties) = properties.as_object_mut() {
+        properties.insert(
+            WORKSPACE_ID.to_owned(),
+            json!({
+                "type": "string",
+                "description": "The tenant. May be left out by a caller of exactly one.",
+            }),
+        );
+    }
+    schema
+}
+
+/// What a tool answers.
+pub(super) fn of_output<T: JsonSchema>() -> Map<String, Value> {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = inlined::<T>(settings);
+    schema.entry("type").or_insert_with(|| "object".into());
+    schema
+}
+
+/// A schema that inputs are held against.
+pub(super) fn validator(schema: &Map<String, Value>) -> Result<Validator, String> {
+    jsonschema::draft202012::options()
+        .should_validate_formats(true)
+        .build(&Value::Object(schema.clone()))
+        .map_err(|error| error.to_string())
+}
+
+/// Refuses an input that is not as the schema says. The message names places and what was expected there, never a value: there may be a
+/// secret in it.
+pub(super) fn check(validator: &Validator, arguments: &Value) -> Result<(), ToolFault> {
+    let mut told: Vec<String> = validator
+        .iter_errors(arguments)
+        .take(ERRORS_SHOWN)
+        .map(|error| {
+            let place = error.instance_path().to_string();
+            let place = if place.is_empty() { "the arguments" } else { &place };
+            format!("{place}: {}", error.masked_with("the value"))
+        })
+        .collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    told.sort();
+    Err(Problem::new(ProblemKind::BadInput, "tool.input", told.join("; ")).into())
+}
