@@ -18,6 +18,7 @@ mod port_cost;
 mod providers;
 mod rim;
 mod signals;
+mod surface;
 #[cfg(test)]
 mod tests;
 mod ticketing;
@@ -120,6 +121,7 @@ async fn run(
         .map_err(|error| cannot_start("socket", &error))?;
     let stop_serving = CancellationToken::new();
     let serving = tokio::spawn(socket.serve(Arc::new(rim::Rim::new(service.clone())), stop_serving.clone()));
+    let surface = surface::open(&service).await?;
     let signals = signals::listen(kept, &service);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");
 
@@ -135,6 +137,7 @@ async fn run(
     signals.abort();
     // First, so that nobody asks for anything more of what ends now.
     stop_serving.cancel();
+    let audit = surface.close(&service).await;
     drop(serving.await);
     if tokio::time::timeout(STOP_DEADLINE, stop(running, &ending))
         .await
@@ -146,6 +149,8 @@ async fn run(
             "what is left did not end in time; the next start takes up what was cut off"
         );
     }
+    // Last of all: what was still under way is audited too.
+    audit.end().await;
     tracing::info!(reason = %ending.reason, exit = ending.exit().code(), "[kora.daemon] stopped");
     Ok(ending)
 }

@@ -32,6 +32,8 @@ pub mod telemetry;
 pub mod service;
 
 pub mod cli;
+pub mod http;
+pub mod mcp;
 pub mod socket;
 
 pub mod app;

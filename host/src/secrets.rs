@@ -7,7 +7,7 @@ mod read;
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use secrecy::SecretSlice;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
 use crate::{
     config::{SecretSource, Sections},
@@ -28,21 +28,59 @@ pub fn store_password(
     let Some(source) = &config.store.password else {
         return Ok(None);
     };
-    let named = match source {
-        SecretSource::Environment(name) => environment(name),
+    named("password", "store.password", source, environment).map(Some)
+}
+
+/// The variable that holds the tokens that name nobody, unless the configuration names another place.
+const ANONYMOUS_TOKENS_VARIABLE: &str = "KORA_MCP_BEARER_TOKEN";
+
+/// The tokens that name nobody: texts joined by commas. None if the place that is meant where nothing is said is empty. Reads a file at
+/// most, of a size that is no work.
+///
+/// # Errors
+/// If the place that the configuration names does not give it.
+pub fn anonymous_tokens(
+    config: &Sections,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<SecretString>, SecretError> {
+    let text = match &config.access.anonymous_tokens {
+        Some(source) => {
+            let bytes = named("anonymous_tokens", "access.anonymous_tokens", source, environment)?;
+            String::from_utf8_lossy(bytes.expose_secret()).into_owned()
+        }
+        None => match environment(ANONYMOUS_TOKENS_VARIABLE) {
+            Some(text) => text.to_string_lossy().into_owned(),
+            None => return Ok(Vec::new()),
+        },
+    };
+    let text = SecretString::from(text);
+    let tokens = text.expose_secret().split(',').map(str::trim);
+    Ok(tokens
+        .filter(|token| !token.is_empty())
+        .map(SecretString::from)
+        .collect())
+}
+
+/// A secret of the host's own.
+fn named(
+    name: &str,
+    key: &str,
+    source: &SecretSource,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<SecretSlice<u8>, SecretError> {
+    let value = match source {
+        SecretSource::Environment(variable) => environment(variable),
         SecretSource::File(_) | SecretSource::Credential(_) => None,
     };
     let surroundings = SecretSurroundings {
-        environment: Box::new(move |_| named.clone()),
+        environment: Box::new(move |_| value.clone()),
         credentials_directory: environment(CREDENTIALS_VARIABLE).map(Into::into),
     };
-    read::read(source, &surroundings)
-        .map(Some)
-        .map_err(|why| SecretError::Unreadable {
-            name: "password".to_owned(),
-            key: "store.password".to_owned(),
-            why,
-        })
+    read::read(source, &surroundings).map_err(|why| SecretError::Unreadable {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        why,
+    })
 }
 
 /// The variable with which systemd names the directory of a service's credentials.

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod boot;
+mod changes;
 mod checkpoints;
 mod config;
 mod control;
@@ -29,7 +30,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     checkpoints::Checkpoints,
@@ -55,6 +56,7 @@ use crate::{
 pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
 pub use crate::access::Principal;
+pub use changes::{Change, Changes, STATE_CHANGED};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
 pub use store_place::store_place;
@@ -158,6 +160,10 @@ pub struct Service {
     pub waiting: Waiting,
     /// Of each tenant that did not come up, the gate that kept it down, as it went last.
     failed_gates: Mutex<BTreeMap<TenantId, GateReport>>,
+    /// Cancelled when streams to callers are to end.
+    surface_closing: CancellationToken,
+    /// Where callers reach the host.
+    http: std::sync::OnceLock<std::net::SocketAddr>,
 }
 
 impl std::ops::Deref for Service {
@@ -180,6 +186,8 @@ impl Service {
             waits_for_restart: Mutex::default(),
             waiting: Waiting::default(),
             failed_gates: Mutex::default(),
+            surface_closing: CancellationToken::new(),
+            http: std::sync::OnceLock::new(),
         }
     }
 

@@ -291,6 +291,9 @@ pub struct Status {
     pub uptime_seconds: u64,
     pub shutdown_reason: Option<String>,
     pub home: String,
+    /// Where MCP and the HTTP interface are; absent where they are switched off.
+    #[serde(default)]
+    pub http: Option<String>,
     /// `available`, `unavailable` or `closed`.
     pub store: String,
     pub store_cause: Option<String>,

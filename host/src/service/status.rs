@@ -33,6 +33,7 @@ impl Service {
             uptime_seconds: coordinator.uptime.as_secs(),
             shutdown_reason: coordinator.shutdown_reason.map(|reason| reason.to_string()),
             home: self.config.load().home().root().display().to_string(),
+            http: self.http.get().map(ToString::to_string),
             store: store.to_owned(),
             store_cause,
             store_place: self.store_place.clone(),
@@ -57,6 +58,28 @@ impl Service {
                 })
                 .collect(),
             daemons: coordinator.entries.into_iter().map(daemon).collect(),
+        }
+    }
+
+    /// Notes where callers reach the host.
+    pub fn note_http(&self, address: std::net::SocketAddr) {
+        // There is one surface in the life of a host.
+        let _ = self.http.set(address);
+    }
+
+    /// Whether the host can be worked with.
+    ///
+    /// # Errors
+    /// Why not: `booting`, `shutting_down`, or what is the matter with the store.
+    pub fn readiness(&self) -> Result<(), String> {
+        let state = self.state_of_host(self.coordinator.status().state);
+        if state != "running" {
+            return Err(state.to_owned());
+        }
+        match self.store.health() {
+            StoreHealth::Available => Ok(()),
+            StoreHealth::Unavailable { .. } => Err("store_unavailable".to_owned()),
+            StoreHealth::Closed => Err("store_closed".to_owned()),
         }
     }
 

@@ -279,6 +279,13 @@ impl Service {
             .ok_or_else(|| self.unknown_tenant(text))
     }
 
+    /// The tenants that are served and that `by` may know of, sorted.
+    pub fn seen_tenants(&self, by: &Principal) -> Vec<TenantId> {
+        let mut tenants = self.tenant_ids(true);
+        tenants.retain(|tenant| by.sees(tenant));
+        tenants
+    }
+
     fn only_one(&self, mut ids: Vec<TenantId>) -> Result<TenantId, Problem> {
         if ids.len() == 1 {
             return Ok(ids.remove(0));

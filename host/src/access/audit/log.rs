@@ -41,6 +41,7 @@ pub struct AuditOptions {
 enum Order {
     Write(Box<AuditEntry>),
     Flush(oneshot::Sender<()>),
+    End,
 }
 
 /// The way to the audit. Cheap to clone.
@@ -50,14 +51,18 @@ pub struct AuditLog {
     lost: Arc<AtomicU64>,
 }
 
-/// Waits for the end of the writing thread.
-pub struct AuditEnd(JoinHandle<()>);
+/// Ends the writing thread.
+pub struct AuditEnd {
+    orders: SyncSender<Order>,
+    thread: JoinHandle<()>,
+}
 
 impl AuditEnd {
-    /// Waits until everything is written and on the disk. Blocks; ends once every [`AuditLog`] is gone.
+    /// Waits until everything that was noted so far is written and on the disk. What is noted later is lost, and counted. Blocks.
     pub fn join(self) {
-        // A thread that panicked has written what it could.
-        drop(self.0.join());
+        // A thread that is gone, or panicked, has written what it could.
+        drop(self.orders.send(Order::End));
+        drop(self.thread.join());
     }
 }
 
@@ -79,7 +84,11 @@ impl AuditLog {
         let thread = std::thread::Builder::new()
             .name("kora-audit".to_owned())
             .spawn(move || writer.run(&queue))?;
-        Ok((Self { orders, lost }, AuditEnd(thread)))
+        let end = AuditEnd {
+            orders: orders.clone(),
+            thread,
+        };
+        Ok((Self { orders, lost }, end))
     }
 
     /// Notes an outcome. A denial is handed to the system before this returns, whatever else waits.
@@ -129,27 +138,29 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, queue: &Receiver<Order>) {
-        loop {
+        let mut goes_on = true;
+        while goes_on {
             let Ok(order) = queue.recv() else { break };
-            self.take(order);
+            goes_on = self.take(order);
             let until = Instant::now() + self.options.delay;
-            while !self.waiting.is_empty() && self.waiting.len() < self.options.batch {
+            while goes_on && !self.waiting.is_empty() && self.waiting.len() < self.options.batch {
                 match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                    Ok(order) => self.take(order),
+                    Ok(order) => goes_on = self.take(order),
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
                 }
             }
             self.write();
         }
-        self.write();
         for file in self.files.values() {
             // There is nobody left to tell.
             drop(file.sync());
         }
     }
 
-    fn take(&mut self, order: Order) {
+    /// Whether there may be more.
+    fn take(&mut self, order: Order) -> bool {
         match order {
+            Order::End => return false,
             Order::Write(entry) => self.waiting.push(*entry),
             Order::Flush(done) => {
                 self.write();
@@ -157,6 +168,7 @@ impl Writer {
                 let _ = done.send(());
             }
         }
+        true
     }
 
     fn write(&mut self) {

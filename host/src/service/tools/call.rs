@@ -194,12 +194,7 @@ impl Tools {
     /// The tenant that is named, or the caller's only one. Unknown and forbidden are answered alike.
     fn tenant(&self, by: &Principal, named: Option<&Value>) -> Result<TenantId, ToolFault> {
         let service = &self.parts.service;
-        let seen = || -> Vec<TenantId> {
-            let listed = service.tenants.list().into_iter();
-            let served = listed.filter(|listed| listed.record.active);
-            let ids = served.map(|listed| listed.record.tenant);
-            ids.filter(|tenant| by.sees(tenant)).collect()
-        };
+        let seen = || service.seen_tenants(by);
         let listed = |tenants: &[TenantId]| match tenants {
             [] => "none".to_owned(),
             some => {

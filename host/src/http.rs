@@ -1,0 +1,23 @@
+//! HTTP: the protocol's endpoint, the interface for dashboards and scripts, health and metrics, on the admin port; and the way in for
+//! webhooks, on a port of its own.
+//!
+//! A rim: it finds out who asks ([`guard`]), translates, and nothing else. What strangers reach first is at the front:
+//!
+//! ```text
+//!  connection ─▶ limits (time, size, number) ─▶ Host and Origin ─▶ token ─▶ rate ─▶ route ─▶ service
+//!                                                   └───────────────┴────── refused: audited before it is answered
+//! ```
+
+mod answers;
+mod body;
+mod guard;
+mod health;
+mod mcp;
+mod names;
+mod router;
+mod server;
+mod surface;
+
+pub use router::router;
+pub use server::{HttpServer, ServerOptions};
+pub use surface::{Surface, SurfaceParts};

@@ -1,0 +1,102 @@
+//! What every request passes before it reaches a route: for which host it is, whose it is, how often he asks.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use super::{answers::HttpProblem, surface::Surface};
+use crate::access::{AuditResult, Authenticated, Details, Principal};
+
+/// The token that a request came with, kept so that nothing that is answered repeats it.
+#[derive(Clone)]
+pub(super) struct Presented(pub Arc<str>);
+
+/// Refuses what names another host, or comes from a foreign page.
+pub(super) async fn check_names(State(surface): State<Arc<Surface>>, request: Request, next: Next) -> Response {
+    if surface.names.take(request.uri(), request.headers()) {
+        return next.run(request).await;
+    }
+    surface
+        .note_refused(AuditResult::ForeignOrigin, of_route(&request))
+        .await;
+    HttpProblem::new(
+        StatusCode::FORBIDDEN,
+        "http.foreign_origin",
+        "the `Host` or `Origin` of the request is not one of this host's",
+    )
+    .into_response()
+}
+
+/// Finds out who asks, and lets no stranger pass.
+pub(super) async fn authenticate(
+    State(surface): State<Arc<Surface>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let token = bearer(request.headers());
+    let authenticated = token.map(|token| surface.parts.callers.authenticate(token));
+    let (Some(Authenticated::As(principal)), Some(token)) = (authenticated, token) else {
+        surface
+            .note_refused(AuditResult::Unauthorized, of_route(&request))
+            .await;
+        return HttpProblem::unauthorized().into_response();
+    };
+    let presented = Presented(token.into());
+    if !admit(&surface, &principal) {
+        let details = Details {
+            caller: Some(principal.name()),
+            caller_actor_kind: Some(principal.kind().to_owned()),
+            ..of_route(&request)
+        };
+        surface.note_refused(AuditResult::RateLimited, details).await;
+        return HttpProblem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "http.rate_limited",
+            "this caller asks more often than it may",
+        )
+        .into_response();
+    }
+    request.extensions_mut().insert(principal);
+    request.extensions_mut().insert(presented);
+    next.run(request).await
+}
+
+fn admit(surface: &Surface, principal: &Principal) -> bool {
+    let service = &surface.parts.service;
+    let own = match principal {
+        Principal::Caller(caller) => caller.requests_per_second(),
+        Principal::Operator { .. } | Principal::Anonymous | Principal::Plugin { .. } => None,
+    };
+    let rate = own.unwrap_or_else(|| service.config.load().access.requests_per_second);
+    surface
+        .rates
+        .admit(&principal.name(), rate, service.clock.monotonic())
+}
+
+/// The token of `Authorization: Bearer …`, if there is exactly one such header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(header), None) = (all.next(), all.next()) else {
+        return None;
+    };
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Only routes that there are: a path is the stranger's text.
+fn of_route(request: &Request) -> Details {
+    let known = request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    Details {
+        route: known,
+        ..Details::default()
+    }
+}

@@ -1,0 +1,38 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::json;
+
+use super::surface::Surface;
+
+/// The process answers.
+pub(super) async fn healthz() -> Response {
+    axum::Json(json!({ "status": "ok" })).into_response()
+}
+
+/// The host has booted, does not stop, and its store is there.
+pub(super) async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
+    let readiness = surface.parts.service.readiness();
+    let status = match readiness {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let body = match readiness {
+        Ok(()) => json!({ "status": "ready" }),
+        Err(why) => json!({ "status": "not_ready", "reason": why }),
+    };
+    (status, axum::Json(body)).into_response()
+}
+
+/// The host's metrics and those of its plugins, as Prometheus reads them.
+pub(super) async fn metrics(State(surface): State<Arc<Surface>>) -> Response {
+    let text = surface.parts.service.metrics.render();
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], text).into_response()
+}

@@ -1,0 +1,116 @@
+//! Listening: connections up to a number, each with a time in which its request must arrive, ended in good order.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// After this, what is still under way when the host stops is dropped.
+const DRAIN: Duration = Duration::from_secs(3);
+/// When nothing can be accepted, for example because there are no more descriptors, this is waited before the next try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// More than any request of ours needs.
+const HEADERS_MAX_BYTES: usize = 64 * 1024;
+
+/// How it listens.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerOptions {
+    /// Where.
+    pub listen: SocketAddr,
+    /// How long the head of a request may take to arrive.
+    pub read_timeout: Duration,
+    /// The most connections at once.
+    pub max_connections: usize,
+}
+
+/// A port that is held.
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: TcpListener,
+    options: ServerOptions,
+}
+
+impl HttpServer {
+    /// Takes the port. Nothing is answered before [`serve`](Self::serve).
+    ///
+    /// # Errors
+    /// If it cannot be had.
+    pub async fn bind(options: ServerOptions) -> io::Result<Self> {
+        let listener = TcpListener::bind(options.listen).await?;
+        Ok(Self { listener, options })
+    }
+
+    /// Where it listens: the port that the system chose, where it was to choose.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop`, then lets what is under way come to its end for a moment.
+    pub async fn serve(self, router: Router, stop: CancellationToken) {
+        let connections = TaskTracker::new();
+        let room = Arc::new(Semaphore::new(self.options.max_connections));
+        loop {
+            let free = tokio::select! {
+                () = stop.cancelled() => break,
+                free = room.clone().acquire_owned() => free,
+            };
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (router, stop, options) = (router.clone(), stop.clone(), self.options);
+                    connections.spawn(async move {
+                        serve_connection(stream, router, options, stop).await;
+                        drop(free);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        connections.close();
+        // What does not end in time ends with the runtime.
+        drop(tokio::time::timeout(DRAIN, connections.wait()).await);
+    }
+}
+
+async fn serve_connection(stream: TcpStream, router: Router, options: ServerOptions, stop: CancellationToken) {
+    // Small answers are not held back to be joined with later ones.
+    drop(stream.set_nodelay(true));
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.read_timeout)
+        .max_buf_size(HEADERS_MAX_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(DRAIN, connection.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,92 @@
+//! What the routes work with.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::names::Names;
+use crate::{
+    access::{AuditEntry, AuditLog, AuditResult, Callers, Details, Rates, Seam, Source},
+    config::Config,
+    domain::{TenantId, TokenBucket},
+    service::{Service, tools::Tools},
+};
+
+/// Refusals of strangers that are noted one by one; of more, the audit says how many there were.
+const REFUSALS_BURST: u32 = 100;
+const REFUSALS_PER_SECOND: u32 = 10;
+
+/// What `app` gives it.
+pub struct SurfaceParts {
+    /// The use cases.
+    pub service: Arc<Service>,
+    /// The tools.
+    pub tools: Arc<Tools>,
+    /// Who may call.
+    pub callers: Arc<Callers>,
+    /// Where outcomes are noted.
+    pub audit: AuditLog,
+}
+
+/// What the routes of the admin port work with.
+pub struct Surface {
+    pub(super) parts: SurfaceParts,
+    pub(super) names: Names,
+    pub(super) rates: Rates,
+    pub(super) max_body_bytes: usize,
+    pub(super) read_timeout: Duration,
+    refusals: Mutex<Refusals>,
+}
+
+struct Refusals {
+    bucket: TokenBucket,
+    left_out: usize,
+}
+
+impl Surface {
+    /// With the limits of this configuration.
+    pub fn new(parts: SurfaceParts, config: &Config) -> Arc<Self> {
+        let http = &config.http;
+        let now = parts.service.clock.monotonic();
+        Arc::new(Self {
+            names: Names::new(&http.allowed_hosts, &http.allowed_origins),
+            rates: Rates::default(),
+            max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(usize::MAX),
+            read_timeout: Duration::from_secs(http.read_timeout_seconds),
+            refusals: Mutex::new(Refusals {
+                bucket: TokenBucket::new(REFUSALS_BURST, REFUSALS_PER_SECOND, now),
+                left_out: 0,
+            }),
+            parts,
+        })
+    }
+
+    /// Notes a request that was turned away before anybody looked at what it asks for. Whoever sends many cannot fill the disk.
+    pub(super) async fn note_refused(&self, result: AuditResult, mut details: Details) {
+        let now = self.parts.service.clock.monotonic();
+        {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            if !refusals.bucket.take(now) {
+                refusals.left_out += 1;
+                return;
+            }
+            details.left_out = std::mem::take(&mut refusals.left_out);
+        }
+        tracing::warn!(%result, route = details.route.as_deref(), "[kora.http.refused]");
+        self.note(TenantId::host(), Seam::RequestRefused, result, details).await;
+    }
+
+    /// Notes an outcome.
+    pub(super) async fn note(&self, tenant: TenantId, seam: Seam, result: AuditResult, details: Details) {
+        let entry = AuditEntry {
+            emitted_at: self.parts.service.clock.now(),
+            tenant,
+            seam,
+            source: Source::Http,
+            result,
+            details,
+        };
+        self.parts.audit.note(entry).await;
+    }
+}

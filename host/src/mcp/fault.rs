@@ -1,0 +1,31 @@
+//! The number of each fault. They are the original's: the revision of 2026 asks new codes to lie outside JSON-RPC's range, and these
+//! are not new.
+
+use rmcp::ErrorData;
+use rmcp::model::ErrorCode;
+
+use crate::service::tools::ToolFault;
+
+/// The caller may not.
+const DENIED: i32 = -32001;
+/// The input is not valid, or the state does not allow it.
+const INVALID_PARAMS: i32 = -32602;
+/// It cannot be done now, or a fault of the host's.
+const INTERNAL: i32 = -32603;
+
+/// The number of a fault.
+pub fn code(fault: &ToolFault) -> i32 {
+    match fault {
+        ToolFault::Unknown { .. } | ToolFault::InvalidParams(_) => INVALID_PARAMS,
+        ToolFault::CapabilityDenied { .. }
+        | ToolFault::DevOnly { .. }
+        | ToolFault::ActorIdRequired { .. }
+        | ToolFault::Blocked { .. } => DENIED,
+        ToolFault::Failed(_) => INTERNAL,
+    }
+}
+
+/// As the protocol tells it.
+pub(super) fn error(fault: &ToolFault) -> ErrorData {
+    ErrorData::new(ErrorCode(code(fault)), fault.to_string(), fault.data())
+}
