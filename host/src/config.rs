@@ -44,9 +44,10 @@ pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
 pub use sections::{
-    AccessSection, Admitted, AuditSection, CheckpointsSection, CoordinatorSection, DeployEnv, DiskSection, EventsSection, HOST_KEYS, HostName, HttpSection, InvalidListen, Listen, WebOrigin, WebhooksSection,
-    InvalidStoreAddress, PluginSection, PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection,
-    TenantSection, TicketsSection, Tier,
+    AccessSection, Admitted, AuditSection, CheckpointsSection, CoordinatorSection, DeployEnv, DiskSection,
+    EventsSection, HOST_KEYS, HostName, HttpSection, InvalidListen, InvalidStoreAddress, Listen,
+    PluginSection, PluginsSection, ProviderChoice, Sections, StoreAddress, StoreSection, TenantSection,
+    TicketsSection, Tier, WebOrigin, WebhooksSection,
 };
 pub use settings::Origin;
 

@@ -53,10 +53,10 @@ use crate::{
     tickets::Tickets,
 };
 
-pub use plugin_settings::plugin_setting_problems;
-pub use plugins::{PluginTurn, plugin_policy};
 pub use crate::access::Principal;
 pub use changes::{Change, Changes, STATE_CHANGED};
+pub use plugin_settings::plugin_setting_problems;
+pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
 pub use store_place::store_place;

@@ -527,6 +527,8 @@ fn the_command_and_a_package_are_all_that_another_machine_needs() {
         command
             .env_clear()
             .env("HOME", home.beside("user"))
+            .env("KORA_HTTP_LISTEN", "127.0.0.1:0")
+            .env("KORA_WEBHOOKS_LISTEN", "127.0.0.1:0")
             .current_dir(&elsewhere)
             .args(arguments);
         command

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml_edit::{Array, DocumentMut, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 use uuid::Uuid;
 
 use super::{Caller, CallerName, Capability, Tenancy, Token, caller::is_label, token::read_hash};
@@ -20,10 +20,11 @@ pub(super) const FILE_MAX_BYTES: u64 = 1024 * 1024;
 /// Stands for every tenant.
 const ALL_TENANTS: &str = "*";
 /// The keys of an entry.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
+    "name",
+    "kind",
     "token_hash",
-    "actor_kind",
-    "allowed_caps",
+    "capabilities",
     "actor_id",
     "tenants",
     "allowed_events",
@@ -55,7 +56,7 @@ pub enum CallersFileError {
         found: String,
     },
     /// It is no TOML, or has another form.
-    #[error("`{}` is not valid at line {line}: expected tables `[callers.NAME]`", path.display())]
+    #[error("`{}` is not valid at line {line}: expected tables `[[callers]]`", path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -63,10 +64,14 @@ pub enum CallersFileError {
         line: usize,
     },
     /// The name is no name.
-    #[error("the name of the caller is not valid: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`, the first a letter or a digit")]
+    #[error(
+        "the name of the caller is not valid: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`, the first a letter or a digit"
+    )]
     Name,
     /// There is one of that name.
-    #[error("there is a caller `{0}` already: `kora callers rotate {0}` gives it a new token, `kora callers revoke {0}` removes it")]
+    #[error(
+        "there is a caller `{0}` already: `kora callers rotate {0}` gives it a new token, `kora callers revoke {0}` removes it"
+    )]
     Exists(CallerName),
     /// There is none of that name.
     #[error("there is no caller `{0}`: `kora callers list` shows those there are")]
@@ -132,10 +137,10 @@ impl CallersDocument {
             .parse()
             .map_err(|error: toml_edit::TomlError| form(error.span().map_or(0, |span| span.start)))?;
         let others = document.iter().any(|(key, _)| key != "callers");
-        let is_table = document
+        let is_list = document
             .get("callers")
-            .is_none_or(|item| item.as_table_like().is_some());
-        if others || !is_table {
+            .is_none_or(|item| item.as_array_of_tables().is_some());
+        if others || !is_list {
             return Err(form(0));
         }
         Ok(Self {
@@ -148,9 +153,12 @@ impl CallersDocument {
     pub fn callers(&self) -> (Vec<Caller>, Vec<EntryFault>) {
         let mut callers: Vec<Caller> = Vec::new();
         let mut faults = Vec::new();
-        let entries = self.document.get("callers").and_then(Item::as_table_like);
-        for (name, item) in entries.into_iter().flat_map(|table| table.iter()) {
-            match read_entry(name, item) {
+        for (index, entry) in self.entries().enumerate() {
+            let name = shown_name(entry, index);
+            match read_entry(entry) {
+                Ok(caller) if callers.iter().any(|other| other.name == caller.name) => {
+                    faults.push(fault(name, "its name is another caller's"));
+                }
                 Ok(caller) if callers.iter().any(|other| other.token_hash == caller.token_hash) => {
                     faults.push(fault(name, "its token is another caller's"));
                 }
@@ -166,14 +174,15 @@ impl CallersDocument {
     /// # Errors
     /// If there is one of that name, or no token can be made.
     pub fn add(&mut self, name: &CallerName, draft: &CallerDraft) -> Result<Token, CallersFileError> {
-        if self.has(name.as_str()) {
+        if self.entries().any(|entry| is_named(entry, name.as_str())) {
             return Err(CallersFileError::Exists(name.clone()));
         }
         let token = Token::new().map_err(CallersFileError::NoToken)?;
         let mut entry = Table::new();
+        entry["name"] = value(name.as_str());
+        entry["kind"] = value(&draft.actor_kind);
         entry["token_hash"] = value(token.written_hash());
-        entry["actor_kind"] = value(&draft.actor_kind);
-        entry["allowed_caps"] = texts(draft.capabilities.iter().map(Capability::as_str));
+        entry["capabilities"] = texts(draft.capabilities.iter().map(Capability::as_str));
         if let Some(id) = draft.actor_id {
             entry["actor_id"] = value(id.hyphenated().to_string());
         }
@@ -187,7 +196,7 @@ impl CallersDocument {
         if let Some(rate) = draft.requests_per_second {
             entry["requests_per_second"] = value(i64::from(rate));
         }
-        self.entries().insert(name.as_str(), Item::Table(entry));
+        self.list().push(entry);
         Ok(token)
     }
 
@@ -196,10 +205,10 @@ impl CallersDocument {
     /// # Errors
     /// If there is none of that name.
     pub fn revoke(&mut self, name: &str) -> Result<(), CallersFileError> {
-        match self.entries().remove(name) {
-            Some(_) => Ok(()),
-            None => Err(CallersFileError::Missing(name.to_owned())),
-        }
+        let at = self.entries().position(|entry| is_named(entry, name));
+        let at = at.ok_or_else(|| CallersFileError::Missing(name.to_owned()))?;
+        self.list().remove(at);
+        Ok(())
     }
 
     /// Gives a caller a new token in the place of its old one.
@@ -208,7 +217,7 @@ impl CallersDocument {
     /// If there is none of that name, or no token can be made.
     pub fn rotate(&mut self, name: &str) -> Result<Token, CallersFileError> {
         let token = Token::new().map_err(CallersFileError::NoToken)?;
-        let entry = self.entries().get_mut(name).and_then(Item::as_table_like_mut);
+        let entry = self.list().iter_mut().find(|entry| is_named(entry, name));
         let entry = entry.ok_or_else(|| CallersFileError::Missing(name.to_owned()))?;
         entry.insert("token_hash", value(token.written_hash()));
         Ok(token)
@@ -246,19 +255,30 @@ impl CallersDocument {
         fs::File::open(directory)?.sync_all()
     }
 
-    fn has(&self, name: &str) -> bool {
-        let entries = self.document.get("callers").and_then(Item::as_table_like);
-        entries.is_some_and(|table| table.contains_key(name))
+    fn entries(&self) -> impl Iterator<Item = &Table> {
+        let list = self.document.get("callers").and_then(Item::as_array_of_tables);
+        list.into_iter().flat_map(ArrayOfTables::iter)
     }
 
-    fn entries(&mut self) -> &mut dyn toml_edit::TableLike {
-        let item = self.document.entry("callers").or_insert_with(|| {
-            let mut table = Table::new();
-            table.set_implicit(true);
-            Item::Table(table)
-        });
-        item.as_table_like_mut()
-            .expect("`parse` accepts nothing but tables there")
+    fn list(&mut self) -> &mut ArrayOfTables {
+        let item = self
+            .document
+            .entry("callers")
+            .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+        item.as_array_of_tables_mut()
+            .expect("`parse` accepts nothing but a list of tables there")
+    }
+}
+
+fn is_named(entry: &Table, name: &str) -> bool {
+    entry.get("name").and_then(Item::as_str) == Some(name)
+}
+
+/// For messages: its name, or where it stands if it has none.
+fn shown_name(entry: &Table, index: usize) -> String {
+    match entry.get("name").and_then(Item::as_str) {
+        Some(name) => name.chars().filter(|c| !c.is_control()).take(80).collect(),
+        None => format!("number {}", index + 1),
     }
 }
 
@@ -296,16 +316,14 @@ pub(super) fn read_safely(path: &Path) -> Result<String, CallersFileError> {
     }
 }
 
-fn fault(name: &str, why: impl Into<String>) -> EntryFault {
+fn fault(name: String, why: impl Into<String>) -> EntryFault {
     EntryFault {
-        name: name.chars().filter(|c| !c.is_control()).take(80).collect(),
+        name,
         why: why.into(),
     }
 }
 
-fn read_entry(name: &str, item: &Item) -> Result<Caller, String> {
-    let name: CallerName = name.parse().map_err(|_| "its name is not valid".to_owned())?;
-    let entry = item.as_table_like().ok_or("a table was expected")?;
+fn read_entry(entry: &Table) -> Result<Caller, String> {
     if let Some((key, _)) = entry.iter().find(|(key, _)| !KEYS.contains(key)) {
         let key: String = key.chars().filter(|c| !c.is_control()).take(40).collect();
         return Err(format!("unknown key `{key}`: expected {}", KEYS.join(", ")));
@@ -314,12 +332,15 @@ fn read_entry(name: &str, item: &Item) -> Result<Caller, String> {
         None => Ok(None),
         Some(item) => item.as_str().map(Some).ok_or(format!("`{key}`: expected text")),
     };
+    let name: CallerName = text("name")?
+        .and_then(|name| name.parse().ok())
+        .ok_or("`name`: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`")?;
     let token_hash = text("token_hash")?
         .and_then(read_hash)
         .ok_or("`token_hash`: expected `sha256:` and 64 hexadecimal digits")?;
-    let actor_kind = text("actor_kind")?
+    let actor_kind = text("kind")?
         .filter(|kind| is_label(kind))
-        .ok_or("`actor_kind`: expected a label of letters, digits, `_`, `-`, `.` and `:`")?;
+        .ok_or("`kind`: expected a label of letters, digits, `_`, `-`, `.` and `:`")?;
     let actor_id = text("actor_id")?
         .map(|text| Uuid::parse_str(text).map_err(|_| "`actor_id`: expected a UUID".to_owned()))
         .transpose()?;
@@ -328,14 +349,17 @@ fn read_entry(name: &str, item: &Item) -> Result<Caller, String> {
         name,
         token_hash,
         actor_kind: actor_kind.to_owned(),
-        capabilities: parsed(list(entry.get("allowed_caps"), "allowed_caps")?, "allowed_caps")?,
+        capabilities: parsed(list(entry.get("capabilities"), "capabilities")?, "capabilities")?,
         actor_id,
         tenancy: if tenants == [ALL_TENANTS] {
             Tenancy::All
         } else {
             Tenancy::Only(parsed(tenants, "tenants")?)
         },
-        allowed_events: parsed(list(entry.get("allowed_events"), "allowed_events")?, "allowed_events")?,
+        allowed_events: parsed(
+            list(entry.get("allowed_events"), "allowed_events")?,
+            "allowed_events",
+        )?,
         requests_per_second: entry.get("requests_per_second").map(rate).transpose()?,
     })
 }

@@ -83,16 +83,22 @@ async fn serve(
             "another host may listen there: `http.listen = \"127.0.0.1:0\"` takes a free port, `\"off\"` none",
         )
     })?;
-    let address = server.address().map_err(|error| cannot_start("http.listen", &error))?;
+    let address = server
+        .address()
+        .map_err(|error| cannot_start("http.listen", &error))?;
     service.note_http(address);
     tracing::info!(%address, "[kora.http] MCP, the HTTP interface and metrics are here");
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "[kora.http] this is open beyond this machine, without encryption: put a proxy with TLS before it");
     }
     if callers.are_none() {
-        tracing::warn!("[kora.http] there is no caller: everything is answered with 401 until `kora callers add` makes one");
+        tracing::warn!(
+            "[kora.http] there is no caller: everything is answered with 401 until `kora callers add` makes one"
+        );
     }
-    Ok(tokio::spawn(server.serve(router(surface), service.surface_token())))
+    Ok(tokio::spawn(
+        server.serve(router(surface), service.surface_token()),
+    ))
 }
 
 impl Open {

@@ -8,4 +8,3 @@ pub(super) mod gate;
 pub(super) mod home;
 pub(super) mod install;
 pub(super) mod store;
-mod token;

@@ -63,10 +63,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "KORA_AUDIT_BATCH_SIZE",
         key: "audit.batch_size",
-        kind: Kind::Count {
-            min: 0,
-            max: 10_000,
-        },
+        kind: Kind::Count { min: 0, max: 10_000 },
     },
     Variable {
         name: "KORA_AUDIT_FLUSH_INTERVAL_SECONDS",

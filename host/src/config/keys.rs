@@ -496,7 +496,10 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "webhooks.requests_per_minute",
-        kind: Kind::Count { min: 1, max: 1_000_000 },
+        kind: Kind::Count {
+            min: 1,
+            max: 1_000_000,
+        },
         default: Some("60"),
         example: "600",
         applies: Live,
@@ -520,7 +523,10 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "access.requests_per_second",
-        kind: Kind::Count { min: 0, max: 1_000_000 },
+        kind: Kind::Count {
+            min: 0,
+            max: 1_000_000,
+        },
         default: Some("100"),
         example: "20",
         applies: Live,

@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 
 pub use self::care::{CheckpointsSection, DiskSection};
 pub use self::surface::{
-    AccessSection, AuditSection, DeployEnv, HostName, HttpSection, InvalidListen, Listen, WebOrigin, WebhooksSection,
+    AccessSection, AuditSection, DeployEnv, HostName, HttpSection, InvalidListen, Listen, WebOrigin,
+    WebhooksSection,
 };
 use super::{CostSection, HealthSection, SecretSource, TenantCostSection};
 use crate::{

@@ -252,7 +252,7 @@ path = "x"
      25 | honour_fatal = "yes"
         |                ^^^^^
 
-    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `cost`, `health`, `coordinator`, `store`, `checkpoints`, `disk`, `tickets`
+    /srv/kora/kora.toml:27:2: unknown key `stor`: expected `default_identity`, `log`, `plugins`, `tenants`, `events`, `cost`, `health`, `coordinator`, `store`, `checkpoints`, `disk`, `tickets`, `http`, `webhooks`, `access`, `audit`
      27 | [stor]
         |  ^^^^
     hint: did you mean `store`?

@@ -28,13 +28,19 @@ pub(super) async fn take(surface: &Arc<Surface>, route: &str, body: Body) -> Res
 }
 
 /// The whole body, if it is not larger and does not take longer.
-pub(super) async fn take_within(body: Body, max_bytes: usize, within: Duration) -> Result<Bytes, HttpProblem> {
+pub(super) async fn take_within(
+    body: Body,
+    max_bytes: usize,
+    within: Duration,
+) -> Result<Bytes, HttpProblem> {
     match tokio::time::timeout(within, to_bytes(body, max_bytes)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(HttpProblem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "http.too_large",
-            format!("expected a body of at most {max_bytes} bytes; found a larger one, or one that was cut off"),
+            format!(
+                "expected a body of at most {max_bytes} bytes; found a larger one, or one that was cut off"
+            ),
         )),
         Err(_) => Err(HttpProblem::new(
             StatusCode::REQUEST_TIMEOUT,

@@ -17,7 +17,11 @@ use crate::access::{AuditResult, Authenticated, Details, Principal};
 pub(super) struct Presented(pub Arc<str>);
 
 /// Refuses what names another host, or comes from a foreign page.
-pub(super) async fn check_names(State(surface): State<Arc<Surface>>, request: Request, next: Next) -> Response {
+pub(super) async fn check_names(
+    State(surface): State<Arc<Surface>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if surface.names.take(request.uri(), request.headers()) {
         return next.run(request).await;
     }

@@ -59,7 +59,9 @@ impl Names {
     /// A page of this machine's own is taken as well, since it could not be told from one without a browser.
     fn takes_origin(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
-        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let host = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         let is_loopback = host
             .and_then(|host| host.parse::<Authority>().ok())
             .is_some_and(|authority| LOOPBACK.contains(&authority.host()));
@@ -97,11 +99,22 @@ mod tests {
 
     #[test]
     fn a_foreign_name_is_refused_and_so_is_none() {
-        for host in ["evil.example.com", "localhost.evil.com", "x@localhost", "127.0.0.2", ""] {
+        for host in [
+            "evil.example.com",
+            "localhost.evil.com",
+            "x@localhost",
+            "127.0.0.2",
+            "",
+        ] {
             assert!(!taken(Some(host), None), "{host}");
         }
         assert!(!taken(None, None));
-        for origin in ["http://evil.example.com", "null", "http://localhost.evil.com", "file://"] {
+        for origin in [
+            "http://evil.example.com",
+            "null",
+            "http://localhost.evil.com",
+            "file://",
+        ] {
             assert!(!taken(Some("localhost"), Some(origin)), "{origin}");
         }
     }

@@ -90,7 +90,12 @@ impl HttpServer {
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, options: ServerOptions, stop: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    router: Router,
+    options: ServerOptions,
+    stop: CancellationToken,
+) {
     // Small answers are not held back to be joined with later ones.
     drop(stream.set_nodelay(true));
     let service = TowerToHyperService::new(router);

@@ -74,7 +74,8 @@ impl Surface {
             details.left_out = std::mem::take(&mut refusals.left_out);
         }
         tracing::warn!(%result, route = details.route.as_deref(), "[kora.http.refused]");
-        self.note(TenantId::host(), Seam::RequestRefused, result, details).await;
+        self.note(TenantId::host(), Seam::RequestRefused, result, details)
+            .await;
     }
 
     /// Notes an outcome.

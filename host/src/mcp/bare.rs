@@ -34,7 +34,9 @@ pub fn is_bare(body: &[u8]) -> bool {
         return true;
     };
     let method = sniffed.method.map(RawValue::get).unwrap_or_default();
-    let has_version = sniffed.params.is_some_and(|params| params.get().contains(VERSION_KEY));
+    let has_version = sniffed
+        .params
+        .is_some_and(|params| params.get().contains(VERSION_KEY));
     matches!(method, "\"tools/list\"" | "\"tools/call\"") && !has_version
 }
 
@@ -81,10 +83,18 @@ pub fn listed(handler: &McpHandler) -> Value {
 pub async fn answer_bare(handler: &McpHandler, body: &[u8]) -> BareAnswer {
     let request: Value = match serde_json::from_slice(body) {
         Ok(request) => request,
-        Err(_) => return failed(Value::Null, Fault::new(-32700, "parse error: the body is not JSON")),
+        Err(_) => {
+            return failed(
+                Value::Null,
+                Fault::new(-32700, "parse error: the body is not JSON"),
+            );
+        }
     };
     let Some(request) = request.as_object() else {
-        return failed(Value::Null, Fault::new(-32600, "invalid request: expected one object"));
+        return failed(
+            Value::Null,
+            Fault::new(-32600, "invalid request: expected one object"),
+        );
     };
     let id = request.get("id").cloned();
     let outcome = respond(handler, request, id.is_some()).await;
@@ -105,7 +115,10 @@ async fn respond(handler: &McpHandler, request: &Map<String, Value>, is_asked: b
         // Nothing is done for who does not want to know what came of it.
         Some("tools/call") if !is_asked => Ok(Value::Null),
         Some("tools/call") => call(handler, request.get("params")).await,
-        Some(_) => Err(Fault::new(-32601, "unknown method: expected `tools/list` or `tools/call`")),
+        Some(_) => Err(Fault::new(
+            -32601,
+            "unknown method: expected `tools/list` or `tools/call`",
+        )),
         None => Err(Fault::new(-32600, "invalid request: `method` is missing")),
     }
 }

@@ -80,9 +80,7 @@ impl ServerHandler for McpHandler {
             .enable_resources_subscribe()
             .build();
         ServerConfig::new(capabilities)
-            .with_server_info(
-                Implementation::new("kora", env!("CARGO_PKG_VERSION")).with_title("kora"),
-            )
+            .with_server_info(Implementation::new("kora", env!("CARGO_PKG_VERSION")).with_title("kora"))
             .with_instructions(INSTRUCTIONS)
     }
 

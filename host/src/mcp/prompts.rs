@@ -44,7 +44,13 @@ pub(super) async fn get(handler: &McpHandler, name: &str) -> Result<GetPromptRes
         .into_iter()
         .filter(|text| !text.is_empty())
         .map(|text| PromptMessage::new_text(Role::User, text));
-    let described = |key: &str| identity.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let described = |key: &str| {
+        identity
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let description = format!("{} {}", described("agent_name"), described("agent_version"));
     Ok(GetPromptResult::new(messages.collect()).with_description(description))
 }

@@ -40,7 +40,9 @@ impl Sort {
 
     const fn description(self) -> &'static str {
         match self {
-            Self::OperationalState => "What a tenant is doing, what it may claim, and its newest transitions.",
+            Self::OperationalState => {
+                "What a tenant is doing, what it may claim, and its newest transitions."
+            }
             Self::RecentEvents => "The newest events of a tenant's chain.",
         }
     }

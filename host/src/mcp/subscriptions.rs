@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use rmcp::{
-    model::{ResourceUpdatedNotification, ResourceUpdatedNotificationParam, ServerNotification, SubscriptionFilter},
+    model::{
+        ResourceUpdatedNotification, ResourceUpdatedNotificationParam, ServerNotification, SubscriptionFilter,
+    },
     service::SubscriptionContext,
 };
 
@@ -56,7 +58,8 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
         let Some(change) = change else { return };
         for uri in changed(&wanted, &change) {
             let update = ResourceUpdatedNotificationParam::new(uri);
-            let update = ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(update));
+            let update =
+                ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(update));
             let sent = tokio::time::timeout(SEND_DEADLINE, context.sink().send(update)).await;
             if !matches!(sent, Ok(Ok(()))) {
                 tracing::debug!("a subscription is cut off: its client takes nothing");

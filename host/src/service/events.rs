@@ -9,8 +9,8 @@ use crate::{
     domain::{Event, EventType, TenantId},
     engine::vocabulary::Owner,
     events::{
-        AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, RecentEvent, RecentQuery, Subscription,
-        Writer,
+        AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, RecentEvent, RecentQuery,
+        Subscription, Writer,
     },
     store::{CommitError, EventFilter, Order},
 };
@@ -109,11 +109,7 @@ impl Service {
             order,
             ..EventFilter::default()
         };
-        let events = self
-            .log
-            .page(&tenant, filter)
-            .await
-            .map_err(read_problem)?;
+        let events = self.log.page(&tenant, filter).await.map_err(read_problem)?;
         Ok(events.into_iter().map(view).collect())
     }
 

@@ -25,6 +25,7 @@ mod tickets;
 mod webhook_test;
 
 pub use call::{Answer, ToolCall, Tools, ToolsParts};
+pub use catalogue::own_capabilities;
 pub use fault::ToolFault;
 pub use spec::{Annotations, ToolKind, ToolSpec};
 

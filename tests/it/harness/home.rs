@@ -162,6 +162,9 @@ impl TestHome {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("KORA_HOME", self.path())
+            // Hosts of tests run side by side: none may take a port that another wants.
+            .env("KORA_HTTP_LISTEN", "127.0.0.1:0")
+            .env("KORA_WEBHOOKS_LISTEN", "127.0.0.1:0")
             .args(arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null());

@@ -59,6 +59,8 @@ impl Home {
             .arg("daemon")
             .env_clear()
             .env("KORA_HOME", &self.0)
+            .env("KORA_HTTP_LISTEN", "127.0.0.1:0")
+            .env("KORA_WEBHOOKS_LISTEN", "127.0.0.1:0")
             .current_dir(&self.0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -20,7 +20,9 @@ fn draft() -> CallerDraft {
 fn read(text: &str) -> (Vec<Caller>, Vec<String>) {
     let document = CallersDocument::parse(Path::new("callers.toml"), text).unwrap();
     let (callers, faults) = document.callers();
-    let shown = faults.into_iter().map(|fault| format!("{}: {}", fault.name, fault.why));
+    let shown = faults
+        .into_iter()
+        .map(|fault| format!("{}: {}", fault.name, fault.why));
     (callers, shown.collect())
 }
 
@@ -46,7 +48,11 @@ fn what_is_added_reads_back_and_comments_stay() {
     assert!(!caller.holds(&"kora__request_resume".parse().unwrap()));
     assert!(caller.tenancy().includes(&"acme".parse().unwrap()));
     assert!(!caller.tenancy().includes(&"other".parse().unwrap()));
-    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(
+        fs::read_dir(home.path()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
 }
 
 #[test]
@@ -56,29 +62,39 @@ fn a_name_is_taken_once_and_one_that_is_not_there_is_said() {
     let error = document.add(&"pm".parse().unwrap(), &draft()).unwrap_err();
     assert!(error.to_string().contains("kora callers rotate pm"), "{error}");
     let error = document.revoke("nobody").unwrap_err();
-    assert!(error.to_string().contains("there is no caller `nobody`"), "{error}");
+    assert!(
+        error.to_string().contains("there is no caller `nobody`"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_bad_entry_is_left_out_and_the_others_stay() {
-    let text = format!(
-        "[callers.good]\ntoken_hash = \"{HASH}\"\nactor_kind = \"a\"\n\
-         [callers.hash]\ntoken_hash = \"s3cret\"\nactor_kind = \"a\"\n\
-         [callers.kind]\ntoken_hash = \"{HASH}\"\n\
-         [callers.id]\ntoken_hash = \"{HASH}\"\nactor_kind = \"a\"\nactor_id = \"me\"\n\
-         [callers.caps]\ntoken_hash = \"{HASH}\"\nactor_kind = \"a\"\nallowed_caps = \"all\"\n\
-         [callers.more]\ntoken_hash = \"{HASH}\"\nactor_kind = \"a\"\nadmin = true\n\
-         [callers.twin]\ntoken_hash = \"{HASH}\"\nactor_kind = \"a\"\n"
-    );
+    let entry = |name: &str, rest: &str| format!("[[callers]]\nname = \"{name}\"\nkind = \"a\"\n{rest}\n");
+    let hash = |last: u32| format!("token_hash = \"{}{last:04}\"", &HASH[..HASH.len() - 4]);
+    let text = [
+        entry("good", &hash(1)),
+        entry("hash", "token_hash = \"s3cret\""),
+        format!("[[callers]]\nname = \"kind\"\n{}\n", hash(2)),
+        entry("id", &format!("{}\nactor_id = \"me\"", hash(3))),
+        entry("caps", &format!("{}\ncapabilities = \"all\"", hash(4))),
+        entry("more", &format!("{}\nadmin = true", hash(5))),
+        entry("twin", &hash(1)),
+        entry("good", &hash(6)),
+        format!("[[callers]]\nkind = \"a\"\n{}\n", hash(7)),
+    ]
+    .concat();
     let (callers, faults) = read(&text);
     assert_eq!(callers.len(), 1);
     insta::assert_snapshot!(faults.join("\n"), @r"
     hash: `token_hash`: expected `sha256:` and 64 hexadecimal digits
-    kind: `actor_kind`: expected a label of letters, digits, `_`, `-`, `.` and `:`
+    kind: `kind`: expected a label of letters, digits, `_`, `-`, `.` and `:`
     id: `actor_id`: expected a UUID
-    caps: `allowed_caps`: expected a list of texts
-    more: unknown key `admin`: expected token_hash, actor_kind, allowed_caps, actor_id, tenants, allowed_events, requests_per_second
+    caps: `capabilities`: expected a list of texts
+    more: unknown key `admin`: expected name, kind, token_hash, capabilities, actor_id, tenants, allowed_events, requests_per_second
     twin: its token is another caller's
+    good: its name is another caller's
+    number 9: `name`: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`
     ");
     assert!(!faults.join("").contains("s3cret"));
 }
@@ -86,7 +102,7 @@ fn a_bad_entry_is_left_out_and_the_others_stay() {
 #[test]
 fn no_tenants_are_none_and_a_star_is_all() {
     let entry = |rest: &str| {
-        let text = format!("[callers.a]\ntoken_hash = \"{HASH}\"\nactor_kind = \"a\"\n{rest}");
+        let text = format!("[[callers]]\nname = \"a\"\ntoken_hash = \"{HASH}\"\nkind = \"a\"\n{rest}");
         read(&text).0[0].tenancy().clone()
     };
     assert_eq!(entry(""), Tenancy::Only(BTreeSet::new()));
@@ -95,9 +111,16 @@ fn no_tenants_are_none_and_a_star_is_all() {
 
 #[test]
 fn a_file_of_another_form_says_so_without_its_text() {
-    for text in ["callers = 3", "[[callers]]\nname = \"x\"", "token = \"s3cret\"", "[callers.a]\nx = s3cret"] {
-        let error = CallersDocument::parse(Path::new("callers.toml"), text).unwrap_err().to_string();
-        assert!(error.contains("expected tables `[callers.NAME]`"), "{error}");
+    for text in [
+        "callers = 3",
+        "[callers.x]\nkind = \"a\"",
+        "token = \"s3cret\"",
+        "[[callers]]\nx = s3cret",
+    ] {
+        let error = CallersDocument::parse(Path::new("callers.toml"), text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("expected tables `[[callers]]`"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
 }

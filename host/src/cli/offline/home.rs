@@ -9,10 +9,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::token::Token;
 use crate::{
+    access::Token,
     config::{Home, template},
-    service::{Problem, ProblemKind},
+    service::{Problem, ProblemKind, tools::own_capabilities},
     socket::MAX_PATH_BYTES,
 };
 
@@ -71,7 +71,7 @@ pub(in crate::cli) fn make(home: &Home, anew: bool) -> Result<Made, Problem> {
         let token =
             Token::new().map_err(|error| refused("read the system's randomness for", home.root(), &error))?;
         write_new(&home.callers_file(), &callers(&token), &mut made)?;
-        made.operator_token = Some(token.into_text());
+        made.operator_token = Some(token.expose().to_owned());
     }
     Ok(made)
 }
@@ -174,22 +174,31 @@ fn write_new(path: &Path, text: &str, made: &mut Made) -> Result<(), Problem> {
 }
 
 fn callers(token: &Token) -> String {
+    let capabilities: String = own_capabilities()
+        .iter()
+        .map(|name| format!("    \"{name}\",\n"))
+        .collect();
     format!(
         "\
 # Who may call this host with a token, over HTTP and MCP. The operator of this machine needs none: `kora` talks over a
-# socket that only this user can open. Of a token only its SHA-256 stands here; to replace this one, run
-# `kora init --force`, or put `sha256:` and the output of `printf %s TOKEN | sha256sum` in its place.
+# socket that only this user can open. `kora callers add|list|revoke|rotate` changes this file, and so may you: it is read again
+# whenever it was replaced. Of a token only its SHA-256 stands here.
 
 [[callers]]
 name = \"operator\"
 kind = \"operator\"
 token_hash = \"{}\"
-# The exact names of the tools that this caller may use.
-capabilities = []
-# The tenants that it may act for.
-tenants = []
+# Who it is in stop commands and events.
+actor_id = \"{}\"
+# The exact names of the tools that it may use and that change something; those that only show need none.
+capabilities = [
+{}]
+# The tenants that it may act for; \"*\": all, and the host's own affairs.
+tenants = [\"*\"]
 ",
-        token.hash()
+        token.written_hash(),
+        uuid::Uuid::now_v7(),
+        capabilities
     )
 }
 
@@ -225,7 +234,7 @@ mod tests {
         let home = home_in(&directory);
         let token = made(&home, false).operator_token.unwrap();
         let callers = fs::read_to_string(home.callers_file()).unwrap();
-        assert_eq!(token.len(), 64);
+        assert_eq!(token.len(), 51);
         assert!(!callers.contains(&token));
         let parsed: toml::Table = callers.parse().unwrap();
         let hash = format!("sha256:{}", crate::domain::Digest::of(token.as_bytes()));

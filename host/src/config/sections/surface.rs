@@ -18,7 +18,9 @@ pub enum Listen {
 
 /// A text that says of no place where to listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected an address and a port such as `127.0.0.1:9119` or `[::1]:9119`, or `off`; found another text")]
+#[error(
+    "expected an address and a port such as `127.0.0.1:9119` or `[::1]:9119`, or `off`; found another text"
+)]
 pub struct InvalidListen;
 
 impl FromStr for Listen {
@@ -60,7 +62,9 @@ pub struct HostName(String);
 
 /// A text that is no name of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected the name or address of a host such as `kora.example.com`, with a port or without; found another text")]
+#[error(
+    "expected the name or address of a host such as `kora.example.com`, with a port or without; found another text"
+)]
 pub struct InvalidHostName;
 
 impl HostName {
@@ -115,7 +119,9 @@ impl WebOrigin {
 impl FromStr for WebOrigin {
     type Err = InvalidWebOrigin;
     fn from_str(text: &str) -> Result<Self, InvalidWebOrigin> {
-        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
         match host {
             Some(host) if host.parse::<HostName>().is_ok() => Ok(Self(text.to_owned())),
             _ => Err(InvalidWebOrigin),

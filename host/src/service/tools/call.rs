@@ -88,7 +88,11 @@ impl Tools {
     /// Why it was not done.
     pub async fn call(self: &Arc<Self>, call: ToolCall) -> Result<Answer, ToolFault> {
         let tools = self.clone();
-        let work = self.parts.service.tasks.spawn(async move { tools.carry_out(call).await });
+        let work = self
+            .parts
+            .service
+            .tasks
+            .spawn(async move { tools.carry_out(call).await });
         // What a tool does wrong is its own affair: a panic is answered like any other fault.
         work.await
             .unwrap_or_else(|_| Err(ToolFault::Failed("panic".to_owned())))
@@ -109,7 +113,9 @@ impl Tools {
             arguments,
         } = call;
         let mut tenant = None;
-        let outcome = self.attempt(&by, &name, arguments, &mut tenant, &mut details).await;
+        let outcome = self
+            .attempt(&by, &name, arguments, &mut tenant, &mut details)
+            .await;
         let result = match &outcome {
             Ok(done) => done.audit.clone(),
             Err(fault) => {
@@ -202,9 +208,8 @@ impl Tools {
                 shown.join(", ")
             }
         };
-        let problem = |code: &str, message: String| {
-            ToolFault::from(Problem::new(ProblemKind::NotFound, code, message))
-        };
+        let problem =
+            |code: &str, message: String| ToolFault::from(Problem::new(ProblemKind::NotFound, code, message));
         match named {
             None | Some(Value::Null) => {
                 let mut tenants = seen();

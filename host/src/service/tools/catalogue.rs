@@ -3,17 +3,22 @@
 use jsonschema::Validator;
 
 use super::{
-    control, daemon_status, events, health,
-    host_tool::Erased,
-    identities, ledger, plugins,
-    schema::validator,
-    state, tickets, webhook_test,
+    control, daemon_status, events, health, host_tool::Erased, identities, ledger, plugins,
+    schema::validator, state, tickets, webhook_test,
 };
 
 /// A tool of the host's, ready to be called.
 pub(super) struct Own {
     pub tool: Erased,
     pub input: Validator,
+}
+
+/// The capabilities that the host's own tools ask for, in the order in which they are listed.
+pub fn own_capabilities() -> Vec<String> {
+    let specs = own_tools().into_iter().map(|own| own.tool.spec);
+    specs
+        .filter_map(|spec| spec.required_capability.as_ref().map(ToString::to_string))
+        .collect()
 }
 
 /// All of them.

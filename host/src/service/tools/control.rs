@@ -114,7 +114,9 @@ fn level(number: i64) -> Result<u8, ToolFault> {
         2 => Ok(2),
         3..=5 => Err(ToolFault::bad_input(
             "control.level",
-            format!("level {number} is given by the operator on the machine alone: `kora state stop --level {number}`"),
+            format!(
+                "level {number} is given by the operator on the machine alone: `kora state stop --level {number}`"
+            ),
         )),
         _ => Err(ToolFault::bad_input(
             "control.level",

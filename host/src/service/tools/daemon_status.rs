@@ -42,8 +42,7 @@ struct Listener {
 impl HostTool for DaemonStatus {
     const NAME: &'static str = "kora__daemon_status";
     const TITLE: &'static str = "Daemon status";
-    const DESCRIPTION: &'static str =
-        "How the host is: its state, how long it runs, its daemon entries, and the session id that a stop command is confirmed with.";
+    const DESCRIPTION: &'static str = "How the host is: its state, how long it runs, its daemon entries, and the session id that a stop command is confirmed with.";
     const KIND: ToolKind = ToolKind::Read;
     const ANNOTATIONS: Annotations = Annotations::READ;
     const IS_OF_TENANT: bool = false;

@@ -53,7 +53,8 @@ struct Event {
 impl HostTool for GetRecentChainEvents {
     const NAME: &'static str = "kora__get_recent_chain_events";
     const TITLE: &'static str = "Recent chain events";
-    const DESCRIPTION: &'static str = "The newest events of a tenant's chain, each with the beginning of its payload.";
+    const DESCRIPTION: &'static str =
+        "The newest events of a tenant's chain, each with the beginning of its payload.";
     const KIND: ToolKind = ToolKind::Read;
     const ANNOTATIONS: Annotations = Annotations::READ;
     type Input = Which;
@@ -108,7 +109,8 @@ pub(super) struct Appended {
 impl HostTool for AppendEvent {
     const NAME: &'static str = "kora__append_event";
     const TITLE: &'static str = "Append an event";
-    const DESCRIPTION: &'static str = "Appends an event to a tenant's chain. Actor, source and time are set by the host.";
+    const DESCRIPTION: &'static str =
+        "Appends an event to a tenant's chain. Actor, source and time are set by the host.";
     const KIND: ToolKind = ToolKind::Mutating;
     const ANNOTATIONS: Annotations = Annotations::ADDS;
     type Input = New;

@@ -76,7 +76,8 @@ impl From<api::Identity> for Identity {
 impl HostTool for ListIdentities {
     const NAME: &'static str = "kora__list_identities";
     const TITLE: &'static str = "List identities";
-    const DESCRIPTION: &'static str = "Who speaks for each tenant that the caller may know of, and which providers could.";
+    const DESCRIPTION: &'static str =
+        "Who speaks for each tenant that the caller may know of, and which providers could.";
     const KIND: ToolKind = ToolKind::Read;
     const ANNOTATIONS: Annotations = Annotations::READ;
     const IS_OF_TENANT: bool = false;
@@ -97,7 +98,12 @@ impl HostTool for ListIdentities {
             plugin_digest: provider.plugin_digest,
         });
         Ok(Identities {
-            identities: all.tenants.into_iter().filter(is_seen).map(Identity::from).collect(),
+            identities: all
+                .tenants
+                .into_iter()
+                .filter(is_seen)
+                .map(Identity::from)
+                .collect(),
             providers: providers.collect(),
         })
     }
@@ -106,7 +112,8 @@ impl HostTool for ListIdentities {
 impl HostTool for GetIdentity {
     const NAME: &'static str = "kora__get_identity";
     const TITLE: &'static str = "Get an identity";
-    const DESCRIPTION: &'static str = "Who speaks for a tenant, with the texts and the hash and code that prove it.";
+    const DESCRIPTION: &'static str =
+        "Who speaks for a tenant, with the texts and the hash and code that prove it.";
     const KIND: ToolKind = ToolKind::Read;
     const ANNOTATIONS: Annotations = Annotations::READ;
     type Input = Nothing;
@@ -179,8 +186,7 @@ fn swapped(context: &Context<'_>, swapped: api::Swapped) -> Swapped {
 impl HostTool for SwapIdentity {
     const NAME: &'static str = "kora__swap_identity";
     const TITLE: &'static str = "Swap the identity";
-    const DESCRIPTION: &'static str =
-        "Lets another provider speak for a tenant, in one step. If anything fails, who spoke goes on speaking.";
+    const DESCRIPTION: &'static str = "Lets another provider speak for a tenant, in one step. If anything fails, who spoke goes on speaking.";
     const KIND: ToolKind = ToolKind::Mutating;
     const ANNOTATIONS: Annotations = Annotations::ADDS;
     type Input = Swap;

@@ -56,7 +56,8 @@ struct Entry {
 impl HostTool for GetRecentLedgerEntries {
     const NAME: &'static str = "kora__get_recent_ledger_entries";
     const TITLE: &'static str = "Recent ledger entries";
-    const DESCRIPTION: &'static str = "The newest rows of a tenant's operation ledger: what its agent did under its claims.";
+    const DESCRIPTION: &'static str =
+        "The newest rows of a tenant's operation ledger: what its agent did under its claims.";
     const KIND: ToolKind = ToolKind::Read;
     const ANNOTATIONS: Annotations = Annotations::READ;
     type Input = Which;

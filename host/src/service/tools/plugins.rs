@@ -34,7 +34,8 @@ struct Plugin {
 impl HostTool for ListPlugins {
     const NAME: &'static str = "kora__list_plugins";
     const TITLE: &'static str = "List plugins";
-    const DESCRIPTION: &'static str = "Every plugin with its state and the digest of its code, and every file that did not become one.";
+    const DESCRIPTION: &'static str =
+        "Every plugin with its state and the digest of its code, and every file that did not become one.";
     const KIND: ToolKind = ToolKind::Read;
     const ANNOTATIONS: Annotations = Annotations::READ;
     const IS_OF_TENANT: bool = false;

@@ -50,8 +50,7 @@ struct Transition {
 impl HostTool for GetOperationalState {
     const NAME: &'static str = "kora__get_operational_state";
     const TITLE: &'static str = "Operational state";
-    const DESCRIPTION: &'static str =
-        "A tenant's operational state: what it is doing, what it may claim, why it is degraded, and its newest transitions.";
+    const DESCRIPTION: &'static str = "A tenant's operational state: what it is doing, what it may claim, why it is degraded, and its newest transitions.";
     const KIND: ToolKind = ToolKind::Read;
     const ANNOTATIONS: Annotations = Annotations::READ;
     type Input = Nothing;

@@ -140,8 +140,7 @@ struct RawTicket {
 impl HostTool for CreateSeaTicket {
     const NAME: &'static str = "kora__create_sea_ticket";
     const TITLE: &'static str = "Create a ticket";
-    const DESCRIPTION: &'static str =
-        "Makes a ticket for a tenant's agent. Kind, origin and id are set by the host, whatever the caller says.";
+    const DESCRIPTION: &'static str = "Makes a ticket for a tenant's agent. Kind, origin and id are set by the host, whatever the caller says.";
     const KIND: ToolKind = ToolKind::Mutating;
     const ANNOTATIONS: Annotations = Annotations::ADDS;
     type Input = Draft;
@@ -208,8 +207,7 @@ pub(super) struct Claimed {
 impl HostTool for ClaimSeaTicket {
     const NAME: &'static str = "kora__claim_sea_ticket";
     const TITLE: &'static str = "Claim a ticket";
-    const DESCRIPTION: &'static str =
-        "Claims a ticket for a tenant's agent, under a lease. That it is not to be had is an answer and no error.";
+    const DESCRIPTION: &'static str = "Claims a ticket for a tenant's agent, under a lease. That it is not to be had is an answer and no error.";
     const KIND: ToolKind = ToolKind::Mutating;
     const ANNOTATIONS: Annotations = Annotations::ADDS;
     type Input = Claim;

@@ -41,7 +41,8 @@ pub(super) struct Sent {
 impl HostTool for SendWebhookTestEvent {
     const NAME: &'static str = "kora__send_webhook_test_event";
     const TITLE: &'static str = "Send a test event";
-    const DESCRIPTION: &'static str = "Writes a line to the log as if a webhook had come. Refused in production.";
+    const DESCRIPTION: &'static str =
+        "Writes a line to the log as if a webhook had come. Refused in production.";
     const KIND: ToolKind = ToolKind::Mutating;
     const ANNOTATIONS: Annotations = Annotations::ADDS;
     const DEV_ONLY: bool = true;
@@ -56,7 +57,11 @@ impl HostTool for SendWebhookTestEvent {
             Endpoint::Slack => "slack",
             Endpoint::Email => "email",
         };
-        tracing::info!(endpoint, keys = payload_keys.len(), "[kora.webhook.test_event] as if a webhook had come");
+        tracing::info!(
+            endpoint,
+            keys = payload_keys.len(),
+            "[kora.webhook.test_event] as if a webhook had come"
+        );
         Ok(Sent {
             success: true,
             endpoint: input.endpoint,

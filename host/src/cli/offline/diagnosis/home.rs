@@ -9,6 +9,7 @@ use std::{
 
 use super::Finding;
 use crate::{
+    access::CallersDocument,
     cli::offline::home::socket_path_problem,
     config::{Config, Home},
 };
@@ -150,19 +151,21 @@ fn callers(file: &Path) -> Finding {
             return Finding::fail(CALLERS, message, "run the command as the user that owns it");
         }
     };
-    let is_toml = fs::read_to_string(file).is_ok_and(|text| text.parse::<toml::Table>().is_ok());
-    if is_toml {
-        ownership(CALLERS, file, &found)
-    } else {
-        let message = format!(
-            "expected TOML in `{}`; found something else: nobody may call with a token",
-            file.display()
-        );
-        Finding::fail(
-            CALLERS,
-            message,
-            "mend it, or write it anew with `kora init --force`",
-        )
+    let mend = "mend it, or write it anew with `kora init --force`";
+    match CallersDocument::read(file) {
+        Ok(document) => match document.callers().1.first() {
+            None => ownership(CALLERS, file, &found),
+            Some(fault) => {
+                let message = format!(
+                    "the caller `{}` in `{}` is left out: {}",
+                    fault.name,
+                    file.display(),
+                    fault.why
+                );
+                Finding::warn(CALLERS, message, mend)
+            }
+        },
+        Err(error) => Finding::fail(CALLERS, format!("{error}: nobody may call with a token"), mend),
     }
 }
 
