@@ -12,7 +12,11 @@ use std::{
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 use uuid::Uuid;
 
-use super::{Caller, CallerName, Capability, Tenancy, Token, caller::is_label, token::read_hash};
+use super::{
+    Caller, CallerName, Capability, Tenancy, Token,
+    caller::is_label,
+    token::{REVOKED, read_hash},
+};
 use crate::domain::{EventType, TenantId};
 
 /// Larger than any file of callers that somebody keeps by hand.
@@ -154,6 +158,9 @@ impl CallersDocument {
         let mut callers: Vec<Caller> = Vec::new();
         let mut faults = Vec::new();
         for (index, entry) in self.entries().enumerate() {
+            if is_revoked(entry) {
+                continue;
+            }
             let name = shown_name(entry, index);
             match read_entry(entry) {
                 Ok(caller) if callers.iter().any(|other| other.name == caller.name) => {
@@ -196,6 +203,10 @@ impl CallersDocument {
         if let Some(rate) = draft.requests_per_second {
             entry["requests_per_second"] = value(i64::from(rate));
         }
+        // What was written at the end of the file stays where it is: before what comes now.
+        let before = self.document.trailing().as_str().unwrap_or_default();
+        entry.decor_mut().set_prefix(format!("{before}\n"));
+        self.document.set_trailing("");
         self.list().push(entry);
         Ok(token)
     }
@@ -221,6 +232,40 @@ impl CallersDocument {
         let entry = entry.ok_or_else(|| CallersFileError::Missing(name.to_owned()))?;
         entry.insert("token_hash", value(token.written_hash()));
         Ok(token)
+    }
+
+    /// Lets nobody act for a tenant with the token that he has, and for the host (`TenantId::host`) nobody for anybody. Who acts for
+    /// other tenants too loses this one; who acts for all keeps his token, for it is not this tenant's. Answers whom it concerns.
+    pub fn revoke_tenant(&mut self, tenant: &TenantId) -> Vec<String> {
+        let mut revoked = Vec::new();
+        for (index, entry) in self.list().iter_mut().enumerate() {
+            let tenants = list(entry.get("tenants"), "tenants").unwrap_or_default();
+            let is_named = tenants.contains(&tenant.as_str());
+            if is_revoked(entry) || !(tenant.is_host() || is_named) {
+                continue;
+            }
+            let others: Vec<String> = tenants
+                .into_iter()
+                .filter(|other| !tenant.is_host() && *other != tenant.as_str())
+                .map(str::to_owned)
+                .collect();
+            if others.is_empty() {
+                entry.insert("token_hash", value(REVOKED));
+            } else {
+                entry.insert("tenants", texts(others.iter().map(String::as_str)));
+            }
+            revoked.push(shown_name(entry, index));
+        }
+        revoked
+    }
+
+    /// The names of callers whose tokens were revoked.
+    pub fn revoked(&self) -> Vec<String> {
+        let entries = self.entries().enumerate();
+        entries
+            .filter(|(_, entry)| is_revoked(entry))
+            .map(|(index, entry)| shown_name(entry, index))
+            .collect()
     }
 
     /// Replaces the file in one step, for its owner alone. Blocks until it is on the disk.
@@ -268,6 +313,10 @@ impl CallersDocument {
         item.as_array_of_tables_mut()
             .expect("`parse` accepts nothing but a list of tables there")
     }
+}
+
+fn is_revoked(entry: &Table) -> bool {
+    entry.get("token_hash").and_then(Item::as_str) == Some(REVOKED)
 }
 
 fn is_named(entry: &Table, name: &str) -> bool {

@@ -46,6 +46,9 @@ impl fmt::Debug for Token {
     }
 }
 
+/// What stands in the place of the hash of a token that was revoked with a stop command. `kora callers rotate` makes a new one.
+pub(super) const REVOKED: &str = "revoked";
+
 /// A hash as it stands in `callers.toml`. `None`: it has another form.
 pub(super) fn read_hash(text: &str) -> Option<Digest> {
     text.strip_prefix(HASH_PREFIX)?.parse().ok()

@@ -1,8 +1,14 @@
-//! What stop commands need of the host: its exit.
+//! What stop commands need of the host: its exit, and the tokens of its callers.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
 
 use crate::{
-    control::Exit,
+    access::CallersDocument,
+    control::{Exit, Tokens},
     coordinator::{CoordinatorHandle, ShutdownReason},
+    domain::TenantId,
 };
 
 /// Ends the host by its coordinator.
@@ -14,4 +20,30 @@ impl Exit for CoordinatorExit {
             self.0.request_shutdown(ShutdownReason::Requested(why));
         }
     }
+}
+
+/// The callers of this file.
+pub struct CallersFile(pub PathBuf);
+
+#[async_trait]
+impl Tokens for CallersFile {
+    async fn revoke(&self, tenant: &TenantId) -> Result<(), String> {
+        let (path, tenant) = (self.0.clone(), tenant.clone());
+        let written = tokio::task::spawn_blocking(move || revoke(&path, &tenant)).await;
+        written.map_err(|error| error.to_string())?
+    }
+}
+
+fn revoke(path: &std::path::Path, tenant: &TenantId) -> Result<(), String> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let mut document = CallersDocument::read(path).map_err(|error| error.to_string())?;
+    let revoked = document.revoke_tenant(tenant);
+    if revoked.is_empty() {
+        return Ok(());
+    }
+    document.write().map_err(|error| error.to_string())?;
+    tracing::warn!(%tenant, callers = revoked.join(", "), "[kora.access.revoked] tokens are of no use any more");
+    Ok(())
 }

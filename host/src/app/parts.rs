@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     announcements::Announcements,
     cannot_start,
-    control::CoordinatorExit,
+    control::{CallersFile, CoordinatorExit},
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
     health::{ActingPlugins, CommandWatch, HeldTickets, ServedTenants, probe_every},
     host_gates::{HostWatcher, Showing},
@@ -204,6 +204,7 @@ pub async fn open(
         states: states.clone(),
         work: Arc::new(ClaimedWork(tickets.clone())),
         exit: Arc::new(CoordinatorExit(handle.clone())),
+        tokens: Arc::new(CallersFile(config.load().home().callers_file())),
         session: handle.daemon_session_id().to_owned(),
         slas: Slas::default(),
     });

@@ -96,6 +96,9 @@ impl Inner {
     }
 
     async fn is_done(self: &Arc<Self>, command: &Command) -> bool {
+        if !self.are_tokens_revoked(command).await {
+            return false;
+        }
         if command.ends_host() {
             return self.is_exit_done(command);
         }
@@ -106,6 +109,20 @@ impl Inner {
             holding.spawn(async move { inner.is_held(&tenant, level, &reason, &writer).await });
         }
         holding.join_all().await.into_iter().all(|is_held| is_held)
+    }
+
+    /// Whether no token is of use any more where the command says so. An order of an earlier run of the host did that then.
+    async fn are_tokens_revoked(&self, command: &Command) -> bool {
+        let is_of_earlier_run = command.ends_host() && command.record.session != self.session;
+        if command.level() != Level::L5 || is_of_earlier_run {
+            return true;
+        }
+        let revoked = self.tokens.revoke(&command.tenant).await;
+        if let Err(error) = &revoked {
+            tracing::error!(tenant = %command.tenant, error, "[kora.control.enforcing] tokens are not revoked yet");
+        }
+        // An exit is not put off for it: without the host no token is of use.
+        revoked.is_ok() || command.ends_host()
     }
 
     /// This run ends only when it has ended; an earlier one has.

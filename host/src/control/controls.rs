@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{CommandBook, ControlError, Exit, Work, book::written, telling::told, watch::LastRound};
+use super::{CommandBook, ControlError, Exit, Tokens, Work, book::written, telling::told, watch::LastRound};
 use crate::{
     domain::{Actor, Clock, TenantId, Timestamp},
     engine::control::{Command, IllegalStep, Slas},
@@ -28,6 +28,8 @@ pub struct ControlParts {
     pub work: Arc<dyn Work>,
     /// The end of this host.
     pub exit: Arc<dyn Exit>,
+    /// The tokens of callers, which the highest level revokes.
+    pub tokens: Arc<dyn Tokens>,
     /// Names this run of the host.
     pub session: String,
     /// How long commands may take.

@@ -25,3 +25,13 @@ pub trait Exit: Send + Sync + 'static {
     /// Lets the host stop in order and exit. Returns at once; may be asked again and again. `why` is for the log.
     fn request(&self, why: String);
 }
+
+/// The tokens of callers.
+#[async_trait]
+pub trait Tokens: Send + Sync + 'static {
+    /// Lets nobody act for a tenant with the token that he has; for the host, lets no token be of use. May be asked again and again.
+    ///
+    /// # Errors
+    /// Why that was not done; it is asked again.
+    async fn revoke(&self, tenant: &TenantId) -> Result<(), String>;
+}

@@ -80,12 +80,24 @@ impl Exit for FakeExit {
     }
 }
 
+#[derive(Default)]
+struct FakeTokens(Mutex<Vec<TenantId>>);
+
+#[async_trait]
+impl Tokens for FakeTokens {
+    async fn revoke(&self, tenant: &TenantId) -> Result<(), String> {
+        self.0.lock().unwrap().push(tenant.clone());
+        Ok(())
+    }
+}
+
 /// One run of a host over a store that outlives it, with the tenants `acme` and `globex` ready.
 struct Rig {
     store: Arc<MemoryStore>,
     clock: Arc<HandClock>,
     work: Arc<FakeWork>,
     exit: Arc<FakeExit>,
+    tokens: Arc<FakeTokens>,
     states: Arc<States>,
     controls: Controls,
     home: TempDir,
@@ -99,6 +111,7 @@ impl Rig {
 
     async fn on(store: Arc<MemoryStore>, clock: Arc<HandClock>, session: &str, home: TempDir) -> Self {
         let (work, exit) = (Arc::<FakeWork>::default(), Arc::<FakeExit>::default());
+        let tokens = Arc::<FakeTokens>::default();
         let log = EventLog::open(LogParts {
             store: store.clone(),
             clock: clock.clone(),
@@ -122,6 +135,7 @@ impl Rig {
             states: states.clone(),
             work: work.clone(),
             exit: exit.clone(),
+            tokens: tokens.clone(),
             session: session.to_owned(),
             slas: Slas::default(),
         });
@@ -130,6 +144,7 @@ impl Rig {
             clock,
             work,
             exit,
+            tokens,
             states,
             controls,
             home,

@@ -124,3 +124,39 @@ fn a_file_of_another_form_says_so_without_its_text() {
         assert!(!error.contains("s3cret"), "{error}");
     }
 }
+
+#[test]
+fn revoking_a_tenant_takes_it_from_everybody_and_the_token_from_who_had_no_other() {
+    let mut document = CallersDocument::parse(Path::new("callers.toml"), "").unwrap();
+    let mut add = |name: &str, tenancy: Tenancy| {
+        let draft = CallerDraft { tenancy, ..draft() };
+        document.add(&name.parse().unwrap(), &draft).unwrap();
+    };
+    let only = |ids: &[&str]| Tenancy::Only(ids.iter().map(|id| id.parse().unwrap()).collect());
+    add("one", only(&["acme"]));
+    add("both", only(&["acme", "beta"]));
+    add("other", only(&["beta"]));
+    add("all", Tenancy::All);
+
+    let acme = "acme".parse().unwrap();
+    assert_eq!(document.revoke_tenant(&acme), ["one", "both"]);
+    assert_eq!(
+        document.revoke_tenant(&acme),
+        [] as [&str; 0],
+        "there is nothing left to revoke"
+    );
+    assert_eq!(document.revoked(), ["one"]);
+    let (callers, faults) = document.callers();
+    assert_eq!(faults, [], "a revoked token is no fault");
+    assert_eq!(callers.len(), 3);
+    assert!(
+        callers
+            .iter()
+            .all(|caller| caller.name().as_str() == "all" || !caller.tenancy().includes(&acme))
+    );
+
+    document.rotate("one").unwrap();
+    assert_eq!(document.revoked(), [] as [&str; 0]);
+    assert_eq!(document.revoke_tenant(&TenantId::host()).len(), 4);
+    assert_eq!(document.callers().0, []);
+}

@@ -23,6 +23,12 @@ async fn l1_to_l3_pause_a_tenant_and_l4_and_l5_stop_it() {
                 to: expected
             }]
         );
+        let revoked = if level == Level::L5 {
+            vec![acme()]
+        } else {
+            Vec::new()
+        };
+        assert_eq!(*rig.tokens.0.lock().unwrap(), revoked, "{level}");
         let history = rig.states.history(&acme(), 1).unwrap();
         assert_eq!(
             (history[0].trigger.as_str(), history[0].trigger_kind),

@@ -34,6 +34,12 @@ async fn l4_on_the_host_ends_it_in_order_and_the_next_one_runs() {
             rig.controls.book().pre_claim(&acme()).await.is_err(),
             "while it ends"
         );
+        let revoked = if level == Level::L5 {
+            vec![TenantId::host()]
+        } else {
+            Vec::new()
+        };
+        assert_eq!(*rig.tokens.0.lock().unwrap(), revoked, "{level}");
         assert_eq!(rig.state(&acme()), PrimaryState::Ready);
         rig.controls.exited().await;
         assert!(rig.told("host").last().unwrap().starts_with("enforced"));
@@ -43,6 +49,10 @@ async fn l4_on_the_host_ends_it_in_order_and_the_next_one_runs() {
         assert_eq!(rig.controls.book().pre_claim(&acme()).await, Ok(()));
         rig.controls.round().await;
         assert!(rig.exit.0.lock().unwrap().is_empty());
+        assert!(
+            rig.tokens.0.lock().unwrap().is_empty(),
+            "tokens of the new run are left alone"
+        );
         assert_eq!(rig.told("host").len(), 3, "nothing is told twice");
     }
 }
