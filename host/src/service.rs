@@ -10,6 +10,7 @@ mod dispatch;
 mod entries;
 mod events;
 mod health;
+mod holding;
 mod identity;
 mod plugin_settings;
 mod plugins;
@@ -43,6 +44,7 @@ use crate::{
     gates::{EpochHold, History, KnownEpoch},
     health::Health,
     identity::Identities,
+    membership::Membership,
     plugin::{Platform, Registry},
     secrets::Secrets,
     state::States,
@@ -126,6 +128,8 @@ pub struct Parts {
     pub states: Arc<States>,
     /// The stop commands.
     pub controls: Controls,
+    /// The hosts on the store, and who of them holds which tenant.
+    pub membership: Membership,
     /// The tenants.
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.

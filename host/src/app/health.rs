@@ -18,6 +18,7 @@ use crate::{
     },
     health::{Acting, ClaimsSource, CredentialSource, CreditSource, HEARTBEAT, Pulse, Served, WatchSource},
     identity::Identities,
+    membership::Membership,
     plugin::{PluginState, Registry},
     secrets::{Secrets, end_of},
     state::{HISTORY_LEN, States},
@@ -25,8 +26,9 @@ use crate::{
     tickets::{LIST_MAX, TicketQuery, Tickets},
 };
 
-/// The tenants of the register and their states.
+/// The tenants of the register that this host holds, and their states. Of the others the hosts tell that hold them.
 pub struct ServedTenants {
+    pub membership: Membership,
     pub tenants: Tenants,
     pub states: Arc<States>,
 }
@@ -34,8 +36,15 @@ pub struct ServedTenants {
 impl Served for ServedTenants {
     fn tenants(&self) -> Vec<TenantId> {
         let listed = self.tenants.list().into_iter();
-        let served = listed.filter(|listed| listed.record.active);
+        let served =
+            listed.filter(|listed| listed.record.active && self.membership.holds(&listed.record.tenant));
         served.map(|listed| listed.record.tenant).collect()
+    }
+
+    fn beside_others(&self) -> Option<String> {
+        self.membership
+            .is_shared()
+            .then(|| self.membership.name().to_owned())
     }
 
     fn stopped(&self, tenant: &TenantId) -> Option<String> {

@@ -80,12 +80,30 @@ impl Exit for FakeExit {
     }
 }
 
+/// Other hosts: the tenants that they hold, and the runs in which they are.
+#[derive(Default)]
+struct FakeElsewhere {
+    tenants: Mutex<Vec<TenantId>>,
+    runs: Mutex<Vec<String>>,
+}
+
+impl Elsewhere for FakeElsewhere {
+    fn holds(&self, tenant: &TenantId) -> bool {
+        self.tenants.lock().unwrap().contains(tenant)
+    }
+
+    fn is_up(&self, session: &str) -> bool {
+        self.runs.lock().unwrap().iter().any(|run| run == session)
+    }
+}
+
 /// One run of a host over a store that outlives it, with the tenants `acme` and `globex` ready.
 struct Rig {
     store: Arc<MemoryStore>,
     clock: Arc<HandClock>,
     work: Arc<FakeWork>,
     exit: Arc<FakeExit>,
+    elsewhere: Arc<FakeElsewhere>,
     states: Arc<States>,
     controls: Controls,
     home: TempDir,
@@ -98,6 +116,16 @@ impl Rig {
     }
 
     async fn on(store: Arc<MemoryStore>, clock: Arc<HandClock>, session: &str, home: TempDir) -> Self {
+        Self::beside(Arc::default(), store, clock, session, home).await
+    }
+
+    async fn beside(
+        elsewhere: Arc<FakeElsewhere>,
+        store: Arc<MemoryStore>,
+        clock: Arc<HandClock>,
+        session: &str,
+        home: TempDir,
+    ) -> Self {
         let (work, exit) = (Arc::<FakeWork>::default(), Arc::<FakeExit>::default());
         let log = EventLog::open(LogParts {
             store: store.clone(),
@@ -122,6 +150,7 @@ impl Rig {
             states: states.clone(),
             work: work.clone(),
             exit: exit.clone(),
+            elsewhere: elsewhere.clone(),
             session: session.to_owned(),
             slas: Slas::default(),
         });
@@ -130,6 +159,7 @@ impl Rig {
             clock,
             work,
             exit,
+            elsewhere,
             states,
             controls,
             home,

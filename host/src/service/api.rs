@@ -432,6 +432,9 @@ pub struct Tenant {
     /// If it did not come up: the boot gate that failed, and why.
     #[serde(default)]
     pub failed_gate: Option<Gate>,
+    /// If another host on the same store holds it: that host.
+    #[serde(default)]
+    pub held_by: Option<String>,
 }
 
 /// Somebody who acts in a tenant.

@@ -23,6 +23,10 @@ pub enum Collection {
     Epochs,
     /// What each tenant's chain was last told of its health.
     Health,
+    /// Which host of those on one store holds each tenant.
+    Holders,
+    /// The hosts on one store.
+    Members,
     /// The operation ledger.
     Operations,
     /// Tickets.
@@ -31,13 +35,15 @@ pub enum Collection {
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Boots,
         Self::Commands,
         Self::CostAccounts,
         Self::Usages,
         Self::Epochs,
         Self::Health,
+        Self::Holders,
+        Self::Members,
         Self::Operations,
         Self::Tickets,
     ];
@@ -51,6 +57,8 @@ impl Collection {
             Self::Usages => "usages",
             Self::Epochs => "epochs",
             Self::Health => "health",
+            Self::Holders => "holders",
+            Self::Members => "members",
             Self::Operations => "operations",
             Self::Tickets => "tickets",
         }
