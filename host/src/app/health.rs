@@ -12,10 +12,7 @@ use crate::{
     coordinator::{CoordinatorHandle, EntryState, EntryStatus},
     cost::Costs,
     domain::{ClaimPermission, Clock, PluginName, PrimaryState, TenantId},
-    engine::{
-        health::{Breaker, BreakerState, Claims, Credential, Credit, Watcher},
-        ticket::TicketStatus,
-    },
+    engine::health::{Breaker, BreakerState, Claims, Credential, Credit, Watcher},
     health::{Acting, ClaimsSource, CredentialSource, CreditSource, HEARTBEAT, Pulse, Served, WatchSource},
     identity::Identities,
     membership::Membership,
@@ -23,7 +20,7 @@ use crate::{
     secrets::{Secrets, end_of},
     state::{HISTORY_LEN, States},
     tenants::Tenants,
-    tickets::{LIST_MAX, TicketQuery, Tickets},
+    tickets::Tickets,
 };
 
 /// The tenants of the register that this host holds, and their states. Of the others the hosts tell that hold them.
@@ -68,12 +65,7 @@ pub struct HeldTickets {
 #[async_trait]
 impl ClaimsSource for HeldTickets {
     async fn claims(&self, tenant: &TenantId) -> Result<Claims, String> {
-        let query = TicketQuery {
-            statuses: TicketStatus::HELD.to_vec(),
-            limit: Some(LIST_MAX),
-            ..TicketQuery::default()
-        };
-        let held = self.tickets.list(tenant, query).await;
+        let held = self.tickets.held(tenant).await;
         let held = held.map_err(|error| error.to_string())?;
         let leases = held.iter().filter_map(|stored| stored.ticket.claim.as_ref());
         Ok(Claims {

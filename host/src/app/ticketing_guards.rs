@@ -47,7 +47,8 @@ pub struct ClaimedWork(pub Tickets);
 #[async_trait]
 impl Work for ClaimedWork {
     async fn held(&self, tenant: &TenantId) -> Result<u64, String> {
-        self.0.held(tenant).await.map_err(|error| error.to_string())
+        let held = self.0.held(tenant).await.map_err(|error| error.to_string())?;
+        Ok(u64::try_from(held.len()).unwrap_or(u64::MAX))
     }
 
     async fn abort(&self, tenant: &TenantId) -> Result<(), String> {

@@ -137,6 +137,8 @@ pub struct DocumentFilter {
     pub due_by: Option<Timestamp>,
     /// Only ids before this one, in the order of ids: the cursor of [`DocumentOrder::NewestFirst`].
     pub before_id: Option<String>,
+    /// Only those behind this rank and id: the cursor of [`DocumentOrder::Ranked`].
+    pub after_rank: Option<(i64, String)>,
     /// Leaves out what another host is changing at this moment, where the store can tell.
     pub skip_locked: bool,
     /// At most this many.
@@ -154,6 +156,7 @@ impl DocumentFilter {
             statuses: Vec::new(),
             due_by: None,
             before_id: None,
+            after_rank: None,
             skip_locked: false,
             limit: 50,
             order: DocumentOrder::NewestFirst,

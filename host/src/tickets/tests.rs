@@ -218,6 +218,19 @@ fn acme() -> TenantId {
 
 fn marvin() -> Actor {
     Actor {
+    /// Tickets that are as this one, but for their ids.
+    fn multiply(&self, ticket: Uuid, copies: usize) {
+        let mut contents = self.store.contents();
+        let id = ticket.to_string();
+        let mut all = contents.documents.values();
+        let original = all.find(|document| document.key.id == id).unwrap().clone();
+        for _ in 0..copies {
+            let mut copy = original.clone();
+            copy.key.id = fresh_id().to_string();
+            contents.documents.insert(copy.key.clone(), copy);
+        }
+    }
+
         kind: ActorKind::Plugin,
         id: Some("marvin".to_owned()),
     }
