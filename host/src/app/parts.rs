@@ -199,6 +199,7 @@ pub async fn open(
             Arc::new(StopCommands(book.clone())),
             Arc::new(Money(costs.clone())),
         ],
+        purse: Arc::new(costs.clone()),
         rules: ticket_rules(&config.load()),
     });
     let controls = Controls::new(ControlParts {

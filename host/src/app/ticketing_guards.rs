@@ -6,8 +6,8 @@ use crate::{
     control::{CommandBook, Work},
     cost::Costs,
     domain::{Criticality, TenantId},
-    engine::cost::Decision,
-    tickets::{ClaimGuard, Refusal, Tickets},
+    engine::{cost::Decision, ramp::SlowStart},
+    tickets::{ClaimGuard, Purse, Refusal, Tickets},
 };
 
 /// The words of a ticket that a command took from its holder.
@@ -38,6 +38,13 @@ impl ClaimGuard for Money {
             Decision::Halted => Some(Refusal::cost("the money is spent")),
             Decision::Unknown(why) => Some(Refusal::cost(format!("it is not known what was spent: {why}"))),
         }
+    }
+}
+
+#[async_trait]
+impl Purse for Costs {
+    async fn slow_start(&self, tenant: &TenantId) -> SlowStart {
+        Self::slow_start(self, tenant).await
     }
 }
 
