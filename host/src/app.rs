@@ -8,6 +8,7 @@ mod control;
 mod cost;
 mod health;
 mod host_gates;
+mod hosts;
 mod journal;
 mod listeners;
 mod observers;
@@ -172,6 +173,8 @@ async fn stop(running: Running, ending: &Ending) {
     service.controls.exited().await;
     service.costs.join().await;
     service.states.close().await;
+    // Whatever of the tenants ran here has ended: another host may run them.
+    service.membership.leave().await;
     running.accounts.tell(Account::Stopping {
         reason: ending.reason.to_string(),
     });

@@ -30,5 +30,5 @@ pub use error::{ControlError, EXPIRY_MAX};
 pub use guard::StopGuard;
 pub use issue::{Foreseen, Issued, StopOrder};
 pub use listing::{Entry, HISTORY_SHOWN, Listing, RECENTLY_ENFORCED_SHOWN};
-pub use ports::{Exit, Tokens, Work};
+pub use ports::{Elsewhere, Exit, Tokens, Work};
 pub use watch::{LastRound, POLL};

@@ -9,6 +9,7 @@ pub mod gates;
 pub mod health;
 pub mod operation;
 pub mod payload;
+pub mod ramp;
 pub mod ticket;
 pub mod transition;
 pub mod trigger;

@@ -7,6 +7,7 @@ pub mod store;
 pub mod checkpoints;
 pub mod disk;
 pub mod events;
+pub mod membership;
 pub mod state;
 pub mod tenants;
 pub mod tickets;

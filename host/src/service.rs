@@ -11,6 +11,7 @@ mod dispatch;
 mod entries;
 mod events;
 mod health;
+mod holding;
 mod identity;
 mod plugin_settings;
 mod plugins;
@@ -45,6 +46,7 @@ use crate::{
     gates::{EpochHold, History, KnownEpoch},
     health::Health,
     identity::Identities,
+    membership::Membership,
     plugin::{Platform, Registry},
     secrets::Secrets,
     state::States,
@@ -106,6 +108,8 @@ pub struct Parts {
     pub states: Arc<States>,
     /// The stop commands.
     pub controls: Controls,
+    /// The hosts on the store, and who of them holds which tenant.
+    pub membership: Membership,
     /// The tenants.
     pub tenants: crate::tenants::Tenants,
     /// Who speaks for them.

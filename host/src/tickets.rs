@@ -35,14 +35,14 @@ use uuid::Uuid;
 pub use claim::{ClaimAnswer, ClaimRequest, Claimed};
 pub use drive::StateWatch;
 pub use error::TicketError;
-pub use guard::{Agents, BlockedBy, ClaimGuard, Refusal};
+pub use guard::{Agents, BlockedBy, ClaimGuard, Purse, Refusal};
 pub use ledger::LedgerRow;
 pub use list::{LIST_DEFAULT, LIST_MAX, OperationQuery, TicketQuery};
 pub use stored::{StoredOperation, StoredTicket};
 
 use crate::{
     domain::{Clock, TenantId},
-    engine::ticket::{LEASE_SECONDS, Ramp},
+    engine::{ramp::Ramp, ticket::LEASE_SECONDS},
     state::States,
     store::Store,
     tenants::{Journal, Unbroken},
@@ -57,7 +57,7 @@ const RACES: usize = 16;
 pub struct TicketRules {
     /// How long a claim lasts unless it is refreshed, in seconds.
     pub lease_seconds: u64,
-    /// How claims are spaced after a resume.
+    /// How claims are spaced while a tenant begins slowly.
     pub ramp: Ramp,
 }
 
@@ -84,6 +84,8 @@ pub struct TicketsParts {
     pub agents: Arc<dyn Agents>,
     /// What else holds claims back; all are asked, the first refusal counts.
     pub guards: Vec<Arc<dyn ClaimGuard>>,
+    /// Whether there was no money for a while.
+    pub purse: Arc<dyn Purse>,
     /// What the operator set.
     pub rules: TicketRules,
 }

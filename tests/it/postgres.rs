@@ -3,6 +3,8 @@
 #[path = "../../host/src/store/postgres/testing.rs"]
 mod server;
 
+mod hosts;
+
 use std::fs;
 
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{
     host_gates::{HostGates, secrets},
+    hosts,
     parts::{Running, counted},
     plugin_directory, upkeep,
 };
@@ -36,6 +37,7 @@ pub async fn boot(running: &Running, turn: PluginTurn<'_>) -> BootOutcome {
     let Some(run) = running.take_run() else {
         return failed(service, "a host boots once".to_owned()).await;
     };
+    hosts::join(running).await;
     let mut gates = HostGates::go_on(running, run);
     let names = tokio::select! {
         names = before_entries(&mut gates, running) => names,
@@ -239,9 +241,10 @@ impl Tenants {
         let mut missing = service.missing_tenants();
         let now: Vec<_> = missing.drain(..missing.len().min(TENANTS_AT_ONCE)).collect();
         service.add_missing(now, Actor::host()).await;
-        let held = service.states.tenants();
-        let is_held = |seed: &IdentitySeed| held.contains(&seed.tenant);
-        let (mut first, mut others): (Vec<_>, Vec<_>) = service.served_seeds().into_iter().partition(is_held);
+        let showed = service.states.tenants();
+        let has_shown = |seed: &IdentitySeed| showed.contains(&seed.tenant);
+        let seeds = service.held_of(service.served_seeds()).await;
+        let (mut first, mut others): (Vec<_>, Vec<_>) = seeds.into_iter().partition(has_shown);
         let more = others.len().min(TENANTS_AT_ONCE.saturating_sub(first.len()));
         first.extend(others.drain(..more));
         Self {

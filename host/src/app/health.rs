@@ -12,21 +12,20 @@ use crate::{
     coordinator::{CoordinatorHandle, EntryState, EntryStatus},
     cost::Costs,
     domain::{ClaimPermission, Clock, PluginName, PrimaryState, TenantId},
-    engine::{
-        health::{Breaker, BreakerState, Claims, Credential, Credit, Watcher},
-        ticket::TicketStatus,
-    },
+    engine::health::{Breaker, BreakerState, Claims, Credential, Credit, Watcher},
     health::{Acting, ClaimsSource, CredentialSource, CreditSource, HEARTBEAT, Pulse, Served, WatchSource},
     identity::Identities,
+    membership::Membership,
     plugin::{PluginState, Registry},
     secrets::{Secrets, end_of},
     state::{HISTORY_LEN, States},
     tenants::Tenants,
-    tickets::{LIST_MAX, TicketQuery, Tickets},
+    tickets::Tickets,
 };
 
-/// The tenants of the register and their states.
+/// The tenants of the register that this host holds, and their states. Of the others the hosts tell that hold them.
 pub struct ServedTenants {
+    pub membership: Membership,
     pub tenants: Tenants,
     pub states: Arc<States>,
 }
@@ -34,8 +33,15 @@ pub struct ServedTenants {
 impl Served for ServedTenants {
     fn tenants(&self) -> Vec<TenantId> {
         let listed = self.tenants.list().into_iter();
-        let served = listed.filter(|listed| listed.record.active);
+        let served =
+            listed.filter(|listed| listed.record.active && self.membership.holds(&listed.record.tenant));
         served.map(|listed| listed.record.tenant).collect()
+    }
+
+    fn beside_others(&self) -> Option<String> {
+        self.membership
+            .is_shared()
+            .then(|| self.membership.name().to_owned())
     }
 
     fn stopped(&self, tenant: &TenantId) -> Option<String> {
@@ -59,12 +65,7 @@ pub struct HeldTickets {
 #[async_trait]
 impl ClaimsSource for HeldTickets {
     async fn claims(&self, tenant: &TenantId) -> Result<Claims, String> {
-        let query = TicketQuery {
-            statuses: TicketStatus::HELD.to_vec(),
-            limit: Some(LIST_MAX),
-            ..TicketQuery::default()
-        };
-        let held = self.tickets.list(tenant, query).await;
+        let held = self.tickets.held(tenant).await;
         let held = held.map_err(|error| error.to_string())?;
         let leases = held.iter().filter_map(|stored| stored.ticket.claim.as_ref());
         Ok(Claims {

@@ -10,6 +10,7 @@ use crate::{
     engine::gates::{GateSpec, SECRETS},
     events::EventLog,
     gates::{Fault, Gate, Run, Watcher},
+    membership::Membership,
     service::{Service, TENANTS_AT_ONCE, show_waiting},
     state::States,
     store::Store,
@@ -69,6 +70,7 @@ pub struct HostWatcher(OnceLock<Showing>);
 
 /// What the watcher needs once it is there.
 pub struct Showing {
+    pub membership: Membership,
     pub log: Arc<EventLog>,
     pub store: Arc<dyn Store>,
     pub states: Arc<States>,
@@ -85,7 +87,7 @@ impl Showing {
             .tenants
             .list()
             .into_iter()
-            .filter(|listed| listed.record.active);
+            .filter(|listed| listed.record.active && self.membership.holds(&listed.record.tenant));
         let first: Vec<_> = served
             .take(TENANTS_AT_ONCE)
             .map(|listed| listed.record.tenant)

@@ -17,6 +17,7 @@ use super::{
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
     health::{ActingPlugins, CommandWatch, HeldTickets, ServedTenants, probe_every},
     host_gates::{HostWatcher, Showing},
+    hosts::OtherHosts,
     journal::{Accounts, LogJournal, keep_accounts},
     listeners,
     observers::Observers,
@@ -43,6 +44,7 @@ use crate::{
     gates::{EpochHold, Gate, History, KnownEpoch, Run, chain_tail},
     health::{Health, HealthParts},
     identity::Identities,
+    membership::{Membership, MembershipParts},
     plugin::{Platform, Registry},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service, store_place},
@@ -179,7 +181,9 @@ pub async fn open(
         config: config.clone(),
     });
     let identities = Identities::new(store.clone(), journal.clone(), providers, clock.clone());
+    let membership = membership(&config.load(), &store, &clock, handle.daemon_session_id());
     watcher.wire(Showing {
+        membership: membership.clone(),
         log: log.clone(),
         store: store.clone(),
         states: states.clone(),
@@ -195,6 +199,7 @@ pub async fn open(
             Arc::new(StopCommands(book.clone())),
             Arc::new(Money(costs.clone())),
         ],
+        purse: Arc::new(costs.clone()),
         rules: ticket_rules(&config.load()),
     });
     let controls = Controls::new(ControlParts {
@@ -205,6 +210,7 @@ pub async fn open(
         work: Arc::new(ClaimedWork(tickets.clone())),
         exit: Arc::new(CoordinatorExit(handle.clone())),
         tokens: Arc::new(CallersFile(config.load().home().callers_file())),
+        elsewhere: Arc::new(OtherHosts(membership.clone())),
         session: handle.daemon_session_id().to_owned(),
         slas: Slas::default(),
     });
@@ -222,6 +228,7 @@ pub async fn open(
         journal,
         clock: clock.clone(),
         served: Arc::new(ServedTenants {
+            membership: membership.clone(),
             tenants: tenants.clone(),
             states: states.clone(),
         }),
@@ -248,6 +255,7 @@ pub async fn open(
         log,
         states,
         controls,
+        membership,
         tenants,
         identities,
         tickets,
@@ -281,6 +289,19 @@ pub async fn open(
         stop_watching: CancellationToken::new(),
         stop_upkeep,
         run: Mutex::new(Some(run)),
+    })
+}
+
+/// A store whose chains others may move is one that others may have open.
+fn membership(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, session: &str) -> Membership {
+    let home = config.home();
+    Membership::new(MembershipParts {
+        store: store.clone(),
+        clock: clock.clone(),
+        is_shared: store.moves_elsewhere().is_some(),
+        name: format!("{}:{}", name_of_machine(), home.root().display()),
+        session: session.to_owned(),
+        remembered: home.member_file(),
     })
 }
 

@@ -7,7 +7,10 @@ use super::wire;
 use crate::{
     config::Config,
     domain::{Actor, ActorKind, TenantActor, TenantId},
-    engine::ticket::{Ending, Held, NotHeld, Ramp},
+    engine::{
+        ramp::Ramp,
+        ticket::{Ending, Held, NotHeld},
+    },
     plugin::{ListRequest, PluginIdentity, PortError, TicketCall},
     service::api,
     tenants::Tenants,

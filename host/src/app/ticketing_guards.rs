@@ -6,8 +6,8 @@ use crate::{
     control::{CommandBook, Work},
     cost::Costs,
     domain::{Criticality, TenantId},
-    engine::cost::Decision,
-    tickets::{ClaimGuard, Refusal, Tickets},
+    engine::{cost::Decision, ramp::SlowStart},
+    tickets::{ClaimGuard, Purse, Refusal, Tickets},
 };
 
 /// The words of a ticket that a command took from its holder.
@@ -41,13 +41,21 @@ impl ClaimGuard for Money {
     }
 }
 
+#[async_trait]
+impl Purse for Costs {
+    async fn slow_start(&self, tenant: &TenantId) -> SlowStart {
+        Self::slow_start(self, tenant).await
+    }
+}
+
 /// The work that tenants do is their claims.
 pub struct ClaimedWork(pub Tickets);
 
 #[async_trait]
 impl Work for ClaimedWork {
     async fn held(&self, tenant: &TenantId) -> Result<u64, String> {
-        self.0.held(tenant).await.map_err(|error| error.to_string())
+        let held = self.0.held(tenant).await.map_err(|error| error.to_string())?;
+        Ok(u64::try_from(held.len()).unwrap_or(u64::MAX))
     }
 
     async fn abort(&self, tenant: &TenantId) -> Result<(), String> {

@@ -99,7 +99,7 @@ async fn ask_again(service: Arc<Service>, announced: Arc<Announcements>) {
         let (service, announced) = (service.clone(), announced.clone());
         asking.spawn(async move {
             let Announcement { provider, tenant } = &announcement;
-            if let Err(error) = service.identities.announced(provider, tenant.as_ref()).await {
+            if let Err(error) = service.announced(provider, tenant.as_ref()).await {
                 tracing::warn!(%provider, %error, "an announcement was not looked into");
             }
             announced.done(&announcement);

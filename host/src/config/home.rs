@@ -134,9 +134,9 @@ impl Home {
         self.join("run/kora.lock")
     }
 
-    /// The file that holds the running host's process id.
-    pub fn pid_file(&self) -> PathBuf {
-        self.join("run/kora.pid")
+    /// Which member of the hosts on one store this home was last. Not in `data/`, so that a copy of that is not taken for it.
+    pub fn member_file(&self) -> PathBuf {
+        self.join("run/kora.member")
     }
 }
 

@@ -420,7 +420,7 @@ pub const KEYS: &[Key] = &[
         default: Some("3600"),
         example: "600",
         applies: NeedsRestart,
-        meaning: "How long claims are spaced after a tenant was resumed; 0: not at all.",
+        meaning: "How long claims are spaced after a tenant was resumed, or has money again; 0: not at all.",
     },
     Key {
         path: "tickets.ramp_spacing_seconds",

@@ -9,6 +9,8 @@ use super::*;
 use crate::domain::LogLevel;
 
 mod cost;
+mod keys;
+mod reload;
 
 fn check(text: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Result<Config, ConfigProblems> {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
@@ -36,6 +38,13 @@ fn plugin(name: &str) -> PluginName {
 
 fn tenant(id: &str) -> TenantId {
     id.parse().unwrap()
+}
+
+fn kora_for_acme() -> AtWork {
+    AtWork {
+        plugins: ["kora".to_owned()].into(),
+        tenants: ["acme".to_owned()].into(),
+    }
 }
 
 /// The template with every setting taken in.
@@ -68,65 +77,6 @@ fn named(path: &str) -> String {
         .replace("<tenant>", "acme")
         .replace("<secret>", "token")
         .replace("<key>", "some_key")
-}
-
-#[test]
-fn the_file_that_init_writes_changes_nothing() {
-    assert_eq!(*sound(&template()), Sections::default());
-    assert_eq!(*sound(""), Sections::default());
-}
-
-#[test]
-fn every_key_of_the_sections_is_in_the_table_and_the_other_way_round() {
-    let config = sound(&whole_template());
-    let mut in_sections = BTreeMap::new();
-    leaves("", &serde_json::to_value(&*config).unwrap(), &mut in_sections);
-    let in_sections: BTreeSet<_> = in_sections.into_keys().collect();
-    let in_table: BTreeSet<_> = KEYS.iter().map(|key| named(key.path)).collect();
-    assert_eq!(in_sections, in_table);
-}
-
-#[test]
-fn the_defaults_in_the_table_are_those_of_the_sections() {
-    let fixed: String = defaults_where(Key::is_fixed);
-    assert_eq!(*sound(&fixed), Sections::default());
-    let mut in_sections = BTreeMap::new();
-    leaves(
-        "",
-        &serde_json::to_value(Sections::default()).unwrap(),
-        &mut in_sections,
-    );
-    for key in KEYS.iter().filter(|key| key.is_fixed()) {
-        assert_eq!(
-            in_sections[key.path].is_null(),
-            key.default.is_none(),
-            "{}",
-            key.path
-        );
-    }
-
-    let free = sound(&defaults_where(|key| !key.is_fixed()));
-    assert_eq!(free.plugin(&plugin("marvin")), Some(&PluginSection::default()));
-    assert_eq!(free.tenant(&tenant("acme")), Some(&TenantSection::default()));
-}
-
-fn defaults_where(wanted: impl Fn(&Key) -> bool) -> String {
-    let line = |key: &Key| Some(format!("{} = {}\n", named(key.path), key.default?));
-    KEYS.iter().filter(|key| wanted(key)).filter_map(line).collect()
-}
-
-#[test]
-fn examples_and_variables_stand_for_values_that_are_accepted() {
-    for key in KEYS {
-        sound(&format!("{} = {}", named(key.path), key.example));
-    }
-    for variable in VARIABLES
-        .iter()
-        .filter(|variable| !variable.key.starts_with("plugins.kora."))
-    {
-        let key = KEYS.iter().find(|key| key.path == variable.key).unwrap();
-        assert_eq!(key.kind, variable.kind);
-    }
 }
 
 #[test]
@@ -416,102 +366,6 @@ fn only_what_is_allowed_is_admitted_unless_nothing_is_said() {
     assert!(sound("").is_admitted(&marvin, &digest));
     assert!(!sound("plugins.allow = [\"kora\"]").is_admitted(&marvin, &digest));
     assert!(sound(&format!("plugins.allow = [\"kora\", \"{digest}\"]")).is_admitted(&marvin, &digest));
-}
-
-#[test]
-fn what_needs_a_restart_stays_in_force_until_then_and_the_rest_applies() {
-    let old = sound(
-        "log.level = \"info\"\nplugins.directory = \"a\"\nplugins.kora.x = 1\nplugins.kora.gone = true\nplugins.echo.x = 1\n\
-         tenants.acme.config.kora.x = 1\ntenants.acme.fallback_prompt = \"a.md\"\ntenants.new.fallback_prompt = \"a.md\"",
-    );
-    let fresh = sound(
-        "log.level = \"debug\"\nplugins.directory = \"b\"\nplugins.disable = [\"echo\"]\nplugins.kora.x = 2\n\
-         plugins.kora.enabled = false\nplugins.echo.x = 2\ntenants.acme.config.kora.x = 2\ntenants.acme.plugins = [\"echo\"]\n\
-         tenants.acme.fallback_prompt = \"b.md\"\ntenants.new.fallback_prompt = \"b.md\"",
-    );
-    let now = old.reloaded(fresh.clone(), &kora_for_acme());
-    let (kora, echo, acme) = (plugin("kora"), plugin("echo"), tenant("acme"));
-    assert_eq!(now.log.level, LogLevel::Debug);
-    assert_eq!(now.plugins_directory(), old.plugins_directory());
-    assert!(!now.is_plugin_enabled(&kora) && !now.is_plugin_enabled(&echo));
-    assert_eq!(
-        json!(now.plugin_config(&kora, Some(&acme))),
-        json!({"x": 1, "gone": true}),
-        "it is loaded and was judged with these"
-    );
-    assert_eq!(
-        json!(now.plugin_config(&echo, None)),
-        json!({"x": 2}),
-        "it is not loaded"
-    );
-    assert_eq!(now.tenant(&acme).unwrap().plugins, [echo]);
-    assert_eq!(now.fallback_prompt(&acme), old.fallback_prompt(&acme));
-    assert_eq!(
-        now.fallback_prompt(&tenant("new")),
-        fresh.fallback_prompt(&tenant("new")),
-        "nobody speaks for it yet"
-    );
-    let waits: Vec<_> = diff(&now, &fresh, &kora_for_acme())
-        .into_iter()
-        .map(|change| change.key)
-        .collect();
-    assert_eq!(
-        waits,
-        [
-            "plugins.directory",
-            "plugins.kora.gone",
-            "plugins.kora.x",
-            "tenants.acme.config.kora.x",
-            "tenants.acme.fallback_prompt"
-        ],
-        "as long as they differ, they are said to wait"
-    );
-}
-
-#[test]
-fn a_tenant_that_is_spelt_otherwise_does_not_make_two() {
-    let old = sound("tenants.Acme.config.kora.x = 1");
-    let fresh = sound("tenants.acme.config.kora.x = 2");
-    let now = old.reloaded(fresh.clone(), &kora_for_acme());
-    assert_eq!(now, fresh);
-}
-
-/// The plugin `kora` is loaded and speaks for `acme`.
-fn kora_for_acme() -> AtWork {
-    AtWork {
-        plugins: ["kora".to_owned()].into(),
-        tenants: ["acme".to_owned()].into(),
-    }
-}
-
-#[test]
-fn a_change_says_when_it_applies_and_a_default_written_out_is_none() {
-    let old = sound(
-        "log.level = \"info\"\nstore.path = \"a.db\"\nplugins.kora.deep.x = 1\nplugins.kora.secrets.t = \"env:A\"",
-    );
-    let new = sound(
-        "log.level = \"debug\"\nlog.format = \"text\"\nplugins.kora.deep.x = 2\nplugins.kora.secrets.t = \"env:B\"",
-    );
-    let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let changes: Vec<_> = diff(&old, &new, &kora_for_acme())
-        .iter()
-        .map(|change| {
-            format!(
-                "{}: {} -> {} ({:?})",
-                change.key,
-                shown(&change.old),
-                shown(&change.new),
-                change.applies
-            )
-        })
-        .collect();
-    assert_snapshot!(changes.join("\n"), @r#"
-    log.level: "info" -> "debug" (Live)
-    plugins.kora.deep.x: 1 -> 2 (NeedsRestart)
-    plugins.kora.secrets.t: env -> env (Live)
-    store.path: "a.db" -> "data/kora.db" (NeedsRestart)
-    "#);
-    assert_eq!(diff(&new, &new, &kora_for_acme()), []);
 }
 
 #[test]

@@ -34,24 +34,26 @@ impl Controls {
     }
 
     /// Orders to exit that ended an earlier run of the host are enforced: that run has ended, and starting this one was the
-    /// operator's doing. Before tenants are taken up.
+    /// operator's doing. Those of another host that is up are its own. Before tenants are taken up.
     pub async fn begin(&self) {
-        self.0
-            .obey_exits(|command, session| command.record.session != session)
-            .await;
+        let is_over =
+            |command: &Command| command.record.session != self.0.session && !self.0.is_of_another(command);
+        self.0.obey_exits(is_over).await;
     }
 
     /// Orders to exit that end this run are enforced. After everything else has stopped, while the store is still open.
     pub async fn exited(&self) {
-        self.0
-            .obey_exits(|command, session| command.record.session == session)
-            .await;
+        let is_of_this_run = |command: &Command| command.record.session == self.0.session;
+        self.0.obey_exits(is_of_this_run).await;
     }
 }
 
 impl Inner {
-    /// As far as it can be carried out now. Answers it as it is then.
+    /// As far as it can be carried out now, and here. Answers it as it is then.
     pub(super) async fn carry_out(self: &Arc<Self>, command: Command) -> Command {
+        if self.is_of_another(&command) {
+            return command;
+        }
         let command = self.begun(command).await;
         if !command.lifecycle.is_open() || !self.is_done(&command).await {
             return command;
@@ -183,7 +185,7 @@ impl Inner {
             .await;
     }
 
-    async fn obey_exits(&self, are_obeyed: impl Fn(&Command, &str) -> bool) {
+    async fn obey_exits(&self, are_obeyed: impl Fn(&Command) -> bool) {
         let _turn = self.turn.lock().await;
         let open = Lifecycle::ALL.iter().copied().filter(|point| point.is_open());
         let open = match self.book.all(open, None, EXITS_LOOKED_AT).await {
@@ -195,7 +197,7 @@ impl Inner {
         };
         for command in open {
             if command.ends_host()
-                && are_obeyed(&command, &self.session)
+                && are_obeyed(&command)
                 && let Err(error) = self.enforced(&command).await
             {
                 noted(&command, &error);

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{CommandBook, ControlError, Exit, Tokens, Work, book::written, telling::told, watch::LastRound};
+use super::{
+    CommandBook, ControlError, Elsewhere, Exit, Tokens, Work, book::written, telling::told, watch::LastRound,
+};
 use crate::{
     domain::{Actor, Clock, TenantId, Timestamp},
     engine::control::{Command, IllegalStep, Slas},
@@ -30,6 +32,8 @@ pub struct ControlParts {
     pub exit: Arc<dyn Exit>,
     /// The tokens of callers, which the highest level revokes.
     pub tokens: Arc<dyn Tokens>,
+    /// The other hosts on the same store.
+    pub elsewhere: Arc<dyn Elsewhere>,
     /// Names this run of the host.
     pub session: String,
     /// How long commands may take.
@@ -104,6 +108,16 @@ impl Inner {
             }
         }
         Err(self.kept_changing(tenant))
+    }
+
+    /// Whether another host that is up sees to a command: the one that holds its tenant, and of a command on the host the run that was
+    /// given it. If it ends before it has, whoever is up does.
+    pub(super) fn is_of_another(&self, command: &Command) -> bool {
+        if command.tenant.is_host() {
+            self.elsewhere.is_up(&command.record.session)
+        } else {
+            self.elsewhere.holds(&command.tenant)
+        }
     }
 
     pub(super) fn kept_changing(&self, tenant: &TenantId) -> ControlError {

@@ -20,6 +20,15 @@ pub trait Work: Send + Sync + 'static {
     async fn abort(&self, tenant: &TenantId) -> Result<(), String>;
 }
 
+/// The other hosts on the same store.
+pub trait Elsewhere: Send + Sync + 'static {
+    /// Whether another host that is up holds this tenant: it carries out the commands on it.
+    fn holds(&self, tenant: &TenantId) -> bool;
+
+    /// Whether a host other than this one is up in this run.
+    fn is_up(&self, session: &str) -> bool;
+}
+
 /// The end of this host.
 pub trait Exit: Send + Sync + 'static {
     /// Lets the host stop in order and exit. Returns at once; may be asked again and again. `why` is for the log.

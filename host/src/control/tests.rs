@@ -91,6 +91,23 @@ impl Tokens for FakeTokens {
     }
 }
 
+/// Other hosts: the tenants that they hold, and the runs in which they are.
+#[derive(Default)]
+struct FakeElsewhere {
+    tenants: Mutex<Vec<TenantId>>,
+    runs: Mutex<Vec<String>>,
+}
+
+impl Elsewhere for FakeElsewhere {
+    fn holds(&self, tenant: &TenantId) -> bool {
+        self.tenants.lock().unwrap().contains(tenant)
+    }
+
+    fn is_up(&self, session: &str) -> bool {
+        self.runs.lock().unwrap().iter().any(|run| run == session)
+    }
+}
+
 /// One run of a host over a store that outlives it, with the tenants `acme` and `globex` ready.
 struct Rig {
     store: Arc<MemoryStore>,
@@ -98,6 +115,7 @@ struct Rig {
     work: Arc<FakeWork>,
     exit: Arc<FakeExit>,
     tokens: Arc<FakeTokens>,
+    elsewhere: Arc<FakeElsewhere>,
     states: Arc<States>,
     controls: Controls,
     home: TempDir,
@@ -110,6 +128,16 @@ impl Rig {
     }
 
     async fn on(store: Arc<MemoryStore>, clock: Arc<HandClock>, session: &str, home: TempDir) -> Self {
+        Self::beside(Arc::default(), store, clock, session, home).await
+    }
+
+    async fn beside(
+        elsewhere: Arc<FakeElsewhere>,
+        store: Arc<MemoryStore>,
+        clock: Arc<HandClock>,
+        session: &str,
+        home: TempDir,
+    ) -> Self {
         let (work, exit) = (Arc::<FakeWork>::default(), Arc::<FakeExit>::default());
         let tokens = Arc::<FakeTokens>::default();
         let log = EventLog::open(LogParts {
@@ -136,6 +164,7 @@ impl Rig {
             work: work.clone(),
             exit: exit.clone(),
             tokens: tokens.clone(),
+            elsewhere: elsewhere.clone(),
             session: session.to_owned(),
             slas: Slas::default(),
         });
@@ -145,6 +174,7 @@ impl Rig {
             work,
             exit,
             tokens,
+            elsewhere,
             states,
             controls,
             home,

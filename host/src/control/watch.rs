@@ -107,6 +107,9 @@ impl Inner {
     }
 
     async fn go_on_with(self: &Arc<Self>, command: Command) {
+        if self.is_of_another(&command) {
+            return;
+        }
         let mut command = self.carry_out(command).await;
         // One that is raised may be late at once only if it takes no time: four levels end it.
         while let Some(next) = self.raised_if_late(&command).await {

@@ -155,7 +155,7 @@ impl Bookkeeping {
                 let (held, now) = (&seen.held, seen.now);
                 let mut after = held.account.clone().standing_on(&policy.ladder);
                 if after.ramp_due && after.rung != Rung::HardStop100 && !self.brake.is_halted(tenant) {
-                    after = after.ramping_since(now);
+                    after = after.slow_since(now);
                 }
                 if after == held.account {
                     return Ok(Plan::nothing(after.rung));
@@ -171,11 +171,11 @@ impl Bookkeeping {
         Ok(())
     }
 
-    pub async fn begin_ramp(&self, tenant: &TenantId, at: Timestamp) -> Result<(), CostError> {
+    pub async fn begin_slowly(&self, tenant: &TenantId, at: Timestamp) -> Result<(), CostError> {
         self.accounts
             .change(tenant, None, |seen| {
                 let held = &seen.held;
-                let after = held.account.clone().ramping_since(at);
+                let after = held.account.clone().slow_since(at);
                 Ok(Plan {
                     documents: vec![held.becoming(tenant, &after)],
                     tellings: Vec::new(),

@@ -7,7 +7,10 @@ use uuid::Uuid;
 use super::{Brake, CostError, Policies, bookkeeping::Bookkeeping, documents::Held};
 use crate::{
     domain::{Actor, BillingPeriod, Clock, Money, TenantId, Timestamp},
-    engine::cost::{Account, Comparison, Criticality, Decision, Ladder, Ramp, Rung, UnknownCost, Usage},
+    engine::{
+        cost::{Account, Comparison, Criticality, Decision, Ladder, Rung, UnknownCost, Usage},
+        ramp::SlowStart,
+    },
     store::Store,
     tenants::{Journal, Unbroken},
 };
@@ -166,10 +169,10 @@ impl Costs {
     /// Notes that a tenant whose pause was for want of money takes work again since `at`.
     ///
     /// # Errors
-    /// If the account cannot be read or changed: the ramp stays [due](Ramp::Due), which is slower.
+    /// If the account cannot be read or changed: the ramp stays [due](SlowStart::Due), which is slower.
     pub async fn note_resumed(&self, tenant: &TenantId, at: Timestamp) -> Result<(), CostError> {
         let (inner, tenant) = (Arc::clone(&self.0), tenant.clone());
-        let work = async move { inner.bookkeeping.begin_ramp(&tenant, at).await };
+        let work = async move { inner.bookkeeping.begin_slowly(&tenant, at).await };
         self.0.unbroken.run(work).await?
     }
 
@@ -208,10 +211,10 @@ impl Costs {
         })
     }
 
-    /// How the tenant takes up work after a hard stop. What cannot be found out is the slowest answer.
-    pub async fn ramp(&self, tenant: &TenantId) -> Ramp {
+    /// How the tenant takes up work, as far as money is concerned. What cannot be found out is the slowest answer.
+    pub async fn slow_start(&self, tenant: &TenantId) -> SlowStart {
         let held = self.0.bookkeeping.held(tenant).await;
-        held.map_or(Ramp::Due, |(held, _)| held.account.ramp())
+        held.map_or(SlowStart::Due, |(held, _)| held.account.slow_start())
     }
 
     /// Waits for changes under way.

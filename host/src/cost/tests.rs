@@ -18,10 +18,11 @@ use super::{Brake, Costs, CostsParts, NewUsage, Policies, Recorded};
 use crate::{
     domain::{Clock, Money, TenantId, Timestamp},
     engine::cost::{
-        Criticality, Decision, Ladder, ModelRule, Policy, Ramp,
+        Criticality, Decision, Ladder, ModelRule, Policy,
         Rung::{self, Downshift90, HardStop100, Normal, Warn75},
         UnknownCost, Usage,
     },
+    engine::ramp::SlowStart,
     tenants::testing::{MemoryStore, NextCommit, PlainJournal, operator, tenant},
 };
 

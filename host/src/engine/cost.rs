@@ -14,7 +14,7 @@ mod reconcile;
 mod usage;
 
 pub use crate::domain::Criticality;
-pub use account::{Account, Line, Ramp, UnsoundAccount};
+pub use account::{Account, Line, UnsoundAccount};
 pub use ladder::{Decision, Ladder, ModelRule, Rung, UnknownCost};
 pub use models::ModelSteps;
 pub use reconcile::{Comparison, RECONCILE_TOLERANCE_PERCENT};

@@ -30,7 +30,7 @@ pub use input::{
     BODY_MAX_BYTES, Ending, NAME_MAX_CHARS, OFFSET_MAX_SECONDS, SUMMARY_MAX_CHARS, TITLE_MAX_CHARS,
     TicketDraft, TicketInputError, name,
 };
-pub use lease::{LEASE_SECONDS, RAMP_SECONDS, RAMP_SPACING_SECONDS, REFRESH_SECONDS, Ramp, extended, later};
+pub use lease::{LEASE_SECONDS, REFRESH_SECONDS, extended, later};
 pub use refusal::{BeginError, NotHeld, RefreshError, StepError};
 pub use words::{ClaimResult, Priority, Progress, Resolution, RetryReason, TicketKind, TicketStatus};
 

@@ -14,6 +14,11 @@ pub trait Served: Send + Sync + 'static {
     /// All of them, sorted.
     fn tenants(&self) -> Vec<TenantId>;
 
+    /// The name of this host, if others may tell of themselves in the same chain.
+    fn beside_others(&self) -> Option<String> {
+        None
+    }
+
     /// Why a tenant is stopped, if it is. Source: its operational state, and the newest transition into `stopped`.
     fn stopped(&self, tenant: &TenantId) -> Option<String>;
 }

@@ -44,16 +44,28 @@ impl Health {
         if host.overall != health::Health::Healthy {
             tracing::warn!(overall = %host.overall, control_plane = %host.control_plane, worker = %host.worker, "[kora.health.probe]");
         }
-        let telling = self.telling(&TenantId::host(), &host);
-        if let Err(error) = self.0.journal.tell(telling).await {
-            tracing::warn!(%error, "the health of the host could not be told");
-        }
+        self.tell_of_host(&host, tenants.is_empty()).await;
         for (tenant, rollup) in &tenants {
             match self.tell_if_changed(tenant, rollup).await {
                 // Another host on the same store told of it.
                 Ok(()) | Err(CommitError::RevisionConflict { .. }) => {}
                 Err(error) => tracing::warn!(%tenant, %error, "the health of a tenant could not be told yet"),
             }
+        }
+    }
+
+    /// Hosts that share the chain say who they are, and one that only stands by says nothing.
+    async fn tell_of_host(&self, rollup: &Rollup, is_idle: bool) {
+        let name = self.0.served.beside_others();
+        if name.is_some() && is_idle {
+            return;
+        }
+        let mut telling = self.telling(&TenantId::host(), rollup);
+        if let Some(name) = name {
+            telling.payload["host"] = json!(name);
+        }
+        if let Err(error) = self.0.journal.tell(telling).await {
+            tracing::warn!(%error, "the health of the host could not be told");
         }
     }
 

@@ -29,6 +29,7 @@ const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 struct Said {
     tenants: Vec<TenantId>,
     stopped: Option<String>,
+    beside_others: Option<String>,
     spent: u32,
     claims_hang: bool,
     breakers: Vec<Breaker>,
@@ -50,6 +51,10 @@ impl Sources {
 impl Served for Sources {
     fn tenants(&self) -> Vec<TenantId> {
         self.read(|said| said.tenants.clone())
+    }
+
+    fn beside_others(&self) -> Option<String> {
+        self.read(|said| said.beside_others.clone())
     }
 
     fn stopped(&self, _tenant: &TenantId) -> Option<String> {
@@ -309,6 +314,19 @@ async fn a_change_is_told_once_by_all_hosts_and_not_again_after_a_restart() {
     assert_eq!(rig.told("acme"), ["stopped"]);
     assert_eq!(rig.told("host").len(), 4);
     assert_eq!(rig.acme().await.worker, Stopped);
+}
+
+#[tokio::test]
+async fn of_hosts_on_one_chain_each_says_who_it_is_and_one_without_tenants_says_nothing() {
+    let rig = Rig::new().await;
+    rig.sources
+        .say(|said| said.beside_others = Some("heart:/var/kora".to_owned()));
+    rig.health.probe().await;
+    let (_, told) = rig.store.told("host").pop().unwrap();
+    assert_eq!(told["host"], "heart:/var/kora");
+    rig.sources.say(|said| said.tenants.clear());
+    rig.health.probe().await;
+    assert_eq!(rig.told("host").len(), 1, "it stands by");
 }
 
 #[tokio::test]

@@ -105,16 +105,16 @@ impl Identities {
     /// # Errors
     /// If the store cannot be read.
     pub async fn catch_up(&self) -> Result<Vec<TenantId>, StoreError> {
-        let mut caught_up = Vec::new();
-        for seat in self.0.seats() {
-            let _turn = seat.turn.lock().await;
-            let before = seat.speaking();
-            self.0.newest(&seat).await?;
-            if seat.speaking() != before {
-                caught_up.push(seat.tenant().clone());
-            }
-        }
-        Ok(caught_up)
+        self.0.catch_up(self.0.seats()).await
+    }
+
+    /// The same for some tenants, because another host may have changed their identities. Those that are not seated are left out.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn catch_up_with(&self, tenants: &[TenantId]) -> Result<Vec<TenantId>, StoreError> {
+        let seats = tenants.iter().filter_map(|tenant| self.0.seat(tenant));
+        self.0.catch_up(seats.collect()).await
     }
 
     /// Waits for changes under way.
@@ -132,6 +132,19 @@ impl Identities {
 }
 
 impl Inner {
+    async fn catch_up(&self, seats: Vec<Arc<Seat>>) -> Result<Vec<TenantId>, StoreError> {
+        let mut caught_up = Vec::new();
+        for seat in seats {
+            let _turn = seat.turn.lock().await;
+            let before = seat.speaking();
+            self.newest(&seat).await?;
+            if seat.speaking() != before {
+                caught_up.push(seat.tenant().clone());
+            }
+        }
+        Ok(caught_up)
+    }
+
     pub(super) fn asker(&self) -> Asker {
         Asker::new(Arc::clone(&self.providers))
     }

@@ -158,6 +158,7 @@ impl Service {
                 .iter()
                 .filter(|tenant| self.tenants.is_served(tenant) && self.states.current(tenant).is_none());
             let seeds: Vec<_> = due.map(|tenant| super::identity_seed(&config, tenant)).collect();
+            let seeds = self.held_of(seeds).await;
             self.boot_tenants(seeds, &self.gate_reports(), &round).await;
             self.waiting.done(&group);
         }

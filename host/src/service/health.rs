@@ -17,10 +17,13 @@ impl Service {
     /// How healthy a tenant is; without one, the host with all its tenants.
     ///
     /// # Errors
-    /// If there is no such tenant, or it is not served.
+    /// If there is no such tenant, it is not served, or another host holds it.
     pub async fn health(&self, input: &api::MaybeTenant) -> Result<api::Health, Problem> {
         if let Some(text) = &input.tenant {
             let tenant = self.tenant(text)?;
+            if self.membership.holder(&tenant).is_some() {
+                return Err(self.not_held(&tenant));
+            }
             let rollup = self.health.of_tenant(&tenant).await;
             return Ok(shown(Some(&tenant), rollup, &[]));
         }

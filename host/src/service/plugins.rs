@@ -148,7 +148,7 @@ impl Service {
     async fn ask_providers_of(&self, name: &PluginName) {
         let providers = self.plugins.providers().into_iter();
         for (provider, _) in providers.filter(|(provider, _)| provider.plugin() == name.as_str()) {
-            if let Err(error) = self.identities.announced(&provider, None).await {
+            if let Err(error) = self.announced(&provider, None).await {
                 tracing::warn!(%provider, %error, "the provider was not asked");
             }
         }

@@ -29,7 +29,7 @@ impl Service {
     /// If no such tenant is served.
     pub async fn state(&self, input: &api::MaybeTenant) -> Result<api::State, Problem> {
         let tenant = self.tenant_or_only(input.tenant.as_deref())?;
-        let unknown = || self.unknown_tenant(tenant.as_str());
+        let unknown = || self.not_held(&tenant);
         let now = self.states.current(&tenant).ok_or_else(unknown)?;
         let history = self.states.history(&tenant, HISTORY_LEN).ok_or_else(unknown)?;
         let transition_history = history.into_iter().map(|record| api::Transition {
@@ -204,7 +204,7 @@ impl Service {
 
     fn state_problem(&self, tenant: &TenantId, error: &StateChangeError) -> Problem {
         let (kind, code) = match error {
-            StateChangeError::TenantUnknown { .. } => (ProblemKind::NotFound, "tenant.unknown"),
+            StateChangeError::TenantUnknown { .. } => return self.not_held(tenant),
             StateChangeError::Refused(TransitionError::Text { .. }) => {
                 (ProblemKind::BadInput, "state.reason")
             }

@@ -144,8 +144,7 @@ impl TenantBoots {
             Some(round) => self.pass_gates(seed, &round).await,
             None => {
                 // That it stops is told in its chain, if that can be vouched for.
-                let mut look = Run::new(Mode::CheckOnly, TENANT_BUDGET, Arc::new(self.showing(&tenant)));
-                self.pass_tail(&mut look, &tenant).await;
+                self.look_at_end(&tenant).await;
                 Vec::new()
             }
         };
@@ -180,6 +179,12 @@ impl TenantBoots {
             states: self.states.clone(),
             tenant: tenant.clone(),
         }
+    }
+
+    /// Whether anything may be appended to a tenant's chain, without booting the tenant.
+    pub(super) async fn look_at_end(&self, tenant: &TenantId) {
+        let mut look = Run::new(Mode::CheckOnly, TENANT_BUDGET, Arc::new(self.showing(tenant)));
+        self.pass_tail(&mut look, tenant).await;
     }
 
     /// First of all, and before anything is told: nothing is written behind a record that nobody can vouch for.

@@ -69,9 +69,7 @@ impl Service {
             .disable(tenant.clone(), by.actor())
             .await
             .map_err(tenant_problem)?;
-        self.identities.withdraw(&tenant).await;
-        self.states.remove_tenant(&tenant);
-        self.note_failed_gate(&tenant, None);
+        self.withdraw(&tenant).await;
         Ok(self.tenant_view(listed))
     }
 
@@ -147,9 +145,10 @@ impl Service {
         self.retry_unspoken().await;
     }
 
-    /// Boots tenants while the host runs; those that have an identity become `ready`, unless they were paused when the host ended, and the
+    /// Boots tenants while the host runs, as far as it holds them; those that have an identity become `ready`, unless they were paused when the host ended, and the
     /// others end `stopped`.
-    async fn bring_up(&self, seeds: Vec<IdentitySeed>) {
+    pub(super) async fn bring_up(&self, seeds: Vec<IdentitySeed>) {
+        let seeds = self.held_of(seeds).await;
         let round = self.identities.round();
         for group in seeds.chunks(TENANTS_AT_ONCE) {
             self.boot_tenants(group.to_vec(), &self.standing_gates(), &round)
@@ -184,7 +183,7 @@ impl Service {
         }
     }
 
-    fn tenant_boots(&self) -> TenantBoots {
+    pub(super) fn tenant_boots(&self) -> TenantBoots {
         TenantBoots {
             store: self.store.clone(),
             log: self.log.clone(),
@@ -352,6 +351,7 @@ impl Service {
                 .map(ToString::to_string),
             generation: speaking.as_ref().map(|s| s.generation),
             failed_gate: self.failed_gate(tenant),
+            held_by: self.membership.holder(tenant),
         }
     }
 }

@@ -76,6 +76,11 @@ impl Waiting {
         self.done.send_modify(|groups| *groups += 1);
     }
 
+    /// Whether a tenant waits or boots just now.
+    pub fn is_pending(&self, tenant: &TenantId) -> bool {
+        self.locked().pending.contains(tenant)
+    }
+
     /// How many wait or boot just now.
     pub fn len(&self) -> usize {
         self.locked().pending.len()

@@ -23,6 +23,10 @@ pub enum Collection {
     Epochs,
     /// What each tenant's chain was last told of its health.
     Health,
+    /// Which host of those on one store holds each tenant.
+    Holders,
+    /// The hosts on one store.
+    Members,
     /// The operation ledger.
     Operations,
     /// Tickets.
@@ -31,13 +35,15 @@ pub enum Collection {
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Boots,
         Self::Commands,
         Self::CostAccounts,
         Self::Usages,
         Self::Epochs,
         Self::Health,
+        Self::Holders,
+        Self::Members,
         Self::Operations,
         Self::Tickets,
     ];
@@ -51,6 +57,8 @@ impl Collection {
             Self::Usages => "usages",
             Self::Epochs => "epochs",
             Self::Health => "health",
+            Self::Holders => "holders",
+            Self::Members => "members",
             Self::Operations => "operations",
             Self::Tickets => "tickets",
         }
@@ -129,6 +137,8 @@ pub struct DocumentFilter {
     pub due_by: Option<Timestamp>,
     /// Only ids before this one, in the order of ids: the cursor of [`DocumentOrder::NewestFirst`].
     pub before_id: Option<String>,
+    /// Only those behind this rank and id: the cursor of [`DocumentOrder::Ranked`].
+    pub after_rank: Option<(i64, String)>,
     /// Leaves out what another host is changing at this moment, where the store can tell.
     pub skip_locked: bool,
     /// At most this many.
@@ -146,6 +156,7 @@ impl DocumentFilter {
             statuses: Vec::new(),
             due_by: None,
             before_id: None,
+            after_rank: None,
             skip_locked: false,
             limit: 50,
             order: DocumentOrder::NewestFirst,

@@ -390,6 +390,10 @@ fn document_passes(filter: &DocumentFilter, document: &Document) -> bool {
             .before_id
             .as_ref()
             .is_none_or(|before| document.key.id < *before)
+        && filter
+            .after_rank
+            .as_ref()
+            .is_none_or(|(rank, id)| (document.rank, &document.key.id) > (*rank, id))
 }
 
 #[async_trait]

@@ -94,6 +94,15 @@ impl Tenants {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// Reads the register again, because another host may have changed it. What is known of origins stays.
+    ///
+    /// # Errors
+    /// If the store could not be read.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _changing = self.0.changing.lock().await;
+        self.0.refresh().await
+    }
+
     /// Sees to it that each configured tenant is in the store, and answers what became of each, in order. One that fails does
     /// not stop the others. Neither enables nor renames one that is there. `seeds` are all that are configured: the others
     /// are [`Origin::Command`] from now on.

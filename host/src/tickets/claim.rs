@@ -20,12 +20,13 @@ use crate::{
         operation::Operation,
         ticket::{CONTRACT_VERSION, ClaimResult, Criticality, Grant, TicketStatus},
     },
-    store::{Collection, DocumentFilter, DocumentOrder},
+    store::{Collection, Document, DocumentFilter, DocumentOrder},
 };
 
 /// How many candidates are read at first: enough that a few who want one at the same time find one each.
 const FEW: u32 = 8;
-/// How many are read where all of the few were not to be had: work that may be done must not starve behind work that may not.
+/// How many are read at once where all of the few were not to be had: work that may be done must not starve behind work that may not,
+/// however much there is of that.
 const MANY: u32 = 512;
 /// What is called when a ticket is claimed, as it stands in the ledger.
 const CLAIM_TOOL: &str = "kora__claim_sea_ticket";
@@ -71,6 +72,29 @@ impl From<Refusal> for ClaimAnswer {
         Self::Refused {
             result: refusal.by.into(),
             detail: refusal.detail,
+        }
+    }
+}
+
+/// Some of the candidates.
+struct Page {
+    limit: u32,
+    /// Only those behind this rank and id.
+    after: Option<(i64, String)>,
+}
+
+impl Page {
+    const fn first() -> Self {
+        Self {
+            limit: FEW,
+            after: None,
+        }
+    }
+
+    fn behind(last: &Document) -> Self {
+        Self {
+            limit: MANY,
+            after: Some((last.rank, last.key.id.clone())),
         }
     }
 }
@@ -169,53 +193,69 @@ impl Inner {
     }
 
     async fn claim_next(&self, tenant: &TenantId, holder: &Actor) -> Result<ClaimAnswer, TicketError> {
-        let mut limit = FEW;
         for _ in 0..RACES {
-            let now = self.clock.now();
-            let candidates = self.candidates(tenant, limit, now).await?;
-            let (read, mut refused, mut lost) = (candidates.len(), None, false);
-            let mut asked = Asked::new();
-            for candidate in candidates {
-                match self.try_claim(&candidate, holder, now, &mut asked).await? {
-                    Try::Claimed(claimed) => return Ok(ClaimAnswer::Claimed(claimed)),
-                    Try::Refused(answer) => refused = refused.or(Some(answer)),
-                    Try::Lost => lost = true,
-                }
-            }
-            if lost {
-                continue;
-            }
-            match refused {
-                None => return Ok(ClaimAnswer::NothingDue),
-                Some(_) if limit == FEW && read == FEW as usize => limit = MANY,
-                Some(answer) => return Ok(answer),
+            if let Some(answer) = self.claim_first(tenant, holder).await? {
+                return Ok(answer);
             }
         }
         Err(TicketError::KeptChanging)
     }
 
+    /// The first candidate that is to be had; if none is, why the first one is not. Nothing if somebody else was quicker.
+    async fn claim_first(
+        &self,
+        tenant: &TenantId,
+        holder: &Actor,
+    ) -> Result<Option<ClaimAnswer>, TicketError> {
+        let now = self.clock.now();
+        let mut page = Page::first();
+        let (mut refused, mut asked) = (None, Asked::new());
+        loop {
+            let (candidates, next) = self.candidates(tenant, page, now).await?;
+            let mut is_lost = false;
+            for candidate in candidates {
+                match self.try_claim(&candidate, holder, now, &mut asked).await? {
+                    Try::Claimed(claimed) => return Ok(Some(ClaimAnswer::Claimed(claimed))),
+                    Try::Refused(answer) => refused = refused.or(Some(answer)),
+                    Try::Lost => is_lost = true,
+                }
+            }
+            if is_lost {
+                return Ok(None);
+            }
+            match next {
+                Some(next) => page = next,
+                None => return Ok(Some(refused.unwrap_or(ClaimAnswer::NothingDue))),
+            }
+        }
+    }
+
+    /// A page of those that are due, by rank, and where the next one begins, if there may be one.
     async fn candidates(
         &self,
         tenant: &TenantId,
-        limit: u32,
+        page: Page,
         now: Timestamp,
-    ) -> Result<Vec<StoredTicket>, TicketError> {
+    ) -> Result<(Vec<StoredTicket>, Option<Page>), TicketError> {
         let filter = DocumentFilter {
             due_by: Some(now),
             skip_locked: true,
-            limit,
+            limit: page.limit,
+            after_rank: page.after,
             order: DocumentOrder::Ranked,
             ..DocumentFilter::of(Collection::Tickets).tenant(tenant)
         };
         let claimable = TicketStatus::CLAIMABLE.map(TicketStatus::as_str);
         let found = self.store.documents(filter.statuses(claimable)).await?;
+        let last = found.last().filter(|_| found.len() >= page.limit as usize);
+        let next = last.map(Page::behind);
         let read = found.into_iter().filter_map(|document| {
             let read = StoredTicket::read(document);
             // One that cannot be read must not keep the others from being done.
             read.inspect_err(|error| tracing::error!(%tenant, %error, "a ticket cannot be claimed"))
                 .ok()
         });
-        Ok(read.collect())
+        Ok((read.collect(), next))
     }
 
     async fn try_claim(

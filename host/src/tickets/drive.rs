@@ -24,6 +24,13 @@ use crate::{
 /// How often the state is looked at anew because it changed meanwhile.
 const LOOKS: usize = 4;
 
+impl Tickets {
+    /// Lets the state of a tenant follow its claims, because another host may have changed them.
+    pub async fn follow(&self, tenant: &TenantId) {
+        self.0.drive(tenant).await;
+    }
+}
+
 impl Inner {
     /// Lets the state of a tenant follow its claims.
     pub(super) async fn drive(&self, tenant: &TenantId) {

@@ -1,11 +1,14 @@
-//! The ports of tickets: who acts in a tenant, and what holds claims back.
+//! The ports of tickets: who acts in a tenant, what holds claims back, and what spaces them.
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
     domain::TenantId,
-    engine::ticket::{ClaimResult, Criticality},
+    engine::{
+        ramp::SlowStart,
+        ticket::{ClaimResult, Criticality},
+    },
 };
 
 /// Knows who acts in a tenant.
@@ -60,6 +63,13 @@ impl Refusal {
             detail: detail.into(),
         }
     }
+}
+
+/// Knows whether there was no money for a while.
+#[async_trait]
+pub trait Purse: Send + Sync + 'static {
+    /// How the tenant takes up work, as far as money is concerned. What cannot be found out is the slowest answer.
+    async fn slow_start(&self, tenant: &TenantId) -> SlowStart;
 }
 
 /// Is asked before a ticket is claimed. What cannot be found out refuses.

@@ -9,7 +9,8 @@ use super::{Inner, Refusal, TicketError};
 use crate::{
     domain::{Event, PrimaryState, TenantId, Timestamp},
     engine::{
-        ticket::{Ramp, later},
+        ramp::{Ramp, SlowStart},
+        ticket::later,
         transition::Recorded,
         vocabulary::OwnType,
     },
@@ -47,13 +48,19 @@ impl Pace {
         known.resumed_at = known.resumed_at.max(Some(at));
     }
 
-    /// Takes a turn, or says until when there is none. From there on everybody else waits for the distance to it.
-    fn take(&self, tenant: &TenantId, ramp: &Ramp, now: Timestamp) -> Result<Place, Timestamp> {
+    /// Takes a turn, or says until when there is none. From there on everybody else waits for the distance to it. `of_money` is how the
+    /// tenant takes up work for another reason than a resume.
+    fn take(
+        &self,
+        tenant: &TenantId,
+        ramp: &Ramp,
+        of_money: SlowStart,
+        now: Timestamp,
+    ) -> Result<Place, Timestamp> {
         let mut paced = self.paced();
         let known = paced.entry(tenant.clone()).or_default();
-        // Claims from before the resume do not count.
-        let since = known.last_claim_at.filter(|last| Some(*last) >= known.resumed_at);
-        match ramp.waits_until(known.resumed_at, since, now) {
+        let start = of_money.max(known.resumed_at.into());
+        match ramp.waits_until(start, known.last_claim_at, now) {
             Some(until) => Err(until),
             None => Ok(Place {
                 taken_at: now,
@@ -82,9 +89,10 @@ impl Inner {
             self.pace.paced().entry(tenant.clone()).or_insert(known);
         }
         self.hear_of_resumes(tenant);
-        Ok(self.pace.take(tenant, ramp, now).map_err(|until| {
+        let of_money = self.purse.slow_start(tenant).await;
+        Ok(self.pace.take(tenant, ramp, of_money, now).map_err(|until| {
             Refusal::control(format!(
-                "the tenant was resumed a while ago and begins slowly: the next claim is possible from {until}"
+                "the tenant took up work a while ago and begins slowly: the next claim is possible from {until}"
             ))
         }))
     }

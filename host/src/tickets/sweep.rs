@@ -13,8 +13,8 @@ use crate::{
 
 /// How many leases are looked at in one go.
 const PAGE: u32 = 64;
-/// More than this a tenant does not hold; if it does, who takes back asks again.
-const HELD_MAX: u32 = 1000;
+/// How many held tickets are read at once.
+const HELD_PAGE: u32 = 1000;
 
 impl Tickets {
     /// Takes back every ticket whose lease has run out, of all tenants; answers how many. To be called now and then.
@@ -28,13 +28,12 @@ impl Tickets {
 }
 
 impl Tickets {
-    /// How many tickets of a tenant are held, up to a thousand.
+    /// The tickets of a tenant that are held, all of them, the newest first.
     ///
     /// # Errors
-    /// If the store could not answer.
-    pub async fn held(&self, tenant: &TenantId) -> Result<u64, TicketError> {
-        let held = self.0.held(tenant).await?;
-        Ok(u64::try_from(held.len()).unwrap_or(u64::MAX))
+    /// If the store could not answer, or one cannot be read.
+    pub async fn held(&self, tenant: &TenantId) -> Result<Vec<StoredTicket>, TicketError> {
+        self.0.held(tenant).await
     }
 
     /// Takes every ticket of a tenant from whoever holds it, in the host's name; answers how many. Their fence tokens are stale from
@@ -59,12 +58,22 @@ impl Tickets {
 impl Inner {
     async fn held(&self, tenant: &TenantId) -> Result<Vec<StoredTicket>, TicketError> {
         let filter = DocumentFilter {
-            limit: HELD_MAX,
+            limit: HELD_PAGE,
             ..DocumentFilter::of(Collection::Tickets).tenant(tenant)
         };
-        let held = filter.statuses(TicketStatus::HELD.map(TicketStatus::as_str));
-        let found = self.store.documents(held).await?;
-        found.into_iter().map(StoredTicket::read).collect()
+        let mut filter = filter.statuses(TicketStatus::HELD.map(TicketStatus::as_str));
+        let mut held = Vec::new();
+        loop {
+            let page = self.store.documents(filter.clone()).await?;
+            let is_last = page.len() < HELD_PAGE as usize;
+            filter.before_id = page.last().map(|document| document.key.id.clone());
+            for document in page {
+                held.push(StoredTicket::read(document)?);
+            }
+            if is_last {
+                return Ok(held);
+            }
+        }
     }
 
     /// False if nobody holds it by now, or somebody else was quicker.
@@ -81,20 +90,23 @@ impl Inner {
     }
 
     async fn sweep(&self) -> Result<usize, TicketError> {
+        let now = self.clock.now();
+        let filter = DocumentFilter {
+            due_by: Some(now),
+            skip_locked: true,
+            limit: PAGE,
+            order: DocumentOrder::Ranked,
+            ..DocumentFilter::of(Collection::Tickets)
+        };
+        let mut filter = filter.statuses(TicketStatus::HELD.map(TicketStatus::as_str));
         let mut taken = 0;
         loop {
-            let now = self.clock.now();
-            let filter = DocumentFilter {
-                due_by: Some(now),
-                skip_locked: true,
-                limit: PAGE,
-                order: DocumentOrder::Ranked,
-                ..DocumentFilter::of(Collection::Tickets)
-            };
-            let held = filter.statuses(TicketStatus::HELD.map(TicketStatus::as_str));
-            let page = self.store.documents(held).await?;
+            let page = self.store.documents(filter.clone()).await?;
             let is_last = page.len() < PAGE as usize;
-            let before = taken;
+            // Those that could not be taken back are behind it as well: they keep none of the others.
+            filter.after_rank = page
+                .last()
+                .map(|document| (document.rank, document.key.id.clone()));
             for document in page {
                 let swept = match StoredTicket::read(document) {
                     Ok(found) => self.expire(&found, now).await,
@@ -107,7 +119,7 @@ impl Inner {
                     Err(error) => tracing::error!(%error, "a ticket cannot be swept"),
                 }
             }
-            if is_last || taken == before {
+            if is_last {
                 return Ok(taken);
             }
         }

@@ -22,6 +22,7 @@ use super::*;
 use crate::{
     domain::{Actor, ActorKind, ClaimPermission, DegradationReason, PrimaryState, Timestamp, TriggerKind},
     engine::{
+        ramp::SlowStart,
         ticket::{ClaimResult, Criticality, Ending, Held, Priority, Resolution, TicketDraft, TicketStatus},
         transition::Request,
         trigger::canonical_text,
@@ -79,12 +80,24 @@ impl ClaimGuard for Miser {
     }
 }
 
+/// Says how the tenant takes up work.
+#[derive(Default)]
+struct FakePurse(Mutex<SlowStart>);
+
+#[async_trait]
+impl Purse for FakePurse {
+    async fn slow_start(&self, _: &TenantId) -> SlowStart {
+        *self.0.lock().unwrap()
+    }
+}
+
 struct Rig {
     store: Arc<MemoryStore>,
     clock: Arc<HandClock>,
     states: Arc<States>,
     tickets: Tickets,
     miser: Arc<Miser>,
+    purse: Arc<FakePurse>,
     home: TempDir,
 }
 
@@ -109,7 +122,7 @@ impl Rig {
             clock.clone(),
             Arc::new(ReasonGuard),
         ));
-        let miser = Arc::new(Miser::default());
+        let (miser, purse) = (Arc::new(Miser::default()), Arc::new(FakePurse::default()));
         let tickets = Tickets::new(TicketsParts {
             store: store.clone(),
             journal: Arc::new(PlainJournal(store.clone())),
@@ -117,6 +130,7 @@ impl Rig {
             states: states.clone(),
             agents: Arc::new(OneAgent),
             guards: vec![miser.clone()],
+            purse: purse.clone(),
             rules: TicketRules::default(),
         });
         states.listen("tickets", Arc::new(StateWatch(tickets.clone())));
@@ -126,6 +140,7 @@ impl Rig {
             states,
             tickets,
             miser,
+            purse,
             home,
         }
     }
@@ -201,6 +216,19 @@ impl Rig {
 
     fn primary(&self) -> PrimaryState {
         self.states.current(&acme()).unwrap().state.primary_state
+    }
+
+    /// Tickets that are as this one, but for their ids.
+    fn multiply(&self, ticket: Uuid, copies: usize) {
+        let mut contents = self.store.contents();
+        let id = ticket.to_string();
+        let mut all = contents.documents.values();
+        let original = all.find(|document| document.key.id == id).unwrap().clone();
+        for _ in 0..copies {
+            let mut copy = original.clone();
+            copy.key.id = fresh_id().to_string();
+            contents.documents.insert(copy.key.clone(), copy);
+        }
     }
 
     /// The payloads of one type, oldest first.

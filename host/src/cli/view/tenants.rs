@@ -22,7 +22,7 @@ pub(in crate::cli) fn tenants(tenants: &Vec<Tenant>) -> String {
         [
             tenant.tenant.clone(),
             yes_or_no(tenant.active),
-            or_nothing(tenant.primary_state.as_deref()),
+            state(tenant),
             or_nothing(tenant.agent_name.as_deref()),
             provider(tenant),
             tenant
@@ -45,7 +45,7 @@ pub(in crate::cli) fn tenant(tenant: &Tenant) -> String {
     let head = fields([
         ("tenant", tenant.tenant.clone()),
         ("active", yes_or_no(tenant.active)),
-        ("state", or_nothing(tenant.primary_state.as_deref())),
+        ("state", state(tenant)),
         ("agent", or_nothing(tenant.agent_name.as_deref())),
         ("identity", or_nothing(Some(&provider(tenant)))),
         ("origin", tenant.origin.clone()),
@@ -63,6 +63,14 @@ pub(in crate::cli) fn tenant(tenant: &Tenant) -> String {
         })
         .to_text("it has no actors");
     format!("{head}{}\n{actors}", why(tenant))
+}
+
+/// Another host's tenant has none here.
+fn state(tenant: &Tenant) -> String {
+    match &tenant.held_by {
+        Some(host) => format!("held by {host}"),
+        None => or_nothing(tenant.primary_state.as_deref()),
+    }
 }
 
 /// A generation without a provider is the fallback prompt's.
@@ -101,6 +109,7 @@ mod tests {
             provider: Some("kora/kora".to_owned()),
             generation: Some(3),
             failed_gate: None,
+            held_by: None,
         }
     }
 

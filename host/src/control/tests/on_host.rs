@@ -90,3 +90,47 @@ async fn a_tenants_reset_leaves_what_is_on_the_host() {
     assert!(rig.stop(Level::L0).await.superseded.is_empty());
     assert!(rig.controls.book().pre_claim(&acme()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_host_that_starts_leaves_the_order_to_exit_of_another_that_is_up() {
+    let rig = Rig::new().await;
+    rig.give(on_host(Level::L4)).await;
+    let elsewhere = Arc::new(FakeElsewhere::default());
+    elsewhere.runs.lock().unwrap().push("first run".to_owned());
+    let home = TempDir::new().unwrap();
+    let (store, clock) = (rig.store.clone(), rig.clock.clone());
+    let other = Rig::beside(elsewhere, store, clock, "beside", home).await;
+    other.clock.pass(3600);
+    other.controls.round().await;
+    let host = TenantId::host();
+    assert_eq!(other.lifecycles(&host).await, [(Level::L4, Lifecycle::Enforcing)]);
+    assert!(
+        other.exit.0.lock().unwrap().is_empty(),
+        "it is not the one that is to end"
+    );
+
+    // The first one was killed before it could say that it had ended.
+    other.elsewhere.runs.lock().unwrap().clear();
+    other.controls.round().await;
+    assert_eq!(other.lifecycles(&host).await, [(Level::L4, Lifecycle::Enforced)]);
+}
+
+#[tokio::test]
+async fn a_command_on_a_tenant_is_carried_out_by_the_host_that_holds_it() {
+    let rig = Rig::new().await;
+    let elsewhere = Arc::new(FakeElsewhere::default());
+    elsewhere.tenants.lock().unwrap().push(acme());
+    let home = TempDir::new().unwrap();
+    let (store, clock) = (rig.store.clone(), rig.clock.clone());
+    let other = Rig::beside(elsewhere, store, clock, "beside", home).await;
+    let issued = other.stop(Level::L2).await;
+    assert!(issued.command.lifecycle.is_open());
+    other.controls.round().await;
+    assert_eq!(
+        other.lifecycles(&acme()).await,
+        [(Level::L2, issued.command.lifecycle)]
+    );
+    rig.controls.round().await;
+    assert_eq!(rig.state(&acme()), PrimaryState::Paused);
+    assert_eq!(rig.lifecycles(&acme()).await, [(Level::L2, Lifecycle::Enforced)]);
+}

@@ -12,7 +12,7 @@ async fn fault_dd_what_cannot_be_read_lets_nothing_be_spent() {
         matches!(&away, Decision::Unknown(UnknownCost::Unreadable(why)) if why.contains("disk is full")),
         "{away:?}"
     );
-    assert_eq!(rig.costs.ramp(&acme()).await, Ramp::Due);
+    assert_eq!(rig.costs.slow_start(&acme()).await, SlowStart::Due);
     assert!(rig.costs.state(&acme()).await.is_err());
     rig.store.come_back();
     assert!(rig.decision().await.is_allowed());

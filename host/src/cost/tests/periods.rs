@@ -131,17 +131,21 @@ async fn a_period_begins_once_and_not_in_the_future() {
 #[tokio::test]
 async fn after_a_hard_stop_work_begins_slowly_from_the_moment_it_is_taken_up() {
     let rig = Rig::new();
-    assert_eq!(rig.costs.ramp(&acme()).await, Ramp::None);
+    assert_eq!(rig.costs.slow_start(&acme()).await, SlowStart::None);
     rig.spend("200").await;
     rig.clock.set("2026-12-01T08:00:00Z");
     rig.costs.refresh(&acme(), None, operator()).await.unwrap();
     rig.costs.settle(&acme()).await.unwrap();
-    assert_eq!(rig.costs.ramp(&acme()).await, Ramp::Due, "it is paused still");
+    assert_eq!(
+        rig.costs.slow_start(&acme()).await,
+        SlowStart::Due,
+        "it is paused still"
+    );
     let resumed = at("2026-12-01T08:30:00Z");
     rig.costs.note_resumed(&acme(), resumed).await.unwrap();
-    assert_eq!(rig.costs.ramp(&acme()).await, Ramp::Since(resumed));
+    assert_eq!(rig.costs.slow_start(&acme()).await, SlowStart::Since(resumed));
     rig.spend("1").await;
-    assert_eq!(rig.costs.ramp(&acme()).await, Ramp::Since(resumed));
+    assert_eq!(rig.costs.slow_start(&acme()).await, SlowStart::Since(resumed));
 }
 
 #[tokio::test]
@@ -153,8 +157,8 @@ async fn a_resume_that_was_not_noted_before_a_crash_is_made_up_for() {
     rig.clock.set("2026-11-20T11:00:00Z");
     rig.costs.settle(&acme()).await.unwrap();
     assert_eq!(
-        rig.costs.ramp(&acme()).await,
-        Ramp::Since(at("2026-11-20T11:00:00Z"))
+        rig.costs.slow_start(&acme()).await,
+        SlowStart::Since(at("2026-11-20T11:00:00Z"))
     );
 }
 

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Ladder, Rung, Usage};
-use crate::domain::{BillingPeriod, Money, Timestamp};
+use crate::{
+    domain::{BillingPeriod, Money, Timestamp},
+    engine::ramp::SlowStart,
+};
 
 /// Pairs of route and model that are counted apart. Names come from outside: beyond so many, the rest is counted under [`OTHER`].
 const MAX_LINES: usize = 64;
@@ -54,17 +57,6 @@ pub struct Line {
     pub output_tokens: u64,
     /// What it cost.
     pub cost_usd: Money,
-}
-
-/// How a tenant takes up work after the money was spent and renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ramp {
-    /// At its usual pace: the money never ran out.
-    None,
-    /// Slowly, as if it began to at this moment: it is not known yet since when it takes work.
-    Due,
-    /// Slowly since then; whoever claims work knows for how long.
-    Since(Timestamp),
 }
 
 /// An account that cannot be true.
@@ -168,18 +160,17 @@ impl Account {
 
     /// Once the tenant takes work again.
     #[must_use]
-    pub fn ramping_since(mut self, at: Timestamp) -> Self {
+    pub fn slow_since(mut self, at: Timestamp) -> Self {
         self.ramp_due = false;
         self.ramp_began_at = Some(at);
         self
     }
 
-    /// How it takes up work.
-    pub const fn ramp(&self) -> Ramp {
-        match (self.ramp_due, self.ramp_began_at) {
-            (true, _) => Ramp::Due,
-            (false, Some(at)) => Ramp::Since(at),
-            (false, None) => Ramp::None,
+    /// How it takes up work, as far as money is concerned.
+    pub fn slow_start(&self) -> SlowStart {
+        match self.ramp_due {
+            true => SlowStart::Due,
+            false => self.ramp_began_at.into(),
         }
     }
 

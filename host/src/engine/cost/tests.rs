@@ -5,7 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{BillingPeriod, Money, Timestamp};
+use crate::{
+    domain::{BillingPeriod, Money, Timestamp},
+    engine::ramp::SlowStart,
+};
 use Criticality::{DownshiftEligible, FrontierOnly};
 use Rung::{Downshift90, HardStop100, Normal, Warn75};
 
@@ -177,15 +180,15 @@ fn usages_are_counted_by_route_and_model_and_names_cannot_grow_without_end() {
 #[test]
 fn a_hard_stop_is_followed_by_a_ramp_also_into_the_next_period() {
     let spent = november().recorded(&usage("200"), at("2026-11-20T00:00:00Z"), &LADDER);
-    assert_eq!((spent.rung, spent.ramp()), (HardStop100, Ramp::Due));
+    assert_eq!((spent.rung, spent.slow_start()), (HardStop100, SlowStart::Due));
     let next = spent.refreshed(BillingPeriod::starting(at("2026-12-01T00:00:00Z")), &LADDER);
     assert_eq!(
-        (next.rung, next.ramp(), next.spent_to_date_usd),
-        (Normal, Ramp::Due, Money::ZERO)
+        (next.rung, next.slow_start(), next.spent_to_date_usd),
+        (Normal, SlowStart::Due, Money::ZERO)
     );
     assert_eq!(next.lifetime_usd, usd("200"));
-    let resumed = next.ramping_since(at("2026-12-01T08:00:00Z"));
-    assert_eq!(resumed.ramp(), Ramp::Since(at("2026-12-01T08:00:00Z")));
+    let resumed = next.slow_since(at("2026-12-01T08:00:00Z"));
+    assert_eq!(resumed.slow_start(), SlowStart::Since(at("2026-12-01T08:00:00Z")));
 }
 
 #[test]

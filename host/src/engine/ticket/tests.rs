@@ -209,24 +209,6 @@ fn the_third_failure_is_the_last_until_an_operator_reopens_it() {
     assert_eq!(reopened.reopened(at(3)), Err(TicketStatus::Open));
 }
 
-#[test]
-fn after_a_resume_claims_keep_their_distance_for_an_hour() {
-    let ramp = Ramp::default();
-    let waits = |resumed: Option<u64>, last: Option<u64>, now| {
-        ramp.waits_until(resumed.map(at), last.map(at), at(now))
-    };
-    assert_eq!(waits(None, Some(0), 1), None, "there was no resume");
-    assert_eq!(waits(Some(0), None, 1), None, "the first claim after it");
-    assert_eq!(waits(Some(0), Some(10), 39), Some(at(40)));
-    assert_eq!(waits(Some(0), Some(10), 40), None);
-    assert_eq!(
-        waits(Some(0), Some(3590), 3599),
-        Some(at(3600)),
-        "no longer than the ramp"
-    );
-    assert_eq!(waits(Some(0), Some(3590), 3600), None);
-}
-
 #[derive(Debug, Clone)]
 enum Act {
     Claim,

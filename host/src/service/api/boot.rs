@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Gate;
-
 /// Which boots to show.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,4 +45,18 @@ pub struct EpochAccepted {
     pub epoch: String,
     /// The tenants that it held, and that may be resumed now.
     pub may_be_resumed: Vec<String>,
+}
+
+/// A boot gate and how it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the boot event")]
+pub struct Gate {
+    pub gate_id: String,
+    /// `transient`, `invariant` or `invariant_pause`.
+    pub gate_class: String,
+    /// `pass` or `fail`.
+    pub outcome: String,
+    pub attempts: u32,
+    pub elapsed_ms: u64,
+    pub detail: String,
 }

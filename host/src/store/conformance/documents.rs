@@ -125,6 +125,11 @@ pub(crate) async fn documents_are_found_by_status_time_and_rank(store: Arc<dyn S
         ..of_acme.clone().statuses(["open"])
     };
     assert_eq!(found(&*store, open.clone()).await, ["2", "4", "1"]);
+    let behind = DocumentFilter {
+        after_rank: Some((1, "2".to_owned())),
+        ..open.clone()
+    };
+    assert_eq!(found(&*store, behind).await, ["4", "1"]);
     let due = DocumentFilter {
         due_by: at(10),
         skip_locked: true,

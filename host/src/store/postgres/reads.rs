@@ -224,6 +224,9 @@ pub(super) async fn documents(readers: &Readers, filter: &DocumentFilter) -> Rea
     if let Some(before) = &filter.before_id {
         query = query.with(" AND id < ?", before.clone());
     }
+    if let Some((rank, id)) = &filter.after_rank {
+        query = query.with(" AND (rank, id) > (?", *rank).with(", ?)", id.clone());
+    }
     let query = query.then(match filter.order {
         DocumentOrder::NewestFirst => " ORDER BY id DESC",
         DocumentOrder::Ranked => " ORDER BY rank, id",

@@ -99,6 +99,10 @@ fn query(filter: &DocumentFilter) -> (String, Vec<Value>) {
         query += " AND id < ?";
         values.push(before.clone().into());
     }
+    if let Some((rank, id)) = &filter.after_rank {
+        query += " AND (rank, id) > (?, ?)";
+        values.extend([Value::from(*rank), Value::from(id.clone())]);
+    }
     // `skip_locked` needs nothing here: one host holds the file, and its one writer commits before anybody reads.
     query += match filter.order {
         DocumentOrder::NewestFirst => " ORDER BY id DESC LIMIT ?",

@@ -100,6 +100,19 @@ async fn a_listener_that_hears_of_other_changes_leaves_the_state_alone() {
     );
 }
 
+async fn held(rig: &Rig) -> usize {
+    rig.tickets.held(&acme()).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn what_is_held_is_counted_however_much_it_is() {
+    let rig = Rig::ready().await;
+    let one = rig.make("one of many", Priority::Normal).await;
+    rig.claim(None).await;
+    rig.multiply(one, 2500);
+    assert_eq!(held(&rig).await, 2501);
+}
+
 #[tokio::test]
 async fn what_a_tenant_holds_can_be_taken_back_and_the_old_holders_come_too_late() {
     let rig = Rig::ready().await;
@@ -108,9 +121,9 @@ async fn what_a_tenant_holds_can_be_taken_back_and_the_old_holders_come_too_late
     }
     let first = rig.claim(None).await;
     rig.claim(None).await;
-    assert_eq!(rig.tickets.held(&acme()).await.unwrap(), 2);
+    assert_eq!(held(&rig).await, 2);
     let taken = rig.tickets.take_back(&acme(), "a stop command").await.unwrap();
-    assert_eq!((taken, rig.tickets.held(&acme()).await.unwrap()), (2, 0));
+    assert_eq!((taken, held(&rig).await), (2, 0));
     assert_eq!(rig.primary(), PrimaryState::Ready);
     let ticket = rig.ticket(first.ticket_id).await;
     assert_eq!((ticket.status, ticket.failure_count), (TicketStatus::Open, 0));

@@ -53,3 +53,19 @@ async fn a_restart_does_not_end_the_ramp() {
     rig.claim(None).await;
     assert_eq!(rig.refused(None).await, ClaimResult::BlockedByControl);
 }
+
+#[tokio::test]
+async fn once_there_is_money_again_claims_keep_their_distance_as_after_a_resume() {
+    let rig = Rig::ready().await;
+    tickets(&rig, 4).await;
+    *rig.purse.0.lock().unwrap() = SlowStart::Since(rig.clock.now());
+    rig.claim(None).await;
+    assert_eq!(rig.refused(None).await, ClaimResult::BlockedByControl);
+    *rig.purse.0.lock().unwrap() = SlowStart::Due;
+    rig.clock.forward(29);
+    assert_eq!(rig.refused(None).await, ClaimResult::BlockedByControl);
+    rig.clock.forward(1);
+    rig.claim(None).await;
+    *rig.purse.0.lock().unwrap() = SlowStart::None;
+    rig.claim(None).await;
+}

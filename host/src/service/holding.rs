@@ -1,0 +1,153 @@
+//! Which tenants this host runs, where several hosts share a store: those that it holds. The others are shown, with who speaks for
+//! them, and belong to the host that holds them.
+
+use std::collections::BTreeSet;
+
+use super::{Problem, ProblemKind, Service};
+use crate::{
+    domain::{ProviderId, TenantId},
+    identity::IdentitySeed,
+    tenants::Interrupted,
+};
+
+impl Service {
+    /// Becomes one of the hosts on the store, before any tenant is held. If the store does not let it now, it does so later.
+    pub async fn join_hosts(&self) {
+        if let Err(error) = self.membership.round().await {
+            tracing::warn!(%error, "this host holds no tenants yet: it could not write down that it is up");
+        }
+    }
+
+    /// What runs here follows what the store says by now: which tenants there are and are served, who speaks for them, and which of
+    /// them this host holds. May be left out or done twice.
+    pub async fn follow_store(&self) {
+        if !self.membership.is_shared() {
+            return;
+        }
+        let _turn = self.tenant_turn().await;
+        if let Err(error) = self.tenants.refresh().await {
+            return tracing::warn!(%error, "what other hosts changed of the tenants is not seen yet");
+        }
+        let served = self.served_seeds();
+        self.withdraw_all_but(&served).await;
+        let mut held = self.held_of(served).await;
+        self.let_go().await;
+        held.retain(|seed| {
+            self.states.current(&seed.tenant).is_none() && !self.waiting.is_pending(&seed.tenant)
+        });
+        if !held.is_empty() {
+            tracing::info!(
+                tenants = held.len(),
+                "[kora.host.holds] tenants are taken up here"
+            );
+            self.bring_up(held).await;
+        }
+    }
+
+    /// What this host shows and does of a tenant follows what another host did to it.
+    pub async fn follow_tenant(&self, tenant: &TenantId) {
+        match self.identities.catch_up_with(std::slice::from_ref(tenant)).await {
+            Ok(changed) if changed.is_empty() => {}
+            Ok(_) => tracing::info!(%tenant, "another host changed who speaks"),
+            Err(error) => tracing::warn!(%tenant, %error, "who speaks could not be read again"),
+        }
+        if self.membership.holds(tenant) {
+            self.tickets.follow(tenant).await;
+        }
+    }
+
+    /// Takes those of these tenants that no other host holds, and answers those that this one holds. The others are seated, so that it
+    /// can be shown who speaks for them.
+    pub async fn held_of(&self, seeds: Vec<IdentitySeed>) -> Vec<IdentitySeed> {
+        if !self.membership.is_shared() {
+            return seeds;
+        }
+        let tenants: Vec<_> = seeds.iter().map(|seed| seed.tenant.clone()).collect();
+        if let Err(error) = self.membership.take(&tenants).await {
+            tracing::warn!(%error, "not all tenants that nobody holds are taken up yet");
+        }
+        let is_held = |seed: &IdentitySeed| self.membership.holds(&seed.tenant);
+        let (held, elsewhere): (Vec<_>, Vec<_>) = seeds.into_iter().partition(is_held);
+        self.show_only(elsewhere).await;
+        held
+    }
+
+    /// A provider answers differently now. The tenants that another host holds are that one's affair.
+    ///
+    /// # Errors
+    /// If the work was interrupted.
+    pub async fn announced(
+        &self,
+        provider: &ProviderId,
+        tenant: Option<&TenantId>,
+    ) -> Result<(), Interrupted> {
+        if !self.membership.is_shared() {
+            return self.identities.announced(provider, tenant).await.map(drop);
+        }
+        let held = match tenant {
+            Some(tenant) => vec![tenant.clone()],
+            None => self.states.tenants(),
+        };
+        for tenant in held.iter().filter(|tenant| self.membership.holds(tenant)) {
+            self.identities.announced(provider, Some(tenant)).await?;
+        }
+        Ok(())
+    }
+
+    /// Why a tenant that is served has no state here.
+    pub(super) fn not_held(&self, tenant: &TenantId) -> Problem {
+        let Some(holder) = self.membership.holder(tenant) else {
+            return self.unknown_tenant(tenant.as_str());
+        };
+        let message = format!("the tenant `{tenant}` is held by another host on this store, `{holder}`");
+        Problem::new(ProblemKind::WrongState, "tenant.held_elsewhere", message)
+            .hint("ask that host; when it ends, another takes the tenant up")
+    }
+
+    /// Seats tenants that another host holds, so far as they are not. Nobody is asked for who speaks: the store says it. Of their chains
+    /// the ends are looked at, since something may be appended to them here, too.
+    async fn show_only(&self, mut seeds: Vec<IdentitySeed>) {
+        seeds.retain(|seed| self.identities.slots().speaking(&seed.tenant).is_none());
+        let tenants: Vec<_> = seeds.iter().map(|seed| seed.tenant.clone()).collect();
+        self.identities.seat(seeds);
+        let boots = self.tenant_boots();
+        for tenant in &tenants {
+            boots.look_at_end(tenant).await;
+        }
+        if let Err(error) = self.identities.catch_up_with(&tenants).await {
+            tracing::warn!(%error, "who speaks for tenants of other hosts could not be read");
+        }
+    }
+
+    /// Tenants that another host disabled.
+    async fn withdraw_all_but(&self, served: &[IdentitySeed]) {
+        let served: BTreeSet<_> = served.iter().map(|seed| &seed.tenant).collect();
+        let running = self.states.tenants();
+        let gone = running.iter().filter(|tenant| !served.contains(*tenant));
+        for tenant in gone {
+            self.withdraw(tenant).await;
+        }
+    }
+
+    /// Tenants that run here although this host holds them no longer.
+    async fn let_go(&self) {
+        for tenant in self.states.tenants() {
+            if self.membership.holds(&tenant) {
+                continue;
+            }
+            tracing::warn!(%tenant, "[kora.host.let_go] the tenant does not run here any more: this host does not hold it");
+            self.states.remove_tenant(&tenant);
+            self.note_failed_gate(&tenant, None);
+        }
+    }
+
+    /// Runs a tenant no longer.
+    pub(super) async fn withdraw(&self, tenant: &TenantId) {
+        self.identities.withdraw(tenant).await;
+        self.states.remove_tenant(tenant);
+        self.note_failed_gate(tenant, None);
+        if let Err(error) = self.membership.release(tenant).await {
+            tracing::warn!(%tenant, %error, "no other host can run the tenant while this one is up");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Several hosts on one database: one holds a tenant, the others know of it, and take it up when that one is gone.
+
+use serde_json::{Value, json};
+
+use super::server::Server;
+use crate::harness::{RunningHost, TestHome, eventually};
+
+/// Two plugins that can speak, and a host that holds `acme`.
+fn home_on(url: &str) -> TestHome {
+    let home = TestHome::with_config(&format!(
+        "default_identity = \"kora/kora\"\n[store]\nurl = \"{url}\"\n[tenants.acme]\n[health]\nprobe_interval_seconds = 1\n"
+    ));
+    home.install(&["kora", "marvin"]);
+    home
+}
+
+fn tenant(host: &RunningHost<'_>, tenant: &str) -> Option<Value> {
+    let listed = host.json(&["tenants", "list"]);
+    let listed = listed.as_array().unwrap().iter();
+    listed.filter(|found| found["tenant"] == tenant).cloned().next()
+}
+
+fn waits_for_state(host: &RunningHost<'_>, id: &str, state: &str) -> Value {
+    eventually(&format!("`{id}` is `{state}`"), || {
+        tenant(host, id).filter(|found| found["primary_state"] == state)
+    })
+}
+
+#[test]
+fn what_one_host_changes_the_other_shows_soon() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    let generation = |host: &RunningHost<'_>| host.json(&["identity", "show", "acme"])["generation"].clone();
+    assert_eq!((generation(&host), generation(&other)), (json!(1), json!(1)));
+
+    host.json(&["identity", "swap", "acme", "marvin"]);
+    let shown = eventually("the other host shows who speaks now", || {
+        let shown = other.json(&["identity", "show", "acme"]);
+        (shown["generation"] == 2).then_some(shown)
+    });
+    assert_eq!(shown["agent_name"], "Marvin");
+    // And the other way round: the store decides, whoever asks.
+    other.json(&[
+        "identity",
+        "swap",
+        "acme",
+        "kora/kora",
+        "--expect-generation",
+        "2",
+    ]);
+    eventually(
+        "the host that holds the tenant speaks as it was told elsewhere",
+        || (generation(&host) == 3).then_some(()),
+    );
+
+    host.json(&["tenants", "add", "globex"]);
+    let added = eventually("the other host knows the new tenant", || tenant(&other, "globex"));
+    assert_eq!(
+        (&added["active"], &added["primary_state"]),
+        (&json!(true), &Value::Null)
+    );
+    other.json(&["tenants", "disable", "globex"]);
+    eventually("who holds it runs it no longer", || {
+        tenant(&host, "globex").filter(|found| found["active"] == false && found["primary_state"].is_null())
+    });
+    other.json(&["tenants", "enable", "globex"]);
+    eventually("one of them runs it again", || {
+        [&host, &other]
+            .iter()
+            .find_map(|host| tenant(host, "globex").filter(|found| found["primary_state"] == "ready"))
+    });
+}
+
+#[test]
+fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    waits_for_state(&host, "acme", "ready");
+    let there = tenant(&other, "acme").unwrap();
+    let holder = there["held_by"].as_str().unwrap().to_owned();
+    assert!(holder.ends_with(&home.path().display().to_string()), "{holder}");
+    assert_eq!(
+        (&there["primary_state"], &there["generation"]),
+        (&Value::Null, &json!(1))
+    );
+    for call in [
+        ["state", "pause", "--tenant", "acme"].as_slice(),
+        &["state", "show", "--tenant", "acme"],
+        &["health", "--tenant", "acme"],
+    ] {
+        let problem = other.problem(call);
+        assert_eq!(problem["code"], "tenant.held_elsewhere", "{call:?}: {problem}");
+        assert!(
+            problem["message"].as_str().unwrap().contains(&holder),
+            "{problem}"
+        );
+    }
+
+    // A stop command given to either reaches the tenant.
+    other.json(&[
+        "state", "stop", "--level", "2", "--tenant", "acme", "--reason", "smoke",
+    ]);
+    waits_for_state(&host, "acme", "paused");
+    eventually("the command is carried out", || {
+        let commands = other.json(&["state", "commands", "--tenant", "acme"]).to_string();
+        commands.contains("\"enforced\"").then_some(())
+    });
+
+    let boots = |home: &TestHome| home.json(&["events", "tail", "--tenant", "acme", "--prefix", "kora.boot"]);
+    assert_eq!(boots(&home).as_array().unwrap().len(), 1, "it booted once");
+    let probes = eventually("the host tells how it is", || {
+        let probes = host.payloads("host", "kora.health.probe");
+        (probes.len() >= 2).then_some(probes)
+    });
+    assert!(probes.iter().all(|probe| probe["host"] == *holder), "{probes:?}");
+}
+
+#[test]
+fn when_a_host_ends_or_is_killed_another_takes_up_its_tenants() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    host.json(&["state", "pause", "--tenant", "acme", "--reason", "for the tour"]);
+    assert_eq!(host.stop(), 0);
+    waits_for_state(&other, "acme", "paused");
+
+    // It comes back, and finds its tenant with another.
+    let host = home.start();
+    assert!(tenant(&host, "acme").unwrap()["held_by"].is_string());
+    other.kill();
+    // Without waiting until anybody is sure that it was killed.
+    let other = other_home.start();
+    let held = eventually("the tenant is up", || {
+        [&host, &other]
+            .iter()
+            .find_map(|host| tenant(host, "acme").filter(|found| found["primary_state"] == "paused"))
+    });
+    assert_eq!(held["held_by"], Value::Null);
+    other.kill();
+    waits_for_state(&host, "acme", "paused");
+    host.json(&["state", "resume", "--tenant", "acme"]);
+    assert_eq!(home.json(&["events", "verify"])["status"], "sound");
+}
