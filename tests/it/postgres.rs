@@ -103,3 +103,72 @@ fn an_append_is_pending_while_the_database_is_away_and_is_there_once_when_it_is_
     }
     assert_eq!(home.json(&["events", "verify"])["status"], "sound");
 }
+
+/// What becomes of the host while its database is away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Lives,
+    IsKilled,
+    /// And the disk has not kept its spool.
+    IsKilledAndForgets,
+}
+
+fn until_nothing_waits(host: &RunningHost<'_>) {
+    eventually("what waited is appended", || {
+        let status = host.json(&["status"]);
+        (status["spooled_events"] == 0 && status["store"] == "available").then_some(())
+    });
+}
+
+/// Ends the database by each of these signals, and starts it again. Answers the ids of all appends, in the order in which they were
+/// answered, and of what is there in the end, in the order of the chain. `cargo xtask torture postgres-down` does it for longer.
+fn through_outages(outages: &[(&str, Meanwhile)]) -> (Vec<Value>, Vec<Value>) {
+    let server = Server::start();
+    let home = home_on(&server.database());
+    let mut host = home.start();
+    let mut answered = Vec::new();
+    for (signal, meanwhile) in outages {
+        until_nothing_waits(&host);
+        for number in 0..8 {
+            let waits = number >= 4;
+            if number == 4 {
+                server.stop_by(signal);
+            }
+            let receipt = append(&host, number);
+            assert_eq!(receipt["pending"], waits, "{receipt}");
+            answered.push(receipt["event_id"].clone());
+        }
+        if *meanwhile == Meanwhile::Lives {
+            server.start_again();
+            continue;
+        }
+        host.kill();
+        if *meanwhile == Meanwhile::IsKilledAndForgets {
+            fs::write(home.path().join("data/spool.jsonl"), "").unwrap();
+        }
+        server.start_again();
+        host = home.start();
+    }
+    until_nothing_waits(&host);
+    assert_eq!(home.json(&["events", "verify"])["status"], "sound");
+    let there = host.events("acme").into_iter();
+    let there = there.filter(|event| event["event_type"] == "ops.deployed");
+    (answered, there.map(|event| event["event_id"].clone()).collect())
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_out_of_order_however_often_the_database_goes_away() {
+    let (answered, there) = through_outages(&[
+        ("INT", Meanwhile::Lives),
+        ("QUIT", Meanwhile::IsKilled),
+        ("KILL", Meanwhile::Lives),
+    ]);
+    assert_eq!(there, answered);
+}
+
+/// The proof that the test above is not blind.
+#[test]
+fn without_its_spool_a_host_that_was_killed_has_lost_what_it_answered_as_pending() {
+    let (answered, there) = through_outages(&[("QUIT", Meanwhile::IsKilledAndForgets)]);
+    assert_eq!(there, answered[..4]);
+}

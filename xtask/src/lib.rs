@@ -62,6 +62,9 @@ impl Command {
     }
 }
 
+/// This machine lacks what it takes.
+const CANNOT_BEGIN: u8 = 2;
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     match Cli::parse().command.run() {
@@ -69,7 +72,10 @@ pub fn main() -> ExitCode {
         Err(error) if error.is::<process::AlreadyTold>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            match error.is::<process::NotInstalled>() {
+                true => ExitCode::from(CANNOT_BEGIN),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -30,6 +30,18 @@ impl std::fmt::Display for AlreadyTold {
 
 impl std::error::Error for AlreadyTold {}
 
+/// Something that this machine lacks: what, and how to get it.
+#[derive(Debug)]
+pub struct NotInstalled(pub String);
+
+impl std::fmt::Display for NotInstalled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotInstalled {}
+
 /// What it prints to stdout; stderr goes where that of this process goes.
 ///
 /// # Errors

@@ -15,8 +15,12 @@ mod chance;
 mod course;
 mod kill;
 mod ledger;
+mod order;
 mod outcome;
+mod postgres;
+mod postgres_down;
 pub mod power_cut;
+mod spool;
 mod writer;
 mod writers;
 
@@ -33,6 +37,7 @@ pub struct Torture {
 #[derive(Subcommand)]
 enum Kind {
     Kill(kill::Kill),
+    PostgresDown(postgres_down::PostgresDown),
     PowerCut(power_cut::PowerCut),
     #[command(hide = true)]
     Write(writer::Write),
@@ -43,6 +48,7 @@ impl Torture {
     pub fn run(self) -> Result<()> {
         match self.kind {
             Kind::Kill(kill) => kill.run(),
+            Kind::PostgresDown(down) => down.run(),
             Kind::PowerCut(power_cut) => power_cut.run(),
             Kind::Write(write) => write.run(),
         }

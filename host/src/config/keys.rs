@@ -353,7 +353,9 @@ pub const KEYS: &[Key] = &[
         default: None,
         example: "\"postgres://kora@%2Frun%2Fpostgresql/kora\"",
         applies: NeedsRestart,
-        meaning: "Where the store is, instead of in `store.path`: a file, or a PostgreSQL database that hosts may share.",
+        meaning: "Where the store is, instead of in `store.path`: a file, or a PostgreSQL database that hosts may share. Of TLS it takes \
+                  `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq does; a server on another machine is verified in full (`verify-full`) \
+                  unless it says less.",
     },
     Key {
         path: "store.password",

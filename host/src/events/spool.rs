@@ -176,9 +176,19 @@ impl Spool {
         entries.flat_map(|entry| entry.events.clone()).collect()
     }
 
-    /// The oldest entry of a tenant.
-    pub(super) fn first(&self, tenant: &TenantId) -> Option<Entry> {
-        self.queue().by_tenant.get(tenant)?.front().cloned()
+    /// The oldest entries of a tenant, in order: as many as have so many events together, and at least one if there is one.
+    pub(super) fn first_ones(&self, tenant: &TenantId, events_max: usize) -> Vec<Entry> {
+        let queue = self.queue();
+        let entries = queue.by_tenant.get(tenant).into_iter().flatten();
+        let mut events = 0;
+        entries
+            .enumerate()
+            .take_while(|(index, entry)| {
+                events += entry.events.len();
+                *index == 0 || events <= events_max
+            })
+            .map(|(_, entry)| entry.clone())
+            .collect()
     }
 
     /// Forgets the oldest entry of a tenant: it was appended.

@@ -25,6 +25,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause: a store that is back is noticed within half a minute even if nobody appends.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The most events that are appended together while a tenant's entries are drained. Each commit waits for a sync, and whoever appends to
+/// that tenant waits for all of them: one by one, an outage of seconds would take minutes to make up for.
+const DRAINED_TOGETHER: usize = 256;
+
 /// Why events could not be appended, and what became of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{cause} ({})", fate(*.kept))]
@@ -232,28 +236,41 @@ impl EventLog {
 
     /// The caller holds `draining`.
     async fn drain_one(&self, tenant: &TenantId) -> (usize, Result<(), Stuck>) {
-        let mut appended = 0;
-        while let Some(entry) = self.spool.first(tenant) {
-            match self.try_commit(entry.events.clone()).await {
+        let (mut appended, mut one_by_one) = (0, 0_usize);
+        loop {
+            let events_max = if one_by_one == 0 { DRAINED_TOGETHER } else { 1 };
+            let entries = self.spool.first_ones(tenant, events_max);
+            let Some(first) = entries.first() else {
+                return (appended, Ok(()));
+            };
+            let events = entries.iter().flat_map(|entry| entry.events.clone());
+            match self.try_commit(events.collect()).await {
                 Ok(_) => {
-                    self.spool.appended(tenant, entry.number);
-                    appended += 1;
+                    for entry in &entries {
+                        self.spool.appended(tenant, entry.number);
+                    }
+                    appended += entries.len();
+                }
+                // One of them is to blame: those before it are not to wait for it.
+                Err(cause) if entries.len() > 1 && !cause.is_unavailable() => {
+                    one_by_one = entries.len();
+                    continue;
                 }
                 Err(cause) if will_always_be_refused(&cause) => {
                     tracing::error!(%tenant, "[kora.chain.emit.failed] what waited is refused for good and set aside: {cause}");
-                    let set_aside = entry.clone();
+                    let set_aside = first.clone();
                     let done = self
                         .off_the_runtime(move |spool| spool.set_aside(&set_aside))
                         .await;
                     if done != Some(true) {
                         return (appended, Err(self.stuck(cause)));
                     }
-                    self.spool.appended(tenant, entry.number);
+                    self.spool.appended(tenant, first.number);
                 }
                 Err(cause) => return (appended, Err(self.stuck(cause))),
             }
+            one_by_one = one_by_one.saturating_sub(entries.len());
         }
-        (appended, Ok(()))
     }
 
     fn stuck(&self, cause: AppendError) -> Stuck {

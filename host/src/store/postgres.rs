@@ -19,6 +19,7 @@ mod schema;
 mod session;
 mod shared;
 mod statements;
+mod tls;
 mod writer;
 
 #[cfg(test)]

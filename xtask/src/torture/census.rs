@@ -5,7 +5,10 @@ use std::{collections::HashMap, io::BufRead};
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::ledger::Ledger;
+use super::{
+    ledger::{Acknowledged, Ledger},
+    order,
+};
 
 /// The event type of the writers; the operator owns it.
 pub const EVENT_TYPE: &str = "torture.wrote";
@@ -15,6 +18,8 @@ pub const EVENT_TYPE: &str = "torture.wrote";
 #[derive(Debug, Default)]
 pub struct Census {
     by_key: HashMap<(String, String), Vec<String>>,
+    /// Of every event, the host's own as well, its place in its chain.
+    places: HashMap<String, (String, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +33,7 @@ enum Line {
 #[derive(Deserialize)]
 struct Event {
     tenant: String,
+    seq: u64,
     event_id: String,
     event_type: String,
     idempotency_key: Option<String>,
@@ -46,6 +52,8 @@ pub struct Difference {
     pub lost: u64,
     /// There more than once.
     pub doubled: u64,
+    /// There, before one that came earlier.
+    pub out_of_order: u64,
 }
 
 impl Census {
@@ -74,6 +82,8 @@ impl Census {
     }
 
     fn count(&mut self, event: Event) -> Result<()> {
+        let place = (event.tenant.clone(), event.seq);
+        self.places.insert(event.event_id.clone(), place);
         if event.event_type != EVENT_TYPE {
             return Ok(());
         }
@@ -96,20 +106,26 @@ impl Census {
         self.by_key.values().map(Vec::len).sum()
     }
 
-    /// Against what was acknowledged.
+    /// The place of an event in this chain.
+    pub fn place(&self, tenant: &str, event_id: &str) -> Option<u64> {
+        let (chain, seq) = self.places.get(event_id)?;
+        (chain == tenant).then_some(*seq)
+    }
+
+    /// Against what was acknowledged, and against what was seen waiting.
     pub fn compare(&self, ledger: &Ledger) -> Difference {
-        let is_lost = |tenant: &str, key: &str, event_id: &String| {
-            let there = self.by_key.get(&(tenant.to_owned(), key.to_owned()));
-            !there.is_some_and(|ids| ids.contains(event_id))
+        let is_there = |a: &Acknowledged| {
+            let there = self.by_key.get(&(a.tenant.clone(), a.key.clone()));
+            // A host that could not look into its store answers with an id of its own what an earlier host may have appended.
+            let may_have_another_id = a.retried && a.seq.is_none();
+            there.is_some_and(|ids| may_have_another_id || ids.contains(&a.event_id))
         };
-        let lost = ledger
-            .iter()
-            .filter(|a| is_lost(&a.tenant, &a.key, &a.event_id))
-            .count();
+        let lost = ledger.iter().filter(|a| !is_there(a)).count();
         let doubled: usize = self.by_key.values().map(|ids| ids.len() - 1).sum();
         Difference {
-            lost: lost as u64,
+            lost: lost as u64 + order::missing(self, ledger),
             doubled: doubled as u64,
+            out_of_order: order::violations(self, ledger),
         }
     }
 }
@@ -119,7 +135,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::torture::ledger::Acknowledged;
 
     fn export(events: &[(&str, &str, &str)], count: usize) -> String {
         let mut lines = vec![json!({"kind": "header", "format": "kora.events.v1", "tenant": "t0"})];
@@ -143,6 +158,8 @@ mod tests {
                 event_id,
                 seq: None,
                 retried: false,
+                asked: 0,
+                answered: 0,
             };
             ledger.add(acknowledged).expect("is new");
         }
@@ -151,7 +168,7 @@ mod tests {
 
     fn difference(events: &[(&str, &str, &str)], acknowledged: &[(&str, &str, &str)]) -> (u64, u64) {
         let census = Census::read(export(events, events.len()).as_bytes()).expect("reads");
-        let Difference { lost, doubled } = census.compare(&ledger(acknowledged));
+        let Difference { lost, doubled, .. } = census.compare(&ledger(acknowledged));
         (lost, doubled)
     }
 

@@ -18,7 +18,8 @@ use super::{
     census::{Census, EVENT_TYPE},
     chance::Chance,
     ledger::Ledger,
-    outcome::Outcome,
+    outcome::{Outages, Outcome},
+    spool,
     writers::Writers,
 };
 use crate::{
@@ -39,17 +40,34 @@ const BOOT_BLOWS: u64 = 4;
 
 /// What is done to the host, again and again.
 pub trait Blow {
+    /// The store goes away as well: appends may be answered as pending, and a host that boots is let be, since without a store it
+    /// may give up.
+    const OUTAGES: bool = false;
+
+    /// What the configuration says of the store; nothing of the one that a home has anyway.
+    fn store(&self) -> String {
+        String::new()
+    }
+
     /// Starts a host that can be struck.
     ///
     /// # Errors
     /// If it cannot be started.
     fn start(&mut self, home: &Home, log: &Path) -> Result<Daemon>;
 
-    /// Strikes it. It is gone afterwards.
+    /// Strikes it, or what it needs, which is there again afterwards.
     ///
     /// # Errors
     /// If it was gone before, or cannot be struck.
-    fn strike(&mut self, daemon: Daemon, chance: &mut Chance) -> Result<()>;
+    fn strike(&mut self, daemon: Daemon, home: &Home, log: &Path, chance: &mut Chance) -> Result<Struck>;
+}
+
+/// What has become of the host.
+pub enum Struck {
+    /// Nobody runs.
+    Gone,
+    /// It runs, or another one does in its place.
+    Lives(Daemon),
 }
 
 /// A home, and what was found broken in it.
@@ -78,7 +96,7 @@ impl<B: Blow> Chamber<B> {
         home.make()?;
         let prompt = "You keep count of what was written.\n";
         fs::write(home.root.join("prompt.md"), prompt)?;
-        let mut config = format!("[events]\ntypes = [\"{EVENT_TYPE}\"]\n");
+        let mut config = format!("{}[events]\ntypes = [\"{EVENT_TYPE}\"]\n", blow.store());
         for tenant in TENANTS {
             config.push_str(&format!(
                 "\n[tenants.{tenant}]\nfallback_prompt = \"prompt.md\"\n"
@@ -109,21 +127,28 @@ impl<B: Blow> Chamber<B> {
         self.wait_for_boot(&mut daemon)?;
         let mut writers = self.writers(seed)?;
         for round in 1..=rounds {
-            if !chance.once_in(BOOT_BLOWS) {
+            if B::OUTAGES || !chance.once_in(BOOT_BLOWS) {
                 self.wait_for_boot(&mut daemon)?;
                 writers.wait_for_one(&mut daemon)?;
                 sleep(chance.duration_up_to(LONGEST_ROUND));
             } else {
                 sleep(chance.duration_up_to(LONGEST_BOOT));
             }
-            self.blow.strike(daemon, &mut chance)?;
+            let struck = self.blow.strike(daemon, &self.home, &self.log, &mut chance)?;
             writers.take_what_came()?;
             self.verify(writers.ledger_mut())?;
+            daemon = match struck {
+                Struck::Lives(daemon) => daemon,
+                Struck::Gone => {
+                    writers.ledger_mut().note_waiting(spool::read(&self.home)?);
+                    self.start()?
+                }
+            };
             eprintln!("round {round}: {}", told(writers.ledger_mut()));
-            daemon = self.start()?;
         }
         self.wait_for_boot(&mut daemon)?;
         let mut ledger = writers.finish()?;
+        self.wait_for_spool(&mut daemon)?;
         let status = daemon.stop()?;
         ensure!(
             status.success(),
@@ -149,6 +174,15 @@ impl<B: Blow> Chamber<B> {
             // Until it listens, and while it has not booted, there is nothing to say.
             let status = socket::ask(&socket, "status", Value::Object(Default::default())).ok();
             Ok(status.filter(|status| status["state"] == "running").map(drop))
+        })
+    }
+
+    /// Until nothing waits for the store any more.
+    fn wait_for_spool(&self, daemon: &mut Daemon) -> Result<()> {
+        let socket = self.home.socket();
+        daemon.wait_until("nothing waits for the store", || {
+            let status = socket::ask(&socket, "status", Value::Object(Default::default())).ok();
+            Ok(status.filter(|status| status["spooled_events"] == 0).map(drop))
         })
     }
 
@@ -188,14 +222,19 @@ impl<B: Blow> Chamber<B> {
             lost: difference.lost,
             doubled: difference.doubled,
             broken_chains: self.broken.len(),
+            outages: B::OUTAGES.then(|| Outages {
+                pending: ledger.pending(),
+                out_of_order: difference.out_of_order,
+            }),
         })
     }
 }
 
 fn told(ledger: &Ledger) -> String {
     format!(
-        "{} acknowledged, {} of them asked for again, {} of these in the store already",
+        "{} acknowledged, {} of them as pending, {} asked for again, {} of these in the store already",
         ledger.len(),
+        ledger.pending(),
         ledger.retried(),
         ledger.recognised()
     )

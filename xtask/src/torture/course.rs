@@ -20,7 +20,8 @@ pub struct Course {
     /// Repeat the moments, the payloads and the damage of an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Print one JSON object: rounds, acknowledged, lost, doubled, broken_chains
+    /// Print one JSON object: rounds, acknowledged, lost, doubled, broken_chains; where the store goes away also pending,
+    /// out_of_order
     #[arg(long)]
     json: bool,
 }
@@ -29,7 +30,7 @@ impl Course {
     /// Builds `kora`, tortures it, counts, and prints what came of it.
     ///
     /// # Errors
-    /// If something was lost or doubled, or a chain is broken; the home is kept then.
+    /// If something was lost, doubled or out of order, or a chain is broken; the home is kept then.
     pub fn run(self, blow: impl Blow) -> Result<()> {
         let kora = artifacts::build_kora()?;
         let seed = self.seed.unwrap_or_else(Chance::any_seed);
@@ -47,7 +48,7 @@ impl Course {
         println!("{}", outcome.shown(self.json)?);
         ensure!(
             is_well,
-            "expected nothing lost, doubled or broken, found {outcome:?}"
+            "expected nothing lost, doubled, broken or out of order, found {outcome:?}"
         );
         Ok(())
     }

@@ -5,7 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::{chamber::Blow, chance::Chance, course::Course};
+use super::{
+    chamber::{Blow, Struck},
+    chance::Chance,
+    course::Course,
+    postgres::Postgres,
+};
 use crate::{daemon::Daemon, home::Home};
 
 /// Kill the host again and again while writers append, and count what was lost
@@ -29,25 +34,38 @@ pub struct Kill {
 enum Store {
     /// The embedded one
     Sqlite,
+    /// A PostgreSQL server that is started for it and thrown away. Ends with 2 if this machine has none
+    Postgres,
 }
 
 impl Kill {
     /// Builds, tortures, and counts.
     pub fn run(self) -> Result<()> {
-        let Store::Sqlite = self.store;
-        self.course.run(KillNine)
+        let postgres = match self.store {
+            Store::Sqlite => None,
+            Store::Postgres => Some(Postgres::start()?),
+        };
+        self.course.run(KillNine { postgres })
     }
 }
 
 /// What was written stays, whatever of it was synced: the system lives.
-struct KillNine;
+struct KillNine {
+    /// It lives through every blow.
+    postgres: Option<Postgres>,
+}
 
 impl Blow for KillNine {
+    fn store(&self) -> String {
+        self.postgres.as_ref().map(Postgres::section).unwrap_or_default()
+    }
+
     fn start(&mut self, home: &Home, log: &Path) -> Result<Daemon> {
         Daemon::start(home, log)
     }
 
-    fn strike(&mut self, daemon: Daemon, _chance: &mut Chance) -> Result<()> {
-        daemon.kill()
+    fn strike(&mut self, daemon: Daemon, _: &Home, _: &Path, _: &mut Chance) -> Result<Struck> {
+        daemon.kill()?;
+        Ok(Struck::Gone)
     }
 }

@@ -1,9 +1,11 @@
 //! What was acknowledged, as the writers tell of it line by line, and what of it the store holds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
+
+use super::spool::Waiting;
 
 /// An append that the host acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,10 @@ pub struct Acknowledged {
     pub seq: Option<u64>,
     /// It had been asked for before, without an answer.
     pub retried: bool,
+    /// When it was first asked for: before and after count, not how long.
+    pub asked: u64,
+    /// When it was acknowledged.
+    pub answered: u64,
 }
 
 /// All of them, by key.
@@ -25,9 +31,21 @@ pub struct Acknowledged {
 pub struct Ledger {
     by_key: HashMap<String, Acknowledged>,
     /// Where each chain ended when the host was killed last.
-    heads: HashMap<String, u64>,
+    heads: BTreeMap<String, u64>,
     retried: u64,
     recognised: u64,
+    pending: u64,
+    spools: Vec<Spooled>,
+}
+
+/// What was found in the spool of a host that is gone.
+#[derive(Debug)]
+pub struct Spooled {
+    /// By tenant, in order.
+    pub waiting: Waiting,
+    /// Where the chains ended then. What is there although it waits was being committed when the store went away, and nobody
+    /// knew: its place is older than that in the spool.
+    pub heads: BTreeMap<String, u64>,
 }
 
 impl Ledger {
@@ -36,6 +54,7 @@ impl Ledger {
     /// # Errors
     /// If that key was acknowledged before: the writers ask no more once they have an answer.
     pub fn add(&mut self, acknowledged: Acknowledged) -> Result<()> {
+        self.pending += u64::from(acknowledged.seq.is_none());
         self.retried += u64::from(acknowledged.retried);
         let head = self.heads.get(&acknowledged.tenant).copied();
         let was_there = acknowledged.retried && acknowledged.seq.is_some_and(|seq| Some(seq) <= head);
@@ -51,6 +70,22 @@ impl Ledger {
     /// The host was killed, and the chain of `tenant` ends here.
     pub fn note_head(&mut self, tenant: &str, seq: u64) {
         self.heads.insert(tenant.to_owned(), seq);
+    }
+
+    /// The host is gone, the ends of the chains were noted, and this waits for the next host.
+    pub fn note_waiting(&mut self, waiting: Waiting) {
+        let heads = self.heads.clone();
+        self.spools.push(Spooled { waiting, heads });
+    }
+
+    /// Everything that was found waiting.
+    pub fn spools(&self) -> &[Spooled] {
+        &self.spools
+    }
+
+    /// How many were acknowledged as pending.
+    pub const fn pending(&self) -> u64 {
+        self.pending
     }
 
     /// How many.
@@ -85,6 +120,8 @@ mod tests {
             event_id: "e".to_owned(),
             seq: Some(seq),
             retried,
+            asked: 0,
+            answered: 0,
         }
     }
 

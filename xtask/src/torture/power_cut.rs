@@ -19,7 +19,10 @@ use clap::Args;
 pub use cut::{Cut, Damage};
 pub use shim::Shim;
 
-use super::{chamber::Blow, course::Course};
+use super::{
+    chamber::{Blow, Struck},
+    course::Course,
+};
 pub use crate::torture::chance::Chance;
 use crate::{daemon::Daemon, home::Home};
 
@@ -71,10 +74,10 @@ impl Blow for Cutting {
         Daemon::start_with(home, log, &shim.variables())
     }
 
-    fn strike(&mut self, daemon: Daemon, chance: &mut Chance) -> Result<()> {
+    fn strike(&mut self, daemon: Daemon, _: &Home, _: &Path, chance: &mut Chance) -> Result<Struck> {
         daemon.kill()?;
         let Some(shim) = &mut self.shim else {
-            return Ok(());
+            return Ok(Struck::Gone);
         };
         // A disk that lies and forgets pages as well leaves no store that could be read at all.
         let damage = match self.lying_disk {
@@ -86,6 +89,6 @@ impl Blow for Cutting {
         if self.lying_disk {
             shim.lie();
         }
-        Ok(())
+        Ok(Struck::Gone)
     }
 }

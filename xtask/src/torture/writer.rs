@@ -6,7 +6,7 @@ use std::{
     io::{self, BufRead as _, BufReader, BufWriter, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::Duration,
 };
@@ -69,6 +69,15 @@ impl Write {
 struct Append {
     key: String,
     retried: bool,
+    /// When it was first asked for.
+    asked: u64,
+}
+
+/// Counts what is asked and answered, over all connections.
+static MOMENTS: AtomicU64 = AtomicU64::new(0);
+
+fn now() -> u64 {
+    MOMENTS.fetch_add(1, Ordering::SeqCst)
 }
 
 /// One connection after another to the same host.
@@ -101,6 +110,12 @@ struct Problem {
     kind: String,
     code: String,
     message: String,
+}
+
+impl Problem {
+    fn is_for_now(&self) -> bool {
+        self.kind == "unavailable" || self.code == "events.sealed"
+    }
 }
 
 impl<'a> Writer<'a> {
@@ -176,6 +191,7 @@ impl<'a> Writer<'a> {
         Some(Append {
             key: format!("{}-{}", self.number, self.made),
             retried: false,
+            asked: now(),
         })
     }
 
@@ -192,8 +208,8 @@ impl<'a> Writer<'a> {
         let append = answer.id.and_then(|id| self.under_way.remove(&id));
         match (append, answer.result, answer.error) {
             (Some(append), Some(appended), None) => self.tell(append, appended),
-            // The host stops or its store is away. Whether it was appended is not known.
-            (Some(append), None, Some(problem)) if problem.kind == "unavailable" => {
+            // The host stops, its store is away, or it has not looked at the chain yet. Whether it was appended is not known.
+            (Some(append), None, Some(problem)) if problem.is_for_now() => {
                 self.again.push_back(Append {
                     retried: true,
                     ..append
@@ -216,6 +232,8 @@ impl<'a> Writer<'a> {
             event_id: appended.event_id,
             seq: appended.seq,
             retried: append.retried,
+            asked: append.asked,
+            answered: now(),
         };
         ensure!(
             !acknowledged.event_id.is_empty(),

@@ -91,6 +91,29 @@ async fn a_key_that_waits_is_used() {
 }
 
 #[tokio::test]
+async fn what_is_drained_together_keeps_its_order_around_one_that_is_refused() {
+    let rig = patient();
+    rig.store.go_away();
+    let numbers = || (0..600).map(|number| number.to_string());
+    for number in numbers() {
+        let request = if number == "300" {
+            keyed(&number)
+        } else {
+            deployed(&number)
+        };
+        rig.log.append(request).await.unwrap();
+    }
+    rig.store.come_back();
+    let other = open(&rig.store, rig.home.path().join("other.jsonl"));
+    other.append(keyed("theirs")).await.unwrap();
+    let drained = rig.log.drain().await;
+    assert_eq!((drained.appended, drained.waiting), (599, 0));
+    let there = rig.told("acme");
+    let others = numbers().filter(|number| number != "300");
+    assert!(there.into_iter().skip(1).eq(others));
+}
+
+#[tokio::test]
 async fn a_key_that_another_host_used_meanwhile_holds_up_nobody_and_is_kept_beside_the_spool() {
     let rig = patient();
     rig.store.go_away();

@@ -40,12 +40,20 @@ pub(super) fn fault(error: &Error) -> Fault {
     }
 }
 
+/// What the library says of a server that answers the request for TLS with a no.
+const NO_TLS: &str = "server does not support TLS";
+
 /// In words, with the server's code. The library puts no parameters and no password into its errors.
 pub(super) fn words(error: &Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{} ({})", said.message(), said.code().code());
     }
     match error.source() {
+        Some(source) if source.to_string() == NO_TLS => {
+            "expected a server that speaks TLS, found one that does not: switch it on there (`ssl = on`), or say `sslmode=disable` if the \
+             network may read along"
+                .to_owned()
+        }
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }

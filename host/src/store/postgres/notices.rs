@@ -15,7 +15,7 @@ use tokio::{
     sync::{Notify, broadcast, mpsc},
     time::{interval, sleep},
 };
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use super::{
     append::Heads,
     fault::{store_error, words},
     rows,
-    session::Role,
+    session::{self, Role},
 };
 use crate::{
     domain::TenantId,
@@ -103,7 +103,7 @@ impl Notices {
         known: &mut Option<BTreeMap<TenantId, u64>>,
     ) -> Result<(), StoreError> {
         let failed = |error| store_error(&error);
-        let (client, mut connection) = place.config().connect(NoTls).await.map_err(failed)?;
+        let (client, mut connection) = session::connect(place).await?;
         let (heard, mut notices) = mpsc::unbounded_channel();
         let carry = async move {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {

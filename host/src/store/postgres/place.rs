@@ -3,10 +3,9 @@
 use std::{fmt, net::IpAddr, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretSlice};
-use tokio_postgres::{
-    Config,
-    config::{Host, SslMode},
-};
+use tokio_postgres::{Config, config::Host};
+
+use super::tls::{Reach, Tls, Wish};
 
 /// How long the server may take to let one in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,6 +17,7 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct PostgresPlace {
     config: Box<Config>,
+    tls: Tls,
     shown: String,
 }
 
@@ -36,18 +36,31 @@ pub enum InvalidPlace {
         "expected an address without a password; found one with it: name the place of the password in `store.password`"
     )]
     Password,
-    /// It asks for TLS.
+    /// It asks for a mode of TLS that there is not.
     #[error(
-        "expected `sslmode=disable` or none; found one that asks for TLS, which this release does not speak: use a socket, or a \
-         tunnel on this machine"
+        "expected `sslmode=` one of `disable`, `prefer`, `require`, `verify-ca` and `verify-full`; found another"
     )]
-    Tls,
-    /// It would go over the network in the clear.
+    SslMode,
+    /// Whoever stands between could turn TLS off.
     #[error(
-        "expected a socket or an address of this machine; found another host, and this release does not speak TLS: use a tunnel \
-         on this machine, or say `sslmode=disable` if the network may read along"
+        "expected `sslmode=verify-full`, which it is without any, for a server on another machine; found `prefer`, with which whoever \
+         stands between turns TLS off. `disable` says that the network may read along"
     )]
-    Network,
+    Prefer,
+    /// It would believe whoever has a certificate of any authority.
+    #[error(
+        "expected `sslrootcert=` the file with the server's authority; found none, and anybody gets a certificate from the authorities \
+         that this machine trusts: name the file, or say `sslmode=verify-full`"
+    )]
+    AnybodyCertified,
+    /// A file whose place depends on where the host was started.
+    #[error(
+        "expected an absolute path in `sslrootcert` (or `system`), `sslcert` and `sslkey`; found another"
+    )]
+    RelativeFile,
+    /// A certificate without its key, or the other way round.
+    #[error("expected `sslcert` and `sslkey` together, or none of them; found one")]
+    HalfOfAPair,
 }
 
 impl PostgresPlace {
@@ -59,7 +72,8 @@ impl PostgresPlace {
         let is_url = ["postgres://", "postgresql://"]
             .iter()
             .any(|scheme| url.starts_with(scheme));
-        let mut config: Config = url.parse().map_err(|_| InvalidPlace::Form)?;
+        let (rest, wish) = Wish::take_from(url)?;
+        let mut config: Config = rest.parse().map_err(|_| InvalidPlace::Form)?;
         let is_whole =
             config.get_user().is_some() && config.get_dbname().is_some() && !config.get_hosts().is_empty();
         if !is_url || !is_whole {
@@ -68,20 +82,16 @@ impl PostgresPlace {
         if config.get_password().is_some() {
             return Err(InvalidPlace::Password);
         }
-        match config.get_ssl_mode() {
-            SslMode::Disable => {}
-            SslMode::Prefer if config.get_hosts().iter().all(is_of_this_machine) => {}
-            SslMode::Prefer => return Err(InvalidPlace::Network),
-            _ => return Err(InvalidPlace::Tls),
-        }
+        let tls = wish.decide(reach(&config))?;
         config
-            .ssl_mode(SslMode::Disable)
+            .ssl_mode(tls.ssl_mode())
             .application_name("kora")
             .connect_timeout(CONNECT_TIMEOUT)
             .keepalives_idle(KEEPALIVE_AFTER);
         let shown = shown(&config);
         Ok(Self {
             config: Box::new(config),
+            tls,
             shown,
         })
     }
@@ -95,6 +105,27 @@ impl PostgresPlace {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How every connection to it is made.
+    pub(super) fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+}
+
+/// As far as the farthest server.
+fn reach(config: &Config) -> Reach {
+    // These are where it goes, whatever the names are.
+    let addresses = config.get_hostaddrs();
+    let is_near = match addresses {
+        [] => config.get_hosts().iter().all(is_of_this_machine),
+        addresses => addresses.iter().all(IpAddr::is_loopback),
+    };
+    let is_socket = |host: &Host| matches!(host, Host::Unix(_));
+    match is_near {
+        true if addresses.is_empty() && config.get_hosts().iter().all(is_socket) => Reach::Socket,
+        true => Reach::Machine,
+        false => Reach::Network,
     }
 }
 
@@ -134,6 +165,8 @@ impl fmt::Debug for PostgresPlace {
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::config::SslMode;
+
     use super::*;
 
     fn refusal(url: &str) -> InvalidPlace {
@@ -162,15 +195,36 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_over_a_network_unless_that_was_said() {
-        assert_eq!(refusal("postgres://kora@db.example/kora"), InvalidPlace::Network);
+    fn nothing_goes_over_a_network_in_the_clear_unless_that_was_said() {
+        let mode = |url: &str| PostgresPlace::parse(url).unwrap().config.get_ssl_mode();
+        for (url, expected) in [
+            ("postgres://kora@db.example/kora", SslMode::Require),
+            ("postgres://kora@localhost,db.example/kora", SslMode::Require),
+            // The address counts, whatever it is called.
+            (
+                "postgres://kora@localhost/kora?hostaddr=192.0.2.1",
+                SslMode::Require,
+            ),
+            (
+                "postgres://kora@%2Frun%2Fpostgresql/kora?hostaddr=192.0.2.1",
+                SslMode::Require,
+            ),
+            (
+                "postgres://kora@db.example/kora?sslmode=disable",
+                SslMode::Disable,
+            ),
+            (
+                "postgres://kora@db.example/kora?hostaddr=127.0.0.1",
+                SslMode::Disable,
+            ),
+            ("postgres://kora@[::1]/kora", SslMode::Disable),
+            ("postgres://kora@localhost/kora?sslmode=prefer", SslMode::Prefer),
+        ] {
+            assert_eq!(mode(url), expected, "{url}");
+        }
         assert_eq!(
-            refusal("postgres://kora@localhost,db.example/kora"),
-            InvalidPlace::Network
-        );
-        assert_eq!(
-            refusal("postgres://kora@localhost/kora?sslmode=require"),
-            InvalidPlace::Tls
+            refusal("postgres://kora@db.example/kora?sslmode=prefer"),
+            InvalidPlace::Prefer
         );
     }
 

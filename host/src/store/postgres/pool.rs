@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{NoTls, Row, types::ToSql};
+use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     PostgresPlace,
@@ -42,7 +42,7 @@ impl Readers {
         let config = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
-        let manager = Manager::from_config(place.config().clone(), NoTls, config);
+        let manager = Manager::from_config(place.config().clone(), place.tls(), config);
         let settings = Role::Reader.settings();
         let set = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
             let settings = settings.clone();

@@ -1,11 +1,12 @@
-//! Connections: how each kind is opened and set, and as which role it works.
+//! Connections: how each kind is opened and set, and as which role it works. Whether with TLS is said in [`tls`](super::tls).
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Connection, Socket};
 
 use super::{
     PostgresPlace,
     fault::{store_error, words},
+    tls::Stream,
 };
 use crate::store::StoreError;
 
@@ -36,6 +37,15 @@ impl Role {
     }
 }
 
+/// Connects, in the way that the place asks for; whoever calls carries the connection.
+pub(super) async fn connect(
+    place: &PostgresPlace,
+) -> Result<(Client, Connection<Socket, Stream>), StoreError> {
+    let connected = place.config().connect(place.tls()).await;
+    connected
+        .map_err(|error| StoreError::Unavailable(format!("cannot connect to the {place}: {}", words(&error))))
+}
+
 /// A connection, and the task that carries it.
 pub(super) struct Session {
     pub(super) client: Client,
@@ -56,10 +66,7 @@ impl Session {
 
     /// Connects and sets nothing.
     pub(super) async fn bare(place: &PostgresPlace) -> Result<Self, StoreError> {
-        let connected = place.config().connect(NoTls).await;
-        let (client, connection) = connected.map_err(|error| {
-            StoreError::Unavailable(format!("cannot connect to the {place}: {}", words(&error)))
-        })?;
+        let (client, connection) = connect(place).await?;
         let carrier = tokio::spawn(async move {
             match connection.await {
                 Ok(()) => "the connection was closed".to_owned(),

@@ -29,8 +29,9 @@ use std::{
 };
 
 /// What the tests' machine must have.
-const MISSING: &str = "the tests of the PostgreSQL store need a server's binaries, version 13 or later: install `postgresql` \
-                       (Debian: `apt-get install postgresql`), or name their folder in `KORA_TEST_POSTGRES_BIN`";
+const MISSING: &str = "a throw-away PostgreSQL server needs a server's binaries, version 13 or later: install `postgresql` \
+                       (Debian: `apt-get install postgresql`), or name their folder in `KORA_TEST_POSTGRES_BIN`; as root also the user \
+                       `postgres`, since the server refuses to run as root";
 
 /// The superuser of the server; nobody is asked for a password.
 pub(crate) const OWNER: &str = "owner";
@@ -43,16 +44,23 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
 run() { "$1/postgres" -D "$2/data" -k "$2" >>"$2/log" 2>&1 & server=$!; }
-end() { kill -QUIT "$server" 2>/dev/null; wait "$server" 2>/dev/null; }
+lives() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; }
+end() {
+    children=$(cat "/proc/$server/task/$server/children" 2>/dev/null)
+    kill "-$1" "$server" 2>/dev/null
+    wait "$server" 2>/dev/null
+    # Of a server that was killed they go a moment later, and no other starts before.
+    for child in $children; do while lives "$child"; do sleep 0.01; done; done
+}
 run "$1" "$2"
 while read -r order; do
     case "$order" in
-        stop) end ;;
+        stop\ *) end "${order#stop }" ;;
         start) run "$1" "$2" ;;
     esac
     echo done
 done
-end
+end QUIT
 rm -rf "$2"
 "#;
 
@@ -67,6 +75,12 @@ max_wal_senders = 0
 autovacuum = off
 log_checkpoints = off
 ";
+
+/// What has to be installed before a server can be started here; nothing if all is there.
+pub(crate) fn missing() -> Option<&'static str> {
+    let is_there = find_binaries().is_some() && find_user().is_some();
+    (!is_there).then_some(MISSING)
+}
 
 /// A running server.
 pub(crate) struct Server {
@@ -91,6 +105,14 @@ impl Server {
 
     /// One of the test's own, which it may stop.
     pub(crate) fn start() -> Self {
+        Self::start_with("", &[])
+    }
+
+    /// The same, with these settings after its own, and with these files beside its data, which it alone may read.
+    pub(crate) fn start_with(settings: &str, files: &[(&str, &str)]) -> Self {
+        if let Some(missing) = missing() {
+            panic!("{missing}");
+        }
         let binaries = binaries();
         let user = user();
         let folder = tempfile::Builder::new()
@@ -101,8 +123,17 @@ impl Server {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
         chown(&folder, Some(user.0), Some(user.1)).unwrap();
         copy(&template(&binaries, user), &folder.join("data"));
-        let settings = folder.join("data/postgresql.auto.conf");
-        fs::write(settings, SETTINGS).unwrap();
+        fs::write(
+            folder.join("data/postgresql.auto.conf"),
+            format!("{SETTINGS}{settings}"),
+        )
+        .unwrap();
+        for (name, content) in files {
+            let file = folder.join("data").join(name);
+            fs::write(&file, content).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            chown(&file, Some(user.0), Some(user.1)).unwrap();
+        }
         let mut process = as_user(&mut Command::new("sh"), user)
             .current_dir("/")
             .args(["-c", WATCHDOG, "kora-test-postgres"])
@@ -168,7 +199,12 @@ impl Server {
 
     /// Kills it as a crash would: what it has not written is lost, connections break.
     pub(crate) fn stop(&self) {
-        self.order("stop");
+        self.stop_by("QUIT");
+    }
+
+    /// Ends it by a signal to its first process, without `SIG`: `INT` lets it tidy up, `QUIT` and `KILL` do not.
+    pub(crate) fn stop_by(&self, signal: &str) {
+        self.order(&format!("stop {signal}"));
     }
 
     /// Starts it again and waits until it takes connections.
@@ -184,7 +220,7 @@ impl Server {
         watchdog.answers.read_line(&mut String::new()).unwrap();
     }
 
-    fn await_start(&self) {
+    pub(crate) fn await_start(&self) {
         let begin = Instant::now();
         while !self.takes_connections() {
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
@@ -279,16 +315,17 @@ fn as_user(command: &mut Command, (uid, gid): (u32, u32)) -> &mut Command {
 
 /// Whom the server runs as: it refuses root.
 fn user() -> (u32, u32) {
+    find_user().expect(MISSING)
+}
+
+fn find_user() -> Option<(u32, u32)> {
     if own_uid() != 0 {
-        return (own().uid(), own().gid());
+        return Some((own().uid(), own().gid()));
     }
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let line = users.lines().find(|line| line.starts_with("postgres:"));
-    let mut ids = line.expect(MISSING).split(':').skip(2).map(str::parse);
-    match (ids.next(), ids.next()) {
-        (Some(Ok(uid)), Some(Ok(gid))) => (uid, gid),
-        _ => panic!("`/etc/passwd` has no ids for `postgres`"),
-    }
+    let line = users.lines().find(|line| line.starts_with("postgres:"))?;
+    let mut ids = line.split(':').skip(2).map(str::parse);
+    Some((ids.next()?.ok()?, ids.next()?.ok()?))
 }
 
 fn own() -> fs::Metadata {
@@ -301,8 +338,12 @@ fn own_uid() -> u32 {
 
 /// The folder with `initdb` of the newest version there is.
 fn binaries() -> PathBuf {
+    find_binaries().expect(MISSING)
+}
+
+fn find_binaries() -> Option<PathBuf> {
     if let Some(named) = env::var_os("KORA_TEST_POSTGRES_BIN") {
-        return named.into();
+        return Some(PathBuf::from(named)).filter(|folder| has_server(folder));
     }
     let versions = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -318,7 +359,7 @@ fn binaries() -> PathBuf {
         .into_iter()
         .flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
     let mut folders = packaged.into_iter().chain(on_path);
-    folders.find(|folder| has_server(folder)).expect(MISSING)
+    folders.find(|folder| has_server(folder))
 }
 
 fn has_server(folder: &Path) -> bool {

@@ -6,6 +6,7 @@ mod failures;
 mod inspecting;
 mod refusals;
 mod sharing;
+mod tls;
 
 use super::{PostgresOptions, PostgresPlace, PostgresReader, PostgresStore, testing::Server};
 use crate::store::{
