@@ -19,6 +19,7 @@ mod schema;
 mod session;
 mod shared;
 mod statements;
+mod transfer;
 mod writer;
 
 #[cfg(test)]
@@ -44,6 +45,10 @@ use self::{
 pub use self::{
     place::{InvalidPlace, PostgresPlace},
     reader::PostgresReader,
+};
+pub(super) use self::{
+    schema::known_version as known_schema,
+    transfer::{DatabaseHold, DatabaseSource, DatabaseTarget},
 };
 use super::{
     Appended, Batch, ChainMoved, CommitError, Document, DocumentFilter, DocumentKey, EventFilter,
