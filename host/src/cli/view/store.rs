@@ -65,3 +65,69 @@ fn steps(next: &[String]) -> String {
         .collect();
     format!("\nnext:\n{steps}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::Digest,
+        store::transfer::{Counts, Migrated, Restored},
+    };
+
+    fn summary() -> Summary {
+        Summary {
+            counts: Counts {
+                tenants: 2,
+                events: 41,
+                chains: 3,
+                generations: 1,
+                ..Counts::default()
+            },
+            sha256: Digest::of(b""),
+        }
+    }
+
+    #[test]
+    fn a_restore_says_what_is_there_now_where_the_old_one_is_and_what_to_do() {
+        let done = RestoredStore {
+            store: "`/home/data/kora.db`".to_owned(),
+            dry_run: false,
+            made_at: "2026-11-20T10:00:00.000000Z".to_owned(),
+            made_by: "kora-host@0.1.0".to_owned(),
+            backup_epoch: None,
+            epoch: Some("epoch_1".to_owned()),
+            contradicted_chains: vec![],
+            restored: Restored {
+                summary: summary(),
+                set_aside: Some("`/home/data/kora.db.before-1`".to_owned()),
+            },
+        };
+        insta::assert_snapshot!(restored(&done, &["start the host".to_owned()]), @r"
+        `/home/data/kora.db` holds 41 events in 3 chains, 2 tenants, 1 identity generation, 0 documents, 0 plugin values, as of 2026-11-20T10:00:00.000000Z
+        what was there is now `/home/data/kora.db.before-1`
+
+        next:
+        - start the host
+        ");
+    }
+
+    #[test]
+    fn a_move_shows_the_lines_to_change_below_each_other() {
+        let done = MigratedStore {
+            from: "`kora.db`".to_owned(),
+            to: "the PostgreSQL database `kora`".to_owned(),
+            dry_run: false,
+            config: String::new(),
+            migrated: Migrated { summary: summary() },
+        };
+        let next = ["under `[store]`:\nurl = \"x\"\npassword = \"env:P\"".to_owned()];
+        insta::assert_snapshot!(migrated(&done, &next), @r#"
+        the PostgreSQL database `kora` holds what `kora.db` holds: 41 events in 3 chains, 2 tenants, 1 identity generation, 0 documents, 0 plugin values
+
+        next:
+        - under `[store]`:
+          url = "x"
+          password = "env:P"
+        "#);
+    }
+}
