@@ -72,12 +72,18 @@ fn failure(error: &TransferError) -> Failure {
         ),
         TransferError::NotEmpty { .. } => (ProblemKind::Conflict, "store.not_empty", None),
         TransferError::InUse { .. } => (ProblemKind::WrongState, "store.held", None),
+        TransferError::InDoubt { .. } => return Failure::unreachable(in_doubt(error)),
         TransferError::Differs { .. } | TransferError::Stopped => {
             (ProblemKind::Internal, "store.differs", None)
         }
     };
     let problem = Problem::new(kind, code, error.to_string());
     hint.into_iter().fold(problem, Problem::hint).into()
+}
+
+fn in_doubt(error: &TransferError) -> Problem {
+    Problem::new(ProblemKind::Unavailable, "store.in_doubt", error.to_string())
+        .hint("`kora events verify` shows what the store holds now")
 }
 
 /// One that is held was reached, and refused.

@@ -1,10 +1,12 @@
-//! Why a store was not backed up, restored or moved. Whatever it is, what was there before is there still.
+//! Why a store was not backed up, restored or moved. Whatever it is, what was there before is there still,
+//! unless nobody can tell.
 
 use std::{io, path::Path};
 
 use crate::store::StoreError;
 
-/// Why a store could not be copied whole. Nothing of the target was changed.
+/// Why a store could not be copied whole. Nothing of the target was changed, but for
+/// [`InDoubt`](Self::InDoubt).
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
     /// A store could not be read or written.
@@ -85,6 +87,14 @@ pub enum TransferError {
         /// Where.
         place: String,
         /// What is other.
+        cause: String,
+    },
+    /// The connection was lost when all was written and about to be kept.
+    #[error("{place}: the connection was lost at the commit ({cause}): it is not known whether it happened")]
+    InDoubt {
+        /// Where.
+        place: String,
+        /// Why.
         cause: String,
     },
     /// Nobody reads or takes rows any more; the other end says why.

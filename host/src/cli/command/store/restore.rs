@@ -19,7 +19,7 @@ use crate::{
     service::{Problem, ProblemKind, store_place},
     store::{
         Document, Scope, StorePlace,
-        transfer::{BackupFile, RestoreOptions, Restored, restore},
+        transfer::{BackupFile, RestoreOptions, Restored, TransferError, restore},
     },
 };
 
@@ -84,10 +84,11 @@ pub(super) fn run(arguments: &RestoreArguments, context: &mut Context<'_>) -> Ou
         false => FirstKnown::remember(&context.home, backup_epoch.as_ref())?,
     };
     let restored = watched(context, |progress| restore(&mut file, &place, &options, progress))?;
-    let restored = restored.map_err(|error| with_force_hint(failure(&error)))?;
-    if let Some(first_known) = first_known {
+    let may_be_there = matches!(&restored, Ok(_) | Err(TransferError::InDoubt { .. }));
+    if let Some(first_known) = first_known.filter(|_| may_be_there) {
         first_known.keep();
     }
+    let restored = restored.map_err(|error| with_force_hint(failure(&error)))?;
     let epoch = epoch_of(&options.epoch)?;
     let answer = RestoredStore {
         store: place.to_string(),

@@ -145,15 +145,12 @@ impl Target for DatabaseTarget {
     fn keep(self: Box<Self>) -> Result<Option<String>, TransferError> {
         let client = &self.hold.session.client;
         let committed = self.hold.runtime.block_on(client.batch_execute("COMMIT"));
-        committed.map_err(|error| {
-            let cause = words(&error);
-            let told = match fault(&error) {
-                Fault::Lost => format!(
-                    "the connection was lost at the commit ({cause}): look with `kora events verify` whether it happened"
-                ),
-                _ => cause,
-            };
-            self.failed(StoreError::Unavailable(told))
+        committed.map_err(|error| match fault(&error) {
+            Fault::Lost => TransferError::InDoubt {
+                place: StorePlace::Postgres(self.place.clone()).to_string(),
+                cause: words(&error),
+            },
+            _ => self.failed(store_error(&error)),
         })?;
         Ok(self.aside)
     }
