@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_restore_says_what_is_there_now_where_the_old_one_is_and_what_to_do() {
         let done = RestoredStore {
-            store: "`/home/data/kora.db`".to_owned(),
+            store: "`data/kora.db`".to_owned(),
             dry_run: false,
             made_at: "2026-11-20T10:00:00.000000Z".to_owned(),
             made_by: "kora-host@0.1.0".to_owned(),
@@ -99,12 +99,12 @@ mod tests {
             contradicted_chains: vec![],
             restored: Restored {
                 summary: summary(),
-                set_aside: Some("`/home/data/kora.db.before-1`".to_owned()),
+                set_aside: Some("`data/kora.db.before-1`".to_owned()),
             },
         };
         insta::assert_snapshot!(restored(&done, &["start the host".to_owned()]), @r"
-        `/home/data/kora.db` holds 41 events in 3 chains, 2 tenants, 1 identity generation, 0 documents, 0 plugin values, as of 2026-11-20T10:00:00.000000Z
-        what was there is now `/home/data/kora.db.before-1`
+        `data/kora.db` holds 41 events in 3 chains, 2 tenants, 1 identity generation, 0 documents, 0 plugin values, as of 2026-11-20T10:00:00.000000Z
+        what was there is now `data/kora.db.before-1`
 
         next:
         - start the host
