@@ -104,6 +104,7 @@ fn dispatch(command: Command, context: &mut Context<'_>) -> Outcome {
         Command::Operations(command) => command::operations::run(command, context),
         Command::Cost(command) => command::cost::run(command, context),
         Command::Events(command) => command::events::run(command, context),
+        Command::Store(command) => command::store::run(command, context),
         Command::Config(command) => command::config::run(&command, context),
         Command::Completions(arguments) => command::completions::run(&arguments, context),
         Command::Version => command::version::run(context),

@@ -61,7 +61,7 @@ pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
-pub use store_place::store_place;
+pub use store_place::{other_store_place, store_place};
 pub use tenant_boots::{Begun, show as show_waiting};
 pub use tenants::{agent_name, identity_seed};
 pub use waiting::TENANTS_AT_ONCE;

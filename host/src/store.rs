@@ -11,6 +11,7 @@ pub mod postgres;
 mod records;
 pub mod sqlite;
 pub mod tenant_defaults;
+pub mod transfer;
 pub mod verify;
 mod whereabouts;
 

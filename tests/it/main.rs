@@ -21,5 +21,6 @@ mod postgres;
 mod power_cut;
 mod state;
 mod steering;
+mod store;
 mod tickets;
 mod trespass;

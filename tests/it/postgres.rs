@@ -1,7 +1,7 @@
 //! Hosts whose store is a PostgreSQL database.
 
 #[path = "../../host/src/store/postgres/testing.rs"]
-mod server;
+pub(crate) mod server;
 
 mod hosts;
 

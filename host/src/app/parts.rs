@@ -438,7 +438,7 @@ fn open_log(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> 
         store: store.clone(),
         clock: clock.clone(),
         vocabulary,
-        spool_path: config.home().data().join("spool.jsonl"),
+        spool_path: config.home().spool(),
     })
     .map_err(|error| cannot_start("spool", &error))
 }

@@ -11,7 +11,8 @@ use super::command::{
     boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, cost::CostCommand,
     daemon::DaemonArguments, events::EventsCommand, health::HealthArguments, identity::IdentityCommand,
     init::InitArguments, operations::OperationsCommand, plugins::PluginsCommand,
-    reference::ReferenceArguments, state::StateCommand, tenants::TenantsCommand, tickets::TicketsCommand,
+    reference::ReferenceArguments, state::StateCommand, store::StoreCommand, tenants::TenantsCommand,
+    tickets::TicketsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -129,6 +130,9 @@ pub(super) enum Command {
     /// Read, check, export and append events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Back up, restore and move the store
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check, show and reload the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -15,6 +15,7 @@ pub(super) mod plugins;
 pub(super) mod reference;
 pub(super) mod state;
 pub(super) mod status;
+pub(super) mod store;
 pub(super) mod tenants;
 pub(super) mod tickets;
 pub(super) mod version;

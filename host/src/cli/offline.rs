@@ -1,5 +1,6 @@
-//! What a command does with a home itself, whether a daemon runs or not. The one part of the command that meets the store
-//! and the gate, and only to read; what it writes are the files of the home that an operator could write by hand.
+//! What a command does with a home itself, whether a daemon runs or not. It meets the store and
+//! the gate, and only to read; what it writes are the files of the home that an operator could write by hand. A store is written by
+//! `kora store` alone.
 
 pub(super) mod boots;
 pub(super) mod checkpoints;

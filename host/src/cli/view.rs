@@ -12,6 +12,7 @@ pub(super) mod identity;
 pub(super) mod plugins;
 pub(super) mod state;
 pub(super) mod status;
+pub(super) mod store;
 mod table;
 pub(super) mod tenants;
 pub(super) mod text;

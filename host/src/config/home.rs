@@ -99,6 +99,11 @@ impl Home {
         self.join("data/known-epoch")
     }
 
+    /// `data/spool.jsonl`: events that wait because the store was away.
+    pub fn spool(&self) -> PathBuf {
+        self.join("data/spool.jsonl")
+    }
+
     /// `cache/`: what can be made anew.
     pub fn cache(&self) -> PathBuf {
         self.join("cache")

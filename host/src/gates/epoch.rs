@@ -51,6 +51,30 @@ impl Epoch {
         }
     }
 
+    /// The document of an epoch that there never was, for a store whose document is `before`, if it has one. Put it in the store in one
+    /// step with what makes it another life of the store.
+    ///
+    /// ```text
+    /// restored from a backup   another life: what was done since the backup may not be known to it
+    /// moved to another place   the same life: nothing is missing
+    /// ```
+    pub fn renewed(before: Option<&Document>) -> Document {
+        let revision = before.map_or(1, |document| document.revision.saturating_add(1));
+        Self::random().document(revision)
+    }
+
+    fn document(&self, revision: u64) -> Document {
+        let body = Body { epoch: self.clone() };
+        Document {
+            key: Self::place(),
+            revision,
+            status: "current".to_owned(),
+            rank: 0,
+            due_at: None,
+            body: serde_json::to_string(&body).expect("a text can always be written"),
+        }
+    }
+
     /// The one that a store's document names.
     ///
     /// # Errors
@@ -146,34 +170,9 @@ impl StoreEpoch {
         Err(kept_changing())
     }
 
-    /// Gives the store another epoch: to be done by whoever puts a copy in its place, before a host uses it.
-    ///
-    /// # Errors
-    /// If the store cannot answer.
-    pub async fn renew(&self) -> Result<Epoch, EpochError> {
-        for _ in 0..ATTEMPTS {
-            let there = self.0.document(&Epoch::place()).await?;
-            let revision = there.map_or(1, |document| document.revision + 1);
-            match self.put(revision, Epoch::random()).await {
-                Err(EpochError::Commit(CommitError::RevisionConflict { .. })) => {}
-                renewed => return renewed,
-            }
-        }
-        Err(kept_changing())
-    }
-
     async fn put(&self, revision: u64, epoch: Epoch) -> Result<Epoch, EpochError> {
-        let body = Body { epoch: epoch.clone() };
-        let document = Document {
-            key: Epoch::place(),
-            revision,
-            status: "current".to_owned(),
-            rank: 0,
-            due_at: None,
-            body: serde_json::to_string(&body).expect("a text can always be written"),
-        };
         let batch = Batch {
-            changes: vec![Change::PutDocument(document)],
+            changes: vec![Change::PutDocument(epoch.document(revision))],
             ..Batch::default()
         };
         self.0.commit(batch).await.map_err(EpochError::Commit)?;

@@ -1,10 +1,10 @@
 //! Where the configuration puts the store.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, fmt};
 
 use super::{Problem, ProblemKind};
 use crate::{
-    config::{Config, StoreAddress},
+    config::{Config, InvalidSecretSource, InvalidStoreAddress, Sections, StoreAddress},
     secrets::store_password,
     store::{StorePlace, postgres::PostgresPlace},
 };
@@ -17,15 +17,52 @@ pub fn store_place(
     config: &Config,
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<StorePlace, Problem> {
-    let Some(StoreAddress::Postgres(url)) = &config.store.url else {
-        return Ok(StorePlace::Sqlite(config.store_path()));
-    };
-    let invalid = |code: &str, message: String| Problem::new(ProblemKind::BadInput, code, message);
-    let place = PostgresPlace::parse(url).map_err(|error| invalid("store.url", error.to_string()))?;
-    let password = store_password(config, environment);
-    let password = password.map_err(|error| invalid("store.password", error.to_string()))?;
+    match &config.store.url {
+        Some(StoreAddress::Postgres(url)) => database(url, config, environment),
+        _ => Ok(StorePlace::Sqlite(config.store_path())),
+    }
+}
+
+/// Where another store is than that of this configuration: at `url`, as `[store] url` would say it, with a password from `password`, as
+/// `[store] password` would say it. Reads a file, so not for a worker of a runtime.
+///
+/// # Errors
+/// If one of the two has not the form, or the password cannot be read from where it should be.
+pub fn other_store_place(
+    config: &Config,
+    url: &str,
+    password: Option<&str>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<StorePlace, Problem> {
+    let address = url
+        .parse()
+        .map_err(|error: InvalidStoreAddress| invalid("store.url", &error))?;
+    let password = password.map(str::parse).transpose();
+    let password = password.map_err(|error: InvalidSecretSource| invalid("store.password", &error))?;
+    match address {
+        StoreAddress::Sqlite(path) => Ok(StorePlace::Sqlite(config.home().join(path))),
+        StoreAddress::Postgres(url) => {
+            let mut sections = Sections::clone(config);
+            sections.store.password = password;
+            database(&url, &sections, environment)
+        }
+    }
+}
+
+fn database(
+    url: &str,
+    sections: &Sections,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<StorePlace, Problem> {
+    let place = PostgresPlace::parse(url).map_err(|error| invalid("store.url", &error))?;
+    let password = store_password(sections, environment);
+    let password = password.map_err(|error| invalid("store.password", &error))?;
     Ok(StorePlace::Postgres(match password {
         Some(password) => place.with_password(&password),
         None => place,
     }))
+}
+
+fn invalid(code: &str, error: &dyn fmt::Display) -> Problem {
+    Problem::new(ProblemKind::BadInput, code, error.to_string())
 }

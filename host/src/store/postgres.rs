@@ -20,6 +20,7 @@ mod session;
 mod shared;
 mod statements;
 mod tls;
+mod transfer;
 mod writer;
 
 #[cfg(test)]
@@ -45,6 +46,10 @@ use self::{
 pub use self::{
     place::{InvalidPlace, PostgresPlace},
     reader::PostgresReader,
+};
+pub(super) use self::{
+    schema::known_version as known_schema,
+    transfer::{DatabaseHold, DatabaseSource, DatabaseTarget},
 };
 use super::{
     Appended, Batch, ChainMoved, CommitError, Document, DocumentFilter, DocumentKey, EventFilter,

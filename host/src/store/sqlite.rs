@@ -22,6 +22,7 @@ mod scan;
 mod schema;
 mod shared;
 mod tails;
+mod transfer;
 mod verify;
 mod writer;
 
@@ -40,8 +41,12 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use self::reader::SqliteReader;
-use self::{
+pub(super) use self::{
     lock::FileLock,
+    schema::known_version as known_schema,
+    transfer::{FileSource, FileTarget},
+};
+use self::{
     shared::Shared,
     writer::{Ending, Message, Request, Writer},
 };

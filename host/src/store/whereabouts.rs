@@ -4,10 +4,14 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use super::{
     Inspector, Store, StoreError,
-    postgres::{PostgresOptions, PostgresPlace, PostgresReader, PostgresStore},
-    sqlite::{SqliteOptions, SqliteReader, SqliteStore},
+    postgres::{
+        DatabaseHold, DatabaseSource, DatabaseTarget, PostgresOptions, PostgresPlace, PostgresReader,
+        PostgresStore,
+    },
+    sqlite::{FileLock, FileSource, FileTarget, SqliteOptions, SqliteReader, SqliteStore},
+    transfer::{Source, Target, TransferError},
 };
-use crate::domain::Clock;
+use crate::domain::{Clock, Timestamp};
 
 /// Where a store is.
 #[derive(Debug, Clone)]
@@ -45,6 +49,53 @@ impl StorePlace {
         Ok(match self {
             Self::Sqlite(path) => Box::new(SqliteReader::open(path)?),
             Self::Postgres(place) => Box::new(PostgresReader::open(place.clone())?),
+        })
+    }
+}
+
+/// Keeps hosts away from a store for as long as it is held.
+pub(in crate::store) enum StoreHold {
+    Sqlite { _lock: FileLock },
+    Postgres { _hold: Box<DatabaseHold> },
+}
+
+impl StorePlace {
+    /// All of it, of one moment, whether a host runs or not. Blocks.
+    pub(in crate::store) fn source(&self) -> Result<Box<dyn Source>, TransferError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(FileSource::open(path)?),
+            Self::Postgres(place) => Box::new(DatabaseSource::open(place.clone())?),
+        })
+    }
+
+    /// The place of a store to be, where nobody else may work meanwhile. What is there must hold nothing, unless it is to be replaced.
+    /// Blocks.
+    pub(in crate::store) fn target(
+        &self,
+        replace: bool,
+        now: Timestamp,
+    ) -> Result<Box<dyn Target>, TransferError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(FileTarget::claim(path, replace, now)?),
+            Self::Postgres(place) => Box::new(DatabaseTarget::claim(place, replace, now)?),
+        })
+    }
+
+    /// Keeps hosts away from it. Blocks.
+    pub(in crate::store) fn hold(&self, now: Timestamp) -> Result<StoreHold, TransferError> {
+        let failed = |cause| TransferError::store(self, cause);
+        Ok(match self {
+            Self::Sqlite(path) => {
+                let path = path
+                    .canonicalize()
+                    .map_err(|cause| TransferError::file(path, cause))?;
+                let _lock = FileLock::take(&path, now).map_err(failed)?;
+                StoreHold::Sqlite { _lock }
+            }
+            Self::Postgres(place) => {
+                let _hold = Box::new(DatabaseHold::take(place)?);
+                StoreHold::Postgres { _hold }
+            }
         })
     }
 }

@@ -45,14 +45,7 @@ pub(in crate::cli) struct Made {
 /// # Errors
 /// If the system refuses. What was made until then stays; trying again goes on from there.
 pub(in crate::cli) fn make(home: &Home, anew: bool) -> Result<Made, Problem> {
-    let mut made = Made {
-        home: shown(home.root()),
-        made: Vec::new(),
-        kept: Vec::new(),
-        set_aside: Vec::new(),
-        warnings: Vec::new(),
-        operator_token: None,
-    };
+    let mut made = nothing_made(home);
     made.warnings.extend(socket_path_problem(home));
     make_directory(home.root(), &mut made)?;
     for directory in [
@@ -74,6 +67,30 @@ pub(in crate::cli) fn make(home: &Home, anew: bool) -> Result<Made, Problem> {
         made.operator_token = Some(token.expose().to_owned());
     }
     Ok(made)
+}
+
+/// Makes the directory of the home's data, where it is missing.
+///
+/// # Errors
+/// If the system refuses.
+pub(in crate::cli) fn make_data(home: &Home) -> Result<(), Problem> {
+    make_directory(&home.data(), &mut nothing_made(home))
+}
+
+/// Whether events wait that are in no store yet.
+pub(in crate::cli) fn has_spooled(home: &Home) -> bool {
+    fs::metadata(home.spool()).is_ok_and(|spool| spool.len() > 0)
+}
+
+fn nothing_made(home: &Home) -> Made {
+    Made {
+        home: shown(home.root()),
+        made: Vec::new(),
+        kept: Vec::new(),
+        set_aside: Vec::new(),
+        warnings: Vec::new(),
+        operator_token: None,
+    }
 }
 
 /// What is wrong with the path of the home's socket, if it is longer than the system takes.

@@ -9,8 +9,8 @@ use crate::{
         gates::{HOST_BUDGET, Mode, Verdict},
         transition::GateReport,
     },
-    gates::{EpochHold, KnownEpoch, Run, StoreEpoch, epoch, tests::epochs::silent::Silent},
-    store::{Store, memory::MemoryStore},
+    gates::{Epoch, EpochHold, KnownEpoch, Run, StoreEpoch, epoch, tests::epochs::silent::Silent},
+    store::{Batch, Change, Store, memory::MemoryStore},
 };
 
 mod silent {
@@ -77,10 +77,16 @@ async fn a_restored_store_is_another_one() {
     let home = TempDir::new().unwrap();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     assert_eq!(looked(&store, &home).await.0, Verdict::Ready);
-    let renewed = StoreEpoch::new(store.clone()).renew().await.unwrap();
+    let before = store.document(&Epoch::place()).await.unwrap();
+    let renewed = Epoch::renewed(before.as_ref());
+    let batch = Batch {
+        changes: vec![Change::PutDocument(renewed.clone())],
+        ..Batch::default()
+    };
+    store.commit(batch).await.unwrap();
     let (verdict, _, hold) = looked(&store, &home).await;
     assert_eq!(verdict, Verdict::Paused);
-    assert_eq!(hold.mismatch().unwrap().observed, renewed);
+    assert_eq!(hold.mismatch().unwrap().observed, Epoch::of(&renewed).unwrap());
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Client;
 
-use self::{columns::Columns, known::Known};
+pub(super) use self::columns::Columns;
+use self::known::Known;
 use super::{
     change,
     fault::{Fault, fault},

@@ -17,7 +17,7 @@ const MIGRATION_LOCK: i64 = 0x6b6f_7261;
 const ROLES: [&str; 3] = ["kora_writer", "kora_reader", "kora_auditor"];
 
 /// The version that this release writes.
-pub(super) fn known_version() -> u32 {
+pub(in crate::store) fn known_version() -> u32 {
     let versions = embedded::migrations::runner()
         .get_migrations()
         .iter()
@@ -108,6 +108,27 @@ pub(super) async fn bring_up_to_date(client: &mut Client) -> Result<(), StoreErr
     let applied = report.applied_migrations().len();
     tracing::info!(from = found, applied, "the store's schema is up to date");
     Ok(())
+}
+
+/// Makes the schema `kora`, which is there and empty, within the transaction of `client`. The history of its migrations is that of
+/// `like`, a schema of the known version.
+///
+/// # Errors
+/// If the database refuses.
+pub(super) async fn make_within_transaction(client: &Client, like: &str) -> Result<(), StoreError> {
+    let failed = |error| store_error(&error);
+    let runner = embedded::migrations::runner();
+    let mut migrations: Vec<_> = runner.get_migrations().iter().collect();
+    migrations.sort_by_key(|migration| migration.version());
+    for sql in migrations.into_iter().filter_map(|migration| migration.sql()) {
+        client.batch_execute(sql).await.map_err(failed)?;
+    }
+    let history = format!(
+        "CREATE TABLE kora.refinery_schema_history (LIKE {like}.refinery_schema_history INCLUDING ALL); \
+         INSERT INTO kora.refinery_schema_history SELECT * FROM {like}.refinery_schema_history; \
+         GRANT SELECT ON kora.refinery_schema_history TO kora_writer, kora_reader, kora_auditor"
+    );
+    client.batch_execute(&history).await.map_err(failed)
 }
 
 fn not_allowed(found: u32, cause: &str) -> StoreError {

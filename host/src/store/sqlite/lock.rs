@@ -20,7 +20,7 @@ const MAX_HOLDER_BYTES: u64 = 256;
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub(super) struct FileLock {
+pub(in crate::store) struct FileLock {
     _file: File,
 }
 
@@ -29,7 +29,7 @@ impl FileLock {
     ///
     /// # Errors
     /// [`StoreError::Held`] if somebody has it; [`StoreError::Unavailable`] if the lock's file cannot be used.
-    pub(super) fn take(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+    pub(in crate::store) fn take(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
         let beside = beside(path);
         let failed = |error| StoreError::Unavailable(format!("cannot lock `{}`: {error}", beside.display()));
         let mut file = OpenOptions::new()

@@ -135,7 +135,7 @@ fn read_only(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// The file may be hostile: what its schema calls is not trusted, and its pages are checked when they are read.
-fn harden(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)
 }

@@ -161,6 +161,17 @@ impl SqliteReader {
         Ok(events.first().map(|event| event.occurred_at))
     }
 
+    /// A connection whose every read is of one moment, for as long as it is open.
+    pub(super) fn at_one_moment(&self) -> Result<Connection, StoreError> {
+        let connection = self.connect()?;
+        let begun = connection
+            .execute_batch("BEGIN")
+            // The first read makes the moment.
+            .and_then(|()| connection.query_row("SELECT count(*) FROM heads", [], |_| Ok(())));
+        begun.map_err(|error| open::store_error(&error))?;
+        Ok(connection)
+    }
+
     fn with_schema(self, found: u32) -> Result<Self, StoreError> {
         if found == 0 {
             return Err(StoreError::Damaged(format!(

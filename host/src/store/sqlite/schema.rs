@@ -19,7 +19,7 @@ mod embedded {
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"kora");
 
 /// The version that this release writes.
-pub(super) fn known_version() -> u32 {
+pub(in crate::store) fn known_version() -> u32 {
     let runner = embedded::migrations::runner();
     let newest = runner
         .get_migrations()

@@ -8,7 +8,7 @@ use crate::{domain::Hash, engine::chain::Record};
 
 /// What one call of the append function takes, in its order.
 #[derive(Default)]
-pub(super) struct Columns {
+pub(in super::super) struct Columns {
     tenants: Vec<String>,
     seqs: Vec<i64>,
     event_ids: Vec<Uuid>,
@@ -57,7 +57,7 @@ impl Columns {
     }
 
     /// Adds a record behind the others.
-    pub(super) fn push(&mut self, record: &Record<'_>, prev_hash: &Hash, this_hash: &Hash) {
+    pub(in super::super) fn push(&mut self, record: &Record<'_>, prev_hash: &Hash, this_hash: &Hash) {
         let text = |text: &str| text.to_owned();
         self.tenants.push(text(record.tenant));
         self.seqs.push(position(record.seq));
@@ -81,7 +81,7 @@ impl Columns {
     }
 
     /// Appends all of it. Nothing is said to the server if there is nothing.
-    pub(super) async fn append(
+    pub(in super::super) async fn append(
         self,
         client: &Client,
         statements: &Statements,

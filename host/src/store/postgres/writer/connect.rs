@@ -11,6 +11,7 @@ use super::super::{
     rows, schema,
     session::{Role, Session},
     statements::Statements,
+    transfer::HOSTS_LOCK,
 };
 use crate::store::StoreError;
 
@@ -32,6 +33,18 @@ impl WriterSession {
         if found != known {
             return Err(StoreError::Unavailable(format!(
                 "expected schema version {known}, found {found}"
+            )));
+        }
+        // Given back when the connection ends.
+        let share = "SELECT pg_try_advisory_lock_shared($1)";
+        let shared = session
+            .client
+            .query_one(share, &[&HOSTS_LOCK])
+            .await
+            .map_err(failed)?;
+        if !shared.get::<_, bool>(0) {
+            return Err(StoreError::Unavailable(format!(
+                "the {place} is being restored or moved: expected it to be free for hosts; wait until that is done"
             )));
         }
         let state = "SELECT pg_is_in_recovery(), current_setting('fsync') = 'on'";

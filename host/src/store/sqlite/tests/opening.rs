@@ -12,10 +12,13 @@ use rusqlite::Connection;
 use super::{Place, SqliteOptions};
 use crate::{
     domain::{SystemClock, Timestamp},
+    engine::chain,
+    gates::Epoch,
     store::{
-        Batch, Scope, Store, StoreError,
+        Batch, Scope, Store, StoreError, StorePlace,
         conformance::{add, append, event},
         sqlite::{SqliteReader, SqliteStore, open, schema},
+        transfer::{self, BackupFile, BackupOptions, Progress, RestoreOptions},
         verify::{ChainStatus, VerifyOptions},
     },
 };
@@ -190,6 +193,47 @@ async fn an_older_file_is_upgraded_after_a_copy_was_kept() {
             .count(),
         1
     );
+}
+
+#[test]
+fn an_older_file_can_be_backed_up_before_it_is_upgraded_and_is_restored_to_the_newest_schema() {
+    let (place, restored) = (Place::new(), Place::new());
+    open::ensure_file(&place.path()).unwrap();
+    let mut plain = place.plain();
+    schema::migrate_only_to(&mut plain, 2);
+    plain
+        .execute_batch("INSERT INTO tenants VALUES ('acme', 1, 7)")
+        .unwrap();
+    plain
+        .execute(
+            "INSERT INTO heads VALUES ('acme', 0, ?1)",
+            [chain::genesis("acme").as_bytes()],
+        )
+        .unwrap();
+    drop(plain);
+    let options = BackupOptions {
+        path: place.dir.path().join("backup"),
+        overwrite: false,
+        made_by: "kora-host@test".to_owned(),
+        now: Timestamp::from_micros(1),
+    };
+    let made = transfer::backup(&StorePlace::Sqlite(place.path()), &options, &Progress::new()).unwrap();
+    assert_eq!((made.summary.counts.tenants, made.summary.counts.chains), (1, 2));
+    let mut file = BackupFile::open(&options.path).unwrap();
+    assert_eq!(file.header().origin.schema, 2);
+    let options = RestoreOptions {
+        replace: false,
+        epoch: Epoch::renewed(None),
+        now: options.now,
+        only_check: false,
+    };
+    let to = StorePlace::Sqlite(restored.path());
+    transfer::restore(&mut file, &to, &options, &Progress::new()).unwrap();
+    let version: u32 = restored
+        .plain()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, schema::known_version());
 }
 
 #[test]
