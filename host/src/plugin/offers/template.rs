@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 /// Variables of one template.
 const MOST_VARIABLES: usize = 8;
+const NOT_OPENED: &str = "a brace is not opened";
 
 /// A resource's URI, with variables or without.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,9 @@ impl Template {
             if before.is_empty() {
                 return Err("two variables need something between them");
             }
+            if before.contains('}') {
+                return Err(NOT_OPENED);
+            }
             let variable = Part::Variable(name.to_owned());
             if parts.contains(&variable) {
                 return Err("a variable stands in it twice");
@@ -40,8 +44,8 @@ impl Template {
             parts.extend([Part::Text(before.to_owned()), variable]);
             rest = after;
         }
-        if rest.contains('}') || text.contains("{}") {
-            return Err("a brace is not opened");
+        if rest.contains('}') {
+            return Err(NOT_OPENED);
         }
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));

@@ -12,6 +12,7 @@ fn whole() -> Value {
             "input_schema": {
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 "type": "object",
+                "description": "A note",
                 "properties": {"text": {"type": "string", "x-mcp-header": "Text"}},
                 "$defs": {"a": {"$anchor": "here", "type": "string"}},
             },
