@@ -73,8 +73,8 @@ pub use daemon::{BackgroundDaemon, Daemon, Overlap, RestartPolicy};
 pub use error::{ErrorKind, PluginError, Result};
 pub use host::{
     Appended, ClaimAnswer, CostState, Criticality, DaemonHealth, DaemonStatus, DegradationReason, EventQuery,
-    Host, HostInfo, OfferKind, Operation, OperationalState, RetryReason, ServedTenant, SpendingDecision, Ticket,
-    TicketClaim, TicketEnding, TicketProgress, TicketQuery, TicketResolution, Transition, Usage,
+    Host, HostInfo, OfferKind, Operation, OperationalState, RetryReason, ServedTenant, SpendingDecision,
+    Ticket, TicketClaim, TicketEnding, TicketProgress, TicketQuery, TicketResolution, Transition, Usage,
     UsageRecorded,
 };
 pub use identity::{IdentityProvider, Snapshot};

@@ -107,7 +107,11 @@ impl Registrar<'_> {
     /// # Errors
     /// If the name is taken.
     pub fn tool(&mut self, tool: Tool) -> Result {
-        unique("tool", &tool.name, self.staged.tools.iter().map(|taken| &taken.name))?;
+        unique(
+            "tool",
+            &tool.name,
+            self.staged.tools.iter().map(|taken| &taken.name),
+        )?;
         self.staged.tools.push(tool);
         Ok(())
     }

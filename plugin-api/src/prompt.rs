@@ -30,7 +30,10 @@ pub struct PromptRequest {
 impl PromptRequest {
     /// An argument; empty if it was not given.
     pub fn argument(&self, name: &str) -> &str {
-        self.arguments.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.arguments
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 

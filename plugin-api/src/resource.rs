@@ -31,7 +31,10 @@ pub struct ResourceRequest {
 impl ResourceRequest {
     /// The value of a variable; empty if there is none of that name.
     pub fn variable(&self, name: &str) -> &str {
-        self.arguments.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.arguments
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 

@@ -70,7 +70,8 @@ impl ToolCall {
     /// [`ErrorKind::Invalid`], which the caller is told, if they have not that shape.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         let arguments = Value::Object(self.arguments.clone());
-        serde_json::from_value(arguments).map_err(|error| PluginError::of_kind(ErrorKind::Invalid, error.to_string()))
+        serde_json::from_value(arguments)
+            .map_err(|error| PluginError::of_kind(ErrorKind::Invalid, error.to_string()))
     }
 
     /// Tells the caller how far the call is, if it can hear that: `progress` of `total`, which grows each time, and in a line what is

@@ -18,12 +18,8 @@ use super::{
     runtime,
 };
 use crate::{
-    Host, PluginError, Result, WebhookRequest,
-    plugin::Staged,
-    prompt::ErasedPrompt,
-    resource::ErasedResource,
-    tool::ErasedTool,
-    webhook::ErasedWebhook,
+    Host, PluginError, Result, WebhookRequest, plugin::Staged, prompt::ErasedPrompt,
+    resource::ErasedResource, tool::ErasedTool, webhook::ErasedWebhook,
 };
 
 static H: Host = Host::new();
@@ -63,11 +59,23 @@ impl OfferEntries {
         let mut said: HashMap<&str, Vec<Value>> = HashMap::new();
         for tool in std::mem::take(&mut staged.tools) {
             let said = said.entry("tools").or_default();
-            keep(&mut entries.tools, said, tool.name, tool.handler, tool.description);
+            keep(
+                &mut entries.tools,
+                said,
+                tool.name,
+                tool.handler,
+                tool.description,
+            );
         }
         for prompt in std::mem::take(&mut staged.prompts) {
             let said = said.entry("prompts").or_default();
-            keep(&mut entries.prompts, said, prompt.name, prompt.handler, prompt.description);
+            keep(
+                &mut entries.prompts,
+                said,
+                prompt.name,
+                prompt.handler,
+                prompt.description,
+            );
         }
         for resource in std::mem::take(&mut staged.resources) {
             let said = said.entry("resources").or_default();
@@ -81,7 +89,13 @@ impl OfferEntries {
         }
         for webhook in std::mem::take(&mut staged.webhooks) {
             let said = said.entry("webhooks").or_default();
-            keep(&mut entries.webhooks, said, webhook.name, webhook.handler, webhook.description);
+            keep(
+                &mut entries.webhooks,
+                said,
+                webhook.name,
+                webhook.handler,
+                webhook.description,
+            );
         }
         for (kind, list) in said {
             document[kind] = list.into();
@@ -129,7 +143,9 @@ extern "C" fn call(tool: u64, request: Bytes<'_>) -> AbiFuture<OwnedBytes> {
 
 extern "C" fn get(prompt: u64, request: Bytes<'_>) -> AbiFuture<OwnedBytes> {
     let entry = entries().and_then(|e| e.offers.prompts.get(&prompt));
-    ask(entry, "get", parsed(&request), |prompt, request| prompt.get(&H, request))
+    ask(entry, "get", parsed(&request), |prompt, request| {
+        prompt.get(&H, request)
+    })
 }
 
 extern "C" fn complete_prompt(prompt: u64, request: Bytes<'_>) -> AbiFuture<OwnedBytes> {
@@ -159,7 +175,9 @@ extern "C" fn receive(webhook: u64, request: Bytes<'_>, body: Bytes<'_>) -> AbiF
         body: body.to_vec(),
         ..request
     });
-    ask(entry, "receive", request, |webhook, request| webhook.receive(&H, request))
+    ask(entry, "receive", request, |webhook, request| {
+        webhook.receive(&H, request)
+    })
 }
 
 fn parsed<T: DeserializeOwned>(json: &Bytes<'_>) -> Result<T, AbiError> {
@@ -202,7 +220,9 @@ where
     };
     runtime::spawn(format!("{}.{hook}", entry.name), async move {
         let _poison = Poison(&entry.poisoned);
-        let answer = work(&*entry.handler, request).await.map_err(PluginError::into_abi)?;
+        let answer = work(&*entry.handler, request)
+            .await
+            .map_err(PluginError::into_abi)?;
         let json = serde_json::to_vec(&answer);
         json.map(OwnedBytes::from)
             .map_err(|error| AbiError::new(abi::FAILED, error.to_string()))
@@ -211,4 +231,18 @@ where
 
 fn failed(error: AbiError) -> AbiFuture<OwnedBytes> {
     AbiFuture::new(async move { RErr(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_that_offers_nothing_says_nothing_that_a_host_of_before_would_refuse() {
+        let mut document = json!({});
+        OfferEntries::keep(&mut Staged::default(), &mut document);
+        assert_eq!(document, json!({}));
+    }
 }

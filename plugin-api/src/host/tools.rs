@@ -72,7 +72,11 @@ impl Host {
 
     pub(crate) fn tell_progress(&self, call: u64, notice: &Value) -> Result {
         let (table, handle) = self.tools_table()?;
-        answer((table.progress)(handle, call, notice.to_string().as_bytes().into()))
+        answer((table.progress)(
+            handle,
+            call,
+            notice.to_string().as_bytes().into(),
+        ))
     }
 
     pub(crate) fn tell_message(&self, call: u64, notice: &Value) -> Result {

@@ -110,7 +110,10 @@ mod tests {
     fn a_result_has_the_shape_that_mcp_gives_it() {
         let text = |text: &str| json!({"type": "text", "text": text});
         check(ToolResult::text("a"), json!({"content": [text("a")]}));
-        check(ToolResult::error("no"), json!({"content": [text("no")], "isError": true}));
+        check(
+            ToolResult::error("no"),
+            json!({"content": [text("no")], "isError": true}),
+        );
         check(
             ToolResult::json(json!({"a": 1})).expect("is JSON"),
             json!({"content": [text("{\"a\":1}")], "structuredContent": {"a": 1}}),

@@ -209,11 +209,18 @@ fn bytes_that_are_not_utf8_are_refused_with_their_place() {
 
 #[test]
 fn names_of_the_host_are_for_the_plugin_kora_alone() {
-    for list in ["tools = [\"kora__x\"]", "prompts = [\"kora__x\"]", "resources = [\"kora:x\"]"] {
+    for list in [
+        "tools = [\"kora__x\"]",
+        "prompts = [\"kora__x\"]",
+        "resources = [\"kora:x\"]",
+    ] {
         let text = minimal(&format!("[provides]\n{list}"));
         assert!(fault(&text).contains("line 5, column 1: `provides.") && fault(&text).contains("rename it"));
         let kora = text.replace("echo", "kora");
-        assert!(Manifest::parse(kora.as_bytes(), Strictness::Strict).is_ok(), "{list}");
+        assert!(
+            Manifest::parse(kora.as_bytes(), Strictness::Strict).is_ok(),
+            "{list}"
+        );
     }
 }
 

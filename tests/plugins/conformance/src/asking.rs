@@ -8,39 +8,60 @@ use kora_plugin_api::{
 use crate::signed::{sign, verify};
 
 pub fn register(registrar: &mut Registrar<'_>) -> Result {
-    registrar.tool(tool("test_sampling", |call| {
-        let prompt = call.arguments.get("prompt").and_then(Value::as_str).unwrap_or_default();
-        Ok(match call.round.response("answer").and_then(said) {
-            Some(said) => ToolResult::text(format!("LLM response: {said}")),
-            None => InputRequired::new().sample("answer", user_says(prompt, 100)).into(),
+    registrar.tool(
+        tool("test_sampling", |call| {
+            let prompt = call
+                .arguments
+                .get("prompt")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            Ok(match call.round.response("answer").and_then(said) {
+                Some(said) => ToolResult::text(format!("LLM response: {said}")),
+                None => InputRequired::new()
+                    .sample("answer", user_says(prompt, 100))
+                    .into(),
+            })
         })
-    }).input_schema(one_text("prompt")))?;
-    registrar.tool(tool("test_elicitation", |call| {
-        let message = call.arguments.get("message").and_then(Value::as_str).unwrap_or_default();
-        let schema = json!({
-            "type": "object",
-            "properties": {
-                "username": {"type": "string", "description": "User's response"},
-                "email": {"type": "string", "description": "User's email address"},
-            },
-            "required": ["username", "email"],
-        });
-        Ok(match call.round.response("user") {
-            Some(answer) => ToolResult::text(format!("User response: {answer}")),
-            None => InputRequired::new().elicit("user", message, schema).into(),
+        .input_schema(one_text("prompt")),
+    )?;
+    registrar.tool(
+        tool("test_elicitation", |call| {
+            let message = call
+                .arguments
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let schema = json!({
+                "type": "object",
+                "properties": {
+                    "username": {"type": "string", "description": "User's response"},
+                    "email": {"type": "string", "description": "User's email address"},
+                },
+                "required": ["username", "email"],
+            });
+            Ok(match call.round.response("user") {
+                Some(answer) => ToolResult::text(format!("User response: {answer}")),
+                None => InputRequired::new().elicit("user", message, schema).into(),
+            })
         })
-    }).input_schema(one_text("message")))?;
+        .input_schema(one_text("message")),
+    )?;
     registrar.tool(form("test_elicitation_sep1034_defaults", defaults))?;
     registrar.tool(form("test_elicitation_sep1330_enums", enums))?;
     registrar.tool(
-        Tool::new("test_streaming_elicitation", |_: Host, call: ToolCall| async move {
-            call.progress(1.0, None, "before it asks")?;
-            Ok(ask_for_name(&call.round))
-        })
+        Tool::new(
+            "test_streaming_elicitation",
+            |_: Host, call: ToolCall| async move {
+                call.progress(1.0, None, "before it asks")?;
+                Ok(ask_for_name(&call.round))
+            },
+        )
         .description("Tells how far it is, then asks"),
     )?;
     registrar.tool(tool("test_missing_capability", |_| {
-        Ok(InputRequired::new().sample("answer", user_says("Say something", 10)).into())
+        Ok(InputRequired::new()
+            .sample("answer", user_says("Say something", 10))
+            .into())
     }))?;
     register_rounds(registrar)?;
     register_states(registrar)
@@ -58,10 +79,16 @@ fn register_rounds(registrar: &mut Registrar<'_>) -> Result {
         })
     }))?;
     registrar.tool(tool("test_input_required_result_list_roots", |call| {
-        Ok(match call.round.response("client_roots").and_then(|answer| answer.get("roots")) {
-            Some(roots) => ToolResult::text(format!("Roots: {roots}")),
-            None => InputRequired::new().ask_for_roots("client_roots").into(),
-        })
+        Ok(
+            match call
+                .round
+                .response("client_roots")
+                .and_then(|answer| answer.get("roots"))
+            {
+                Some(roots) => ToolResult::text(format!("Roots: {roots}")),
+                None => InputRequired::new().ask_for_roots("client_roots").into(),
+            },
+        )
     }))?;
     registrar.tool(tool("test_input_required_result_capabilities", |call| {
         let mut input = InputRequired::new().state(sign("capabilities"));
@@ -120,7 +147,9 @@ fn register_states(registrar: &mut Registrar<'_>) -> Result {
         let round = &call.round;
         Ok(match state_of(round)? {
             Some("second") if round.response("step2").is_some() => ToolResult::text("Both were answered."),
-            Some("first" | "second") if round.response("step1").is_some() || round.request_state.is_some() => {
+            Some("first" | "second")
+                if round.response("step1").is_some() || round.request_state.is_some() =>
+            {
                 step("step2", "Step 2: What is your favorite color?", "color", "second")
             }
             _ => step("step1", "Step 1: What is your name?", "name", "first"),
@@ -144,14 +173,20 @@ fn form(name: &str, schema: fn() -> Value) -> Tool {
                 answer["action"].as_str().unwrap_or_default(),
                 answer["content"]
             )),
-            None => InputRequired::new().elicit("form", "Please fill this in", schema()).into(),
+            None => InputRequired::new()
+                .elicit("form", "Please fill this in", schema())
+                .into(),
         })
     };
-    Tool::new(name, answer).description("Has a form filled in").read_only()
+    Tool::new(name, answer)
+        .description("Has a form filled in")
+        .read_only()
 }
 
 fn ask_for_name(round: &Round) -> ToolResult {
-    let name = round.response("user_name").and_then(|answer| answer["content"]["name"].as_str());
+    let name = round
+        .response("user_name")
+        .and_then(|answer| answer["content"]["name"].as_str());
     match name {
         Some(name) => ToolResult::text(format!("Hello, {name}!")),
         None => InputRequired::new()
@@ -166,7 +201,9 @@ fn state_of(round: &Round) -> Result<Option<&str>> {
         return Ok(None);
     };
     let state = verify(signed);
-    state.map(Some).ok_or_else(|| PluginError::invalid("the request state was tampered with"))
+    state
+        .map(Some)
+        .ok_or_else(|| PluginError::invalid("the request state was tampered with"))
 }
 
 /// The text of a model's answer.
@@ -206,7 +243,9 @@ fn defaults() -> Value {
 fn enums() -> Value {
     let titled = |titles: [&str; 3]| -> Vec<Value> {
         let values = ["value1", "value2", "value3"].into_iter().zip(titles);
-        values.map(|(value, title)| json!({"const": value, "title": title})).collect()
+        values
+            .map(|(value, title)| json!({"const": value, "title": title}))
+            .collect()
     };
     let options = ["option1", "option2", "option3"];
     json!({

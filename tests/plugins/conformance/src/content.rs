@@ -24,7 +24,10 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
             let result = result.clone();
             async move { Ok(result) }
         };
-        Tool::new(name, answer).description(about).read_only().open_world(false)
+        Tool::new(name, answer)
+            .description(about)
+            .read_only()
+            .open_world(false)
     };
     let png = || Content::image(RED_PIXEL_PNG, "image/png");
     registrar.tool(fixed(
@@ -32,9 +35,17 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
         "Answers a text",
         ToolResult::text("This is a simple text response for testing."),
     ))?;
-    registrar.tool(fixed("test_image_content", "Answers a picture", ToolResult::new().with(png())))?;
+    registrar.tool(fixed(
+        "test_image_content",
+        "Answers a picture",
+        ToolResult::new().with(png()),
+    ))?;
     let wav = Content::audio(SILENCE_WAV, "audio/wav");
-    registrar.tool(fixed("test_audio_content", "Answers a sound", ToolResult::new().with(wav)))?;
+    registrar.tool(fixed(
+        "test_audio_content",
+        "Answers a sound",
+        ToolResult::new().with(wav),
+    ))?;
     let embedded = Content::resource(
         "test://embedded-resource",
         "text/plain",
@@ -53,7 +64,9 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
     registrar.tool(fixed(
         "test_multiple_content_types",
         "Answers a text, a picture and a resource",
-        ToolResult::text("Multiple content types test:").with(png()).with(mixed),
+        ToolResult::text("Multiple content types test:")
+            .with(png())
+            .with(mixed),
     ))?;
     registrar.tool(fixed(
         "test_error_handling",
@@ -72,7 +85,11 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
             "required": ["temperature", "unit"],
         })),
     )?;
-    registrar.tool(fixed("test_dynamic_tool", "Is listed now and then", ToolResult::text("here")))?;
+    registrar.tool(fixed(
+        "test_dynamic_tool",
+        "Is listed now and then",
+        ToolResult::text("here"),
+    ))?;
     register_notices(registrar)?;
     register_schemas(registrar)?;
     register_triggers(registrar)
@@ -112,7 +129,10 @@ fn register_notices(registrar: &mut Registrar<'_>) -> Result {
 
 fn register_schemas(registrar: &mut Registrar<'_>) -> Result {
     let echo = |_: Host, call: ToolCall| async move {
-        Ok(ToolResult::text(format!("Arguments: {}", Value::Object(call.arguments))))
+        Ok(ToolResult::text(format!(
+            "Arguments: {}",
+            Value::Object(call.arguments)
+        )))
     };
     registrar.tool(
         Tool::new("json_schema_2020_12_tool", echo)
@@ -167,10 +187,13 @@ fn register_triggers(registrar: &mut Registrar<'_>) -> Result {
         .description("Shows or hides `test_dynamic_tool`"),
     )?;
     registrar.tool(
-        Tool::new("test_trigger_prompt_change", |host: Host, _: ToolCall| async move {
-            DYNAMIC_PROMPT.turn(host, OfferKind::Prompt, "test_dynamic_prompt")?;
-            Ok(ToolResult::text("The list of prompts has changed."))
-        })
+        Tool::new(
+            "test_trigger_prompt_change",
+            |host: Host, _: ToolCall| async move {
+                DYNAMIC_PROMPT.turn(host, OfferKind::Prompt, "test_dynamic_prompt")?;
+                Ok(ToolResult::text("The list of prompts has changed."))
+            },
+        )
         .description("Shows or hides `test_dynamic_prompt`"),
     )
 }

@@ -2,8 +2,7 @@
 
 use kora_plugin_api::{
     Completion, CompletionRequest, Content, Host, InputRequired, Prompt, PromptHandler, PromptRequest,
-    PromptResult, Registrar, Result,
-    serde_json::json,
+    PromptResult, Registrar, Result, serde_json::json,
 };
 
 use crate::media::RED_PIXEL_PNG;
@@ -38,7 +37,8 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
             .user(Content::image(RED_PIXEL_PNG, "image/png"))
             .user(please))
     };
-    registrar.prompt(Prompt::new("test_prompt_with_image", picture).description("A prompt with a picture"))?;
+    registrar
+        .prompt(Prompt::new("test_prompt_with_image", picture).description("A prompt with a picture"))?;
     registrar.prompt(
         Prompt::new("test_input_required_result_prompt", asks).description("A prompt that asks back first"),
     )

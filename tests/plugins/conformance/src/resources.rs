@@ -18,7 +18,11 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
             .mime_type("text/plain"),
     )?;
     let binary = |_: Host, request: ResourceRequest| async move {
-        Ok(Some(ResourceContents::bytes(&request.uri, "image/png", RED_PIXEL_PNG)))
+        Ok(Some(ResourceContents::bytes(
+            &request.uri,
+            "image/png",
+            RED_PIXEL_PNG,
+        )))
     };
     registrar.resource(
         Resource::new("test://static-binary", "static-binary", binary)
@@ -29,7 +33,11 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
     let watched = |host: Host, request: ResourceRequest| async move {
         // Reading it is what changes it: whoever watches it is told.
         host.resource_updated(&request.uri)?;
-        Ok(Some(ResourceContents::text(&request.uri, "text/plain", "Watched resource content")))
+        Ok(Some(ResourceContents::text(
+            &request.uri,
+            "text/plain",
+            "Watched resource content",
+        )))
     };
     registrar.resource(
         Resource::new("test://watched-resource", "watched-resource", watched)
@@ -51,5 +59,9 @@ async fn template(_: Host, request: ResourceRequest) -> Result<Option<ResourceCo
         return Ok(None);
     }
     let data = json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
-    Ok(Some(ResourceContents::text(&request.uri, "application/json", data.to_string())))
+    Ok(Some(ResourceContents::text(
+        &request.uri,
+        "application/json",
+        data.to_string(),
+    )))
 }

@@ -27,7 +27,12 @@ mod tests {
     fn what_was_tampered_with_is_found_out() {
         let signed = sign("step.1");
         assert_eq!(verify(&signed), Some("step.1"));
-        for other in ["", "step.1", &format!("{signed}-TAMPERED"), &signed.replace('1', "2")] {
+        for other in [
+            "",
+            "step.1",
+            &format!("{signed}-TAMPERED"),
+            &signed.replace('1', "2"),
+        ] {
             assert_eq!(verify(other), None, "{other}");
         }
     }
