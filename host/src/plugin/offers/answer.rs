@@ -36,7 +36,7 @@ pub fn tool_result(bytes: &[u8]) -> Result<Value, Fault> {
     if let Some(input) = input_required(&mut answer)? {
         return Ok(input);
     }
-    each_item(&answer, "content", |block, place| content_block(block, place))?;
+    each_item(&answer, "content", content_block)?;
     check(&answer, "isError", "a boolean", Value::is_boolean)?;
     check(&answer, "_meta", "an object", Value::is_object)?;
     Ok(only(
@@ -310,7 +310,7 @@ fn base64(data: Option<&str>, place: &str) -> Result<(), Fault> {
     let data = data.unwrap_or_default();
     let body = data.trim_end_matches('=');
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
-    if data.len() % 4 == 0 && data.len() - body.len() <= 2 && body.bytes().all(fits) {
+    if data.len().is_multiple_of(4) && data.len() - body.len() <= 2 && body.bytes().all(fits) {
         Ok(())
     } else {
         Err(format!("{place} is not base64"))
