@@ -16,8 +16,8 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use criticality::Criticality;
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
 pub use ids::{
-    Digest, EntryName, EventId, InvalidName, PluginName, ProviderId, RESERVED_FIRST_WORDS, SecretName,
-    TenantId,
+    Digest, EntryName, EventId, InvalidName, PluginName, PromptName, ProviderId, RESERVED_FIRST_WORDS,
+    ResourceUri, SecretName, TenantId, ToolName,
 };
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use money::{InvalidMoney, Money};

@@ -170,6 +170,7 @@ pub async fn open(
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
         tickets: OnceLock::new(),
+        tools: OnceLock::new(),
         coordinator: handle.clone(),
         announcements: announced.clone(),
     });
