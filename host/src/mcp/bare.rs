@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{fault::code, handler::McpHandler, shown};
-use crate::service::tools::ToolFault;
+use crate::service::tools::{Answer, Round, ToolFault};
 
 /// The key in `_meta` with which a request of the protocol names its version.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -134,6 +134,8 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Fau
         Some(Value::Object(arguments)) => arguments.clone(),
         Some(_) => return Err(invalid("`arguments` must be an object")),
     };
-    let output = handler.tool(name, arguments).await?;
-    Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] }))
+    match handler.tool(name, arguments, Round::default()).await? {
+        Answer::Output(output) => Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] })),
+        Answer::Result(result) => Ok(result),
+    }
 }

@@ -82,12 +82,15 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
     Sort::ALL.map(template).into()
 }
 
+/// There is none under that URI, or none that the caller may read.
+pub(super) fn unknown(uri: &str) -> ErrorData {
+    let data = serde_json::json!({ "uri": uri });
+    ErrorData::resource_not_found("there is no such resource", Some(data))
+}
+
 /// What a resource says now.
 pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let unknown = || {
-        let data = serde_json::json!({ "uri": uri });
-        ErrorData::resource_not_found("there is no such resource", Some(data))
-    };
+    let unknown = || unknown(uri);
     let (tenant, sort) = parse(uri).ok_or_else(unknown)?;
     if !handler.service.seen_tenants(&handler.by).contains(&tenant) {
         return Err(unknown());
@@ -95,7 +98,7 @@ pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResource
     let mut arguments = Map::new();
     arguments.insert("workspace_id".to_owned(), tenant.as_str().into());
     let output = handler
-        .tool(sort.tool(), arguments)
+        .own_tool(sort.tool(), arguments)
         .await
         .map_err(|fault| fault::error(&fault))?;
     let contents = ResourceContents::text(output.to_string(), uri).with_mime_type(JSON);

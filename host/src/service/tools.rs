@@ -13,10 +13,13 @@ mod control;
 mod daemon_status;
 mod events;
 mod fault;
+mod foreign;
+mod gate;
 mod health;
 mod host_tool;
 mod identities;
 mod ledger;
+mod offers;
 mod plugins;
 mod schema;
 mod spec;
@@ -26,7 +29,11 @@ mod webhook_test;
 
 pub use call::{Answer, ToolCall, Tools, ToolsParts};
 pub use catalogue::own_capabilities;
+pub use crate::plugin::{CallNotice, LogNotice, ProgressNotice};
 pub use fault::ToolFault;
+pub use foreign::Round;
+pub use gate::PluginsGate;
+pub use offers::Wanted;
 pub use spec::{Annotations, ToolKind, ToolSpec};
 
 use host_tool::{Context, HostTool};
