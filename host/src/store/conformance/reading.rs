@@ -72,16 +72,22 @@ pub(crate) async fn a_filter_of_types_answers_what_the_chain_has_of_them(store: 
         "kora.other",
         "ops.rare",
     ];
+    /// Longer than what a store may keep together.
+    const LENGTH: usize = 600;
     add(&*store, &["acme", "globex"]).await;
     let typed = |id, number: usize| NewEvent {
-        // In no order, and the last one only at the beginning.
-        event_type: TYPES[if number == 2 { 5 } else { number * number / 3 % 5 }]
-            .parse()
-            .unwrap(),
+        // In no order, and the last one only twice.
+        event_type: TYPES[if matches!(number, 2 | 555) {
+            5
+        } else {
+            number * number / 3 % 5
+        }]
+        .parse()
+        .unwrap(),
         ..event(id, number as u64)
     };
     let batch = Batch {
-        events: (0..40)
+        events: (0..LENGTH)
             .flat_map(|number| [typed("acme", number), typed("globex", number)])
             .collect(),
         ..Batch::default()
@@ -101,19 +107,19 @@ pub(crate) async fn a_filter_of_types_answers_what_the_chain_has_of_them(store: 
     for prefixes in prefix_sets {
         for (order, limit) in [Order::NewestFirst, Order::OldestFirst]
             .into_iter()
-            .flat_map(|order| [1, 3, 100].map(|limit| (order, limit)))
+            .flat_map(|order| [7, 100, 1000].map(|limit| (order, limit)))
         {
             let filter = EventFilter {
                 prefixes: prefixes.iter().map(|&prefix| prefix.to_owned()).collect(),
                 after_seq: Some(1),
-                before_seq: Some(39),
+                before_seq: Some(590),
                 order,
                 limit,
             };
             let read = all_pages(&*store, filter).await;
             let mut expected: Vec<u64> = chain
                 .iter()
-                .filter(|event| (2..39).contains(&event.seq) && begins_with_one_of(event, prefixes))
+                .filter(|event| (2..590).contains(&event.seq) && begins_with_one_of(event, prefixes))
                 .map(|event| event.seq)
                 .collect();
             if order == Order::NewestFirst {

@@ -8,7 +8,7 @@
 //!
 //! The pipe closes with the process that holds it, killed or not, so nothing has to be told to tidy up.
 //!
-//! The tests of the whole command include this file as it is: it uses nothing of the crate.
+//! The tests of the whole command and the benches include this file as it is: it uses nothing of the crate.
 
 use std::{
     env, fs,
@@ -91,6 +91,11 @@ impl Server {
 
     /// One of the test's own, which it may stop.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with more settings; the last one of a name counts.
+    pub(crate) fn start_with(settings: &str) -> Self {
         let binaries = binaries();
         let user = user();
         let folder = tempfile::Builder::new()
@@ -101,8 +106,8 @@ impl Server {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
         chown(&folder, Some(user.0), Some(user.1)).unwrap();
         copy(&template(&binaries, user), &folder.join("data"));
-        let settings = folder.join("data/postgresql.auto.conf");
-        fs::write(settings, SETTINGS).unwrap();
+        let settings_file = folder.join("data/postgresql.auto.conf");
+        fs::write(settings_file, format!("{SETTINGS}{settings}\n")).unwrap();
         let mut process = as_user(&mut Command::new("sh"), user)
             .current_dir("/")
             .args(["-c", WATCHDOG, "kora-test-postgres"])
@@ -299,10 +304,14 @@ fn own_uid() -> u32 {
     own().uid()
 }
 
-/// The folder with `initdb` of the newest version there is.
 fn binaries() -> PathBuf {
+    find_binaries().expect(MISSING)
+}
+
+/// The folder with `initdb` of the newest version there is, if one is installed.
+pub(crate) fn find_binaries() -> Option<PathBuf> {
     if let Some(named) = env::var_os("KORA_TEST_POSTGRES_BIN") {
-        return named.into();
+        return Some(named.into());
     }
     let versions = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -318,7 +327,7 @@ fn binaries() -> PathBuf {
         .into_iter()
         .flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
     let mut folders = packaged.into_iter().chain(on_path);
-    folders.find(|folder| has_server(folder)).expect(MISSING)
+    folders.find(|folder| has_server(folder))
 }
 
 fn has_server(folder: &Path) -> bool {
