@@ -30,8 +30,8 @@ const OLDEST_FIRST: &str = concat!(
 );
 
 /// `$5` are types, `$6` and `$7` the ends of ranges of them. `types` steps from one type that is there to the next; `places` are the
-/// first of each type. Rows are compared so that the index over types alone has their order, and what stands alone under a LIMIT is
-/// looked up one by one.
+/// first of each type. A type is compared from both sides, not for equality, so that the index over types alone has the order that is
+/// asked for (to compare rows reads them all); and what stands alone under a LIMIT is looked up one by one.
 macro_rules! of_types {
     ($direction:literal) => {
         concat!(
@@ -49,11 +49,9 @@ macro_rules! of_types {
              ), places AS ( \
                  SELECT place.seq FROM types CROSS JOIN LATERAL ( \
                      SELECT seq FROM events \
-                     WHERE (tenant, event_type, seq) > ($1, types.event_type, $2) \
-                       AND (tenant, event_type, seq) < ($1, types.event_type, $3) \
-                     ORDER BY tenant ",
-            $direction,
-            ", event_type ",
+                     WHERE tenant = $1 AND event_type >= types.event_type AND event_type <= types.event_type \
+                       AND seq > $2 AND seq < $3 \
+                     ORDER BY event_type ",
             $direction,
             ", seq ",
             $direction,
