@@ -17,7 +17,9 @@ mod names;
 mod router;
 mod server;
 mod surface;
+mod webhooks;
 
 pub use router::router;
 pub use server::{HttpServer, ServerOptions};
 pub use surface::{Surface, SurfaceParts};
+pub use webhooks::{Peer, WebhookDoor, webhook_router};

@@ -6,9 +6,10 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-        GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InputRequiredResult, InputResponses, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference,
-        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InputRequiredResult,
+        InputResponses, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, Reference, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
     },
     service::{RequestContext, SubscriptionContext},
 };
@@ -76,7 +77,11 @@ impl McpHandler {
     }
 
     /// Calls one of the host's own tools through the gate.
-    pub(super) async fn own_tool(&self, name: &str, arguments: Map<String, Value>) -> Result<Value, ToolFault> {
+    pub(super) async fn own_tool(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<Value, ToolFault> {
         let (Answer::Output(output) | Answer::Result(output)) =
             self.tool(name, arguments, Round::default()).await?;
         Ok(output)
@@ -90,7 +95,10 @@ impl McpHandler {
         arguments: Map<String, Value>,
         round: Round,
     ) -> Result<Value, ErrorData> {
-        let asked = self.tools.ask_plugin(&self.by, self.source, wanted, arguments, round).await;
+        let asked = self
+            .tools
+            .ask_plugin(&self.by, self.source, wanted, arguments, round)
+            .await;
         asked.map_err(|fault| match wanted {
             Wanted::Resource(uri) if matches!(fault, ToolFault::Unknown { .. }) => resources::unknown(uri),
             _ => fault::error(&fault),
@@ -104,7 +112,9 @@ fn round(
     input_responses: Option<InputResponses>,
     request_state: Option<String>,
 ) -> Round {
-    let capabilities = context.client_capabilities().and_then(|can| serde_json::to_value(can).ok());
+    let capabilities = context
+        .client_capabilities()
+        .and_then(|can| serde_json::to_value(can).ok());
     Round {
         client_capabilities: capabilities.and_then(|can| can.as_object().cloned()),
         input_responses: input_responses.map(|responses| responses.into_iter().collect()),
@@ -173,10 +183,13 @@ impl ServerHandler for McpHandler {
             notices: Some(notices),
             ..round(&context, request.input_responses, request.request_state)
         };
-        let answer = notices::while_forwarding(&context, told, self.tool(&request.name, arguments, round)).await;
+        let answer =
+            notices::while_forwarding(&context, told, self.tool(&request.name, arguments, round)).await;
         match answer.map_err(|fault| fault::error(&fault))? {
             Answer::Output(output) => Ok(CallToolResult::structured(output).into()),
-            Answer::Result(result) if is_input_required(&result) => Ok(read::<InputRequiredResult>(result)?.into()),
+            Answer::Result(result) if is_input_required(&result) => {
+                Ok(read::<InputRequiredResult>(result)?.into())
+            }
             Answer::Result(result) => Ok(read::<CallToolResult>(result)?.into()),
         }
     }
@@ -187,7 +200,12 @@ impl ServerHandler for McpHandler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         let mut listed = prompts::list(self);
-        listed.extend(self.tools.plugin_prompts().into_iter().filter_map(|prompt| read(prompt).ok()));
+        listed.extend(
+            self.tools
+                .plugin_prompts()
+                .into_iter()
+                .filter_map(|prompt| read(prompt).ok()),
+        );
         Ok(ListPromptsResult::with_all_items(listed))
     }
 
@@ -201,7 +219,9 @@ impl ServerHandler for McpHandler {
         }
         let round = round(&context, request.input_responses, request.request_state);
         let arguments = request.arguments.unwrap_or_default();
-        let result = self.ask_plugin(Wanted::Prompt(&request.name), arguments, round).await?;
+        let result = self
+            .ask_plugin(Wanted::Prompt(&request.name), arguments, round)
+            .await?;
         if is_input_required(&result) {
             return Ok(read::<InputRequiredResult>(result)?.into());
         }
@@ -239,7 +259,9 @@ impl ServerHandler for McpHandler {
             return resources::read(self, &request.uri).await.map(Into::into);
         }
         let round = round(&context, request.input_responses, request.request_state);
-        let result = self.ask_plugin(Wanted::Resource(&request.uri), Map::new(), round).await?;
+        let result = self
+            .ask_plugin(Wanted::Resource(&request.uri), Map::new(), round)
+            .await?;
         if is_input_required(&result) {
             return Ok(read::<InputRequiredResult>(result)?.into());
         }
@@ -251,8 +273,14 @@ impl ServerHandler for McpHandler {
         request: CompleteRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let known = request.context.and_then(|context| context.arguments).unwrap_or_default();
-        let known = known.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+        let known = request
+            .context
+            .and_then(|context| context.arguments)
+            .unwrap_or_default();
+        let known = known
+            .into_iter()
+            .map(|(name, value)| (name, Value::from(value)))
+            .collect();
         let wanted = match &request.r#ref {
             Reference::Prompt(prompt) => Wanted::Prompt(&prompt.name),
             Reference::Resource(resource) => Wanted::Resource(&resource.uri),

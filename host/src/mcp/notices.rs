@@ -1,6 +1,9 @@
 //! What a tool tells while it works, on its way to the client that called it.
 
-#![expect(deprecated, reason = "messages of the log are gone from the revision of 2026; clients of those before hear of them")]
+#![expect(
+    deprecated,
+    reason = "messages of the log are gone from the revision of 2026; clients of those before hear of them"
+)]
 
 use std::future::Future;
 

@@ -27,9 +27,9 @@ mod state;
 mod tickets;
 mod webhook_test;
 
+pub use crate::plugin::{CallNotice, LogNotice, ProgressNotice};
 pub use call::{Answer, ToolCall, Tools, ToolsParts};
 pub use catalogue::own_capabilities;
-pub use crate::plugin::{CallNotice, LogNotice, ProgressNotice};
 pub use fault::ToolFault;
 pub use foreign::Round;
 pub use gate::PluginsGate;

@@ -246,7 +246,9 @@ impl Tools {
         let checked = Value::Object(arguments);
         check(tool.input(), &checked)?;
         let tenant = match (&tool, spec.is_of_tenant) {
-            (Tool::Foreign(foreign), _) => Some(self.tenant_of_plugin(by, named.as_ref(), &foreign.plugin)?),
+            (Tool::Foreign(foreign), _) => {
+                Some(self.tenant_of_plugin(by, named.as_ref(), &foreign.plugin)?)
+            }
             (Tool::Own(_), true) => Some(self.tenant(by, named.as_ref())?),
             (Tool::Own(_), false) => None,
         };

@@ -63,7 +63,11 @@ impl ForeignTools {
             let tools = plugins.tools();
             *known = Known {
                 generation: Some(generation),
-                tools: tools.iter().filter_map(|tool| foreign(tool)).map(Arc::new).collect(),
+                tools: tools
+                    .iter()
+                    .filter_map(|tool| foreign(tool))
+                    .map(Arc::new)
+                    .collect(),
             };
         }
         known.tools.clone()

@@ -127,7 +127,12 @@ impl Tools {
         round: Round,
         tenant: &mut Option<TenantId>,
     ) -> Result<Value, ToolFault> {
-        let unknown = || ToolFault::bad_input("offer.unknown", format!("`{}` answers: there is no such thing", wanted.route()));
+        let unknown = || {
+            ToolFault::bad_input(
+                "offer.unknown",
+                format!("`{}` answers: there is no such thing", wanted.route()),
+            )
+        };
         let plugin = self.plugin_of(wanted).ok_or_else(unknown)?;
         let named = arguments.remove(WORKSPACE_ID);
         let found = self.tenant_of_plugin(by, named.as_ref(), &plugin)?;
@@ -161,7 +166,10 @@ impl Tools {
         arguments: Map<String, Value>,
     ) -> Result<Value, ToolFault> {
         let Some(plugin) = self.plugin_of(wanted) else {
-            return Err(ToolFault::bad_input("offer.unknown", "there is nothing to complete"));
+            return Err(ToolFault::bad_input(
+                "offer.unknown",
+                "there is nothing to complete",
+            ));
         };
         let (name, value) = argument;
         let request = CompletionRequest {
@@ -195,7 +203,11 @@ impl Tools {
                     .find(|resource| resource.descriptor().uri.to_string() == uri);
                 template
                     .map(|resource| resource.plugin().name.to_string())
-                    .or_else(|| plugins.resource(uri).map(|(found, _)| found.plugin().name.to_string()))
+                    .or_else(|| {
+                        plugins
+                            .resource(uri)
+                            .map(|(found, _)| found.plugin().name.to_string())
+                    })
             }
         }
     }
