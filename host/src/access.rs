@@ -11,8 +11,8 @@ mod redact;
 mod token;
 
 pub use audit::{
-    AuditEnd, AuditEntry, AuditFilter, AuditLog, AuditOptions, AuditResult, Details, Seam, Source,
-    audit_file, read_audit,
+    AuditEnd, AuditEntry, AuditFilter, AuditLog, AuditOptions, AuditResult, Details, Seam, Source, audit_file,
+    read_audit,
 };
 pub use caller::{Caller, CallerName, Capability, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};

@@ -51,9 +51,9 @@ use crate::{
     tickets::Tickets,
 };
 
-pub use crate::access::Principal;
 pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
+pub use crate::access::Principal;
 pub use problem::{Problem, ProblemKind};
 pub use state::TakenAway;
 pub use store_place::store_place;

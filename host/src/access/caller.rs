@@ -12,9 +12,7 @@ const NAME_MAX_CHARS: usize = 64;
 
 /// A text that is no name of a caller, or no capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{what} is not valid: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`, the first a letter or a digit"
-)]
+#[error("{what} is not valid: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`, the first a letter or a digit")]
 pub struct InvalidLabel {
     /// What the text is for.
     pub what: &'static str,

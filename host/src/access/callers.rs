@@ -151,13 +151,10 @@ impl Callers {
                 let (callers, entries) = document.callers();
                 (callers, CallersFault { file: None, entries })
             }
-            Err(error) => (
-                Vec::new(),
-                CallersFault {
-                    file: Some(error.to_string()),
-                    entries: Vec::new(),
-                },
-            ),
+            Err(error) => (Vec::new(), CallersFault {
+                file: Some(error.to_string()),
+                entries: Vec::new(),
+            }),
         };
         if fault != known.fault {
             tell(&fault);

@@ -63,14 +63,10 @@ pub enum CallersFileError {
         line: usize,
     },
     /// The name is no name.
-    #[error(
-        "the name of the caller is not valid: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`, the first a letter or a digit"
-    )]
+    #[error("the name of the caller is not valid: expected 1 to 64 letters, digits, `_`, `-`, `.` and `:`, the first a letter or a digit")]
     Name,
     /// There is one of that name.
-    #[error(
-        "there is a caller `{0}` already: `kora callers rotate {0}` gives it a new token, `kora callers revoke {0}` removes it"
-    )]
+    #[error("there is a caller `{0}` already: `kora callers rotate {0}` gives it a new token, `kora callers revoke {0}` removes it")]
     Exists(CallerName),
     /// There is none of that name.
     #[error("there is no caller `{0}`: `kora callers list` shows those there are")]
@@ -339,10 +335,7 @@ fn read_entry(name: &str, item: &Item) -> Result<Caller, String> {
         } else {
             Tenancy::Only(parsed(tenants, "tenants")?)
         },
-        allowed_events: parsed(
-            list(entry.get("allowed_events"), "allowed_events")?,
-            "allowed_events",
-        )?,
+        allowed_events: parsed(list(entry.get("allowed_events"), "allowed_events")?, "allowed_events")?,
         requests_per_second: entry.get("requests_per_second").map(rate).transpose()?,
     })
 }

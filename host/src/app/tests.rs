@@ -269,11 +269,7 @@ async fn a_plugin_that_a_list_disables_can_be_enabled_by_its_name() {
     let input = api::PluginName {
         name: "echo".to_owned(),
     };
-    let answer = running
-        .service
-        .enable_plugin(&OPERATOR, &input)
-        .await
-        .unwrap_err();
+    let answer = running.service.enable_plugin(&OPERATOR, &input).await.unwrap_err();
     assert_eq!(
         answer.code, "plugin.no_file",
         "known by name, though no file of it is there"

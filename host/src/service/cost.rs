@@ -62,7 +62,10 @@ impl Service {
         input: &api::ReconcileCost,
     ) -> Result<api::CostReconciled, Problem> {
         let tenant = self.known_tenant_or_only(input.tenant.as_deref())?;
-        let reconciled = self.costs.reconcile(&tenant, input.spent_usd, by.actor()).await;
+        let reconciled = self
+            .costs
+            .reconcile(&tenant, input.spent_usd, by.actor())
+            .await;
         let reconciled = reconciled.map_err(|error| cost_problem(&error))?;
         Ok(api::CostReconciled {
             tenant: tenant.to_string(),

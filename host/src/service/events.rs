@@ -32,7 +32,8 @@ impl Service {
             .event_type
             .parse()
             .map_err(|e: crate::domain::InvalidEventType| bad_input("event.type", e.to_string()))?;
-        let mut request = AppendRequest::new(tenant, event_type, input.payload.into_bytes(), by.writer());
+        let mut request =
+            AppendRequest::new(tenant, event_type, input.payload.into_bytes(), by.writer());
         request.idempotency_key = input.idempotency_key;
         request.expected_seq = input.expected_seq;
         let receipt = self.log.append(request).await.map_err(|error| {

@@ -23,7 +23,11 @@ impl Service {
     ///
     /// # Errors
     /// If the id is bad or taken, or the identity is not the name of one provider. A tenant without an identity is added all the same, and stays `stopped`.
-    pub async fn add_tenant(&self, by: &Principal, input: api::AddTenant) -> Result<api::Tenant, Problem> {
+    pub async fn add_tenant(
+        &self,
+        by: &Principal,
+        input: api::AddTenant,
+    ) -> Result<api::Tenant, Problem> {
         let id: TenantId = input.tenant.parse().map_err(|e: crate::domain::InvalidName| {
             Problem::new(ProblemKind::BadInput, "tenant.id", e.to_string())
         })?;
@@ -44,7 +48,11 @@ impl Service {
             id: id.clone(),
             agent_name: agent_name(&config, &id),
         };
-        let listed = self.tenants.add(seed, by.actor()).await.map_err(tenant_problem)?;
+        let listed = self
+            .tenants
+            .add(seed, by.actor())
+            .await
+            .map_err(tenant_problem)?;
         let mut seed = identity_seed(&config, &id);
         if input.identity.is_some() {
             seed.identity = input.identity;

@@ -86,10 +86,7 @@ async fn a_file_that_has_grown_is_put_aside_and_old_ones_go() {
     end.join();
     assert_eq!(fs::read_dir(home.path().join("acme")).unwrap().count(), 1 + 3);
     assert_eq!(read(home.path(), "acme", &ALL).len(), 4);
-    assert_eq!(
-        read(home.path(), "acme", &AuditFilter { limit: 2, ..ALL }).len(),
-        2
-    );
+    assert_eq!(read(home.path(), "acme", &AuditFilter { limit: 2, ..ALL }).len(), 2);
 }
 
 #[tokio::test]
@@ -123,13 +120,10 @@ async fn a_disk_that_takes_nothing_costs_lines_and_nothing_else() {
 
 #[test]
 fn a_line_has_the_fields_of_the_format() {
-    let mut entry = entry(
-        "acme",
-        AuditResult::Issued {
-            kind: "pause".to_owned(),
-            sequence: 3,
-        },
-    );
+    let mut entry = entry("acme", AuditResult::Issued {
+        kind: "pause".to_owned(),
+        sequence: 3,
+    });
     entry.emitted_at = Timestamp::from_micros(0);
     entry.details.level = Some(1);
     let line = String::from_utf8(entry.to_line()).unwrap();

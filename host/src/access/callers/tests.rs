@@ -77,12 +77,7 @@ fn a_token_names_its_caller_until_it_is_rotated_or_revoked() {
 fn a_token_of_the_environment_names_nobody_and_is_read_each_time() {
     let scene = Scene::new();
     assert!(scene.callers.are_none());
-    scene
-        .anonymous
-        .0
-        .lock()
-        .unwrap()
-        .extend(["first".to_owned(), "second".to_owned()]);
+    scene.anonymous.0.lock().unwrap().extend(["first".to_owned(), "second".to_owned()]);
     assert_eq!(scene.who("second"), "anonymous");
     scene.anonymous.0.lock().unwrap().clear();
     assert_eq!(scene.who("second"), "nobody");

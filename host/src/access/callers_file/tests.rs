@@ -20,9 +20,7 @@ fn draft() -> CallerDraft {
 fn read(text: &str) -> (Vec<Caller>, Vec<String>) {
     let document = CallersDocument::parse(Path::new("callers.toml"), text).unwrap();
     let (callers, faults) = document.callers();
-    let shown = faults
-        .into_iter()
-        .map(|fault| format!("{}: {}", fault.name, fault.why));
+    let shown = faults.into_iter().map(|fault| format!("{}: {}", fault.name, fault.why));
     (callers, shown.collect())
 }
 
@@ -48,11 +46,7 @@ fn what_is_added_reads_back_and_comments_stay() {
     assert!(!caller.holds(&"kora__request_resume".parse().unwrap()));
     assert!(caller.tenancy().includes(&"acme".parse().unwrap()));
     assert!(!caller.tenancy().includes(&"other".parse().unwrap()));
-    assert_eq!(
-        fs::read_dir(home.path()).unwrap().count(),
-        1,
-        "nothing is left beside it"
-    );
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left beside it");
 }
 
 #[test]
@@ -62,10 +56,7 @@ fn a_name_is_taken_once_and_one_that_is_not_there_is_said() {
     let error = document.add(&"pm".parse().unwrap(), &draft()).unwrap_err();
     assert!(error.to_string().contains("kora callers rotate pm"), "{error}");
     let error = document.revoke("nobody").unwrap_err();
-    assert!(
-        error.to_string().contains("there is no caller `nobody`"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("there is no caller `nobody`"), "{error}");
 }
 
 #[test]
@@ -104,15 +95,8 @@ fn no_tenants_are_none_and_a_star_is_all() {
 
 #[test]
 fn a_file_of_another_form_says_so_without_its_text() {
-    for text in [
-        "callers = 3",
-        "[[callers]]\nname = \"x\"",
-        "token = \"s3cret\"",
-        "[callers.a]\nx = s3cret",
-    ] {
-        let error = CallersDocument::parse(Path::new("callers.toml"), text)
-            .unwrap_err()
-            .to_string();
+    for text in ["callers = 3", "[[callers]]\nname = \"x\"", "token = \"s3cret\"", "[callers.a]\nx = s3cret"] {
+        let error = CallersDocument::parse(Path::new("callers.toml"), text).unwrap_err().to_string();
         assert!(error.contains("expected tables `[callers.NAME]`"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
