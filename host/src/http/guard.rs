@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{answers::HttpProblem, surface::Surface};
+use super::{answers::HttpProblem, streams, surface::Surface};
 use crate::access::{AuditResult, Authenticated, Details, Principal};
 
 /// The token that a request came with, kept so that nothing that is answered repeats it.
@@ -65,9 +65,10 @@ pub(super) async fn authenticate(
         )
         .into_response();
     }
-    request.extensions_mut().insert(principal);
-    request.extensions_mut().insert(presented);
-    next.run(request).await
+    request.extensions_mut().insert(principal.clone());
+    request.extensions_mut().insert(presented.clone());
+    let answer = next.run(request).await;
+    streams::watched(answer, surface, principal, presented)
 }
 
 fn admit(surface: &Surface, principal: &Principal) -> bool {

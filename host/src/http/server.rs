@@ -14,6 +14,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::stalls::Impatient;
+
 /// After this, what is still under way when the host stops is dropped.
 const DRAIN: Duration = Duration::from_secs(3);
 /// When nothing can be accepted, for example because there are no more descriptors, this is waited before the next try.
@@ -103,7 +105,7 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(options.read_timeout)
         .max_buf_size(HEADERS_MAX_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

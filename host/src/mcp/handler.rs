@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 use super::{fault, prompts, resources, shown, subscriptions};
 use crate::{
-    access::{Principal, Source},
+    access::{AuditResult, Principal, Source},
     service::{
         Service,
         tools::{ToolCall, ToolFault, Tools},
@@ -68,6 +68,11 @@ impl McpHandler {
             arguments,
         };
         self.tools.call(call).await.map(|answer| answer.output)
+    }
+
+    /// Notes a prompt or a resource that there is not for this principal.
+    pub(super) async fn note_unread(&self, sort: &'static str, result: AuditResult) {
+        self.tools.note_unread(&self.by, self.source, sort, result).await;
     }
 }
 

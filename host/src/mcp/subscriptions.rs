@@ -1,6 +1,9 @@
 //! `subscriptions/listen`: being told that a resource changed. What it says now is read as ever.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use rmcp::{
     model::{
@@ -28,10 +31,12 @@ pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> 
     let tenants = handler.service.seen_tenants(&handler.by);
     let is_seen = |uri: &&String| parse(uri).is_some_and(|(tenant, _)| tenants.contains(&tenant));
     let mut accepted = SubscriptionFilter::new();
-    accepted.resource_subscriptions = requested
-        .resource_subscriptions
-        .as_ref()
-        .map(|uris| uris.iter().filter(is_seen).take(URIS_MAX).cloned().collect());
+    accepted.resource_subscriptions = requested.resource_subscriptions.as_ref().map(|uris| {
+        // Each once: a client is told of a change as often as it asked for it.
+        let mut known = BTreeSet::new();
+        let seen = uris.iter().filter(is_seen).filter(|uri| known.insert(uri.as_str()));
+        seen.take(URIS_MAX).cloned().collect()
+    });
     accepted
 }
 
