@@ -70,7 +70,10 @@ async fn answered(
 ) -> (Response, bool) {
     let is_post = parts.method == Method::POST;
     let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
-    if is_post && names_version && let Err(refused) = check_json(&bytes) {
+    if is_post
+        && names_version
+        && let Err(refused) = check_json(&bytes)
+    {
         return (refused, true);
     }
     if is_post && !names_version && (!takes_streams(&parts.headers) || is_bare(&bytes)) {

@@ -162,10 +162,7 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Sto
         Some(Value::Object(arguments)) => arguments.clone(),
         Some(_) => return Err(invalid("`arguments` must be an object")),
     };
-    let output = handler
-        .tool(name, arguments)
-        .await
-        .map_err(Stopped::ByTheGate)?;
+    let output = handler.tool(name, arguments).await.map_err(Stopped::ByTheGate)?;
     Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] }))
 }
 
@@ -191,7 +188,15 @@ mod tests {
     #[test]
     fn what_is_no_request_is_answered_by_the_codes_of_the_original() {
         for body in [
-            "", "{", "3", "[]", r#"[{"method":"initialize"}]"#, "[{},{}]", "[1,{},3]", "{}", r#"{"method":3}"#,
+            "",
+            "{",
+            "3",
+            "[]",
+            r#"[{"method":"initialize"}]"#,
+            "[{},{}]",
+            "[1,{},3]",
+            "{}",
+            r#"{"method":3}"#,
         ] {
             assert!(is_bare(body.as_bytes()), "{body}");
         }

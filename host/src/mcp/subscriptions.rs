@@ -34,7 +34,10 @@ pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> 
     accepted.resource_subscriptions = requested.resource_subscriptions.as_ref().map(|uris| {
         // Each once: a client is told of a change as often as it asked for it.
         let mut known = BTreeSet::new();
-        let seen = uris.iter().filter(is_seen).filter(|uri| known.insert(uri.as_str()));
+        let seen = uris
+            .iter()
+            .filter(is_seen)
+            .filter(|uri| known.insert(uri.as_str()));
         seen.take(URIS_MAX).cloned().collect()
     });
     accepted

@@ -25,7 +25,7 @@ mod tickets;
 mod webhook_test;
 
 pub use call::{Answer, ToolCall, Tools, ToolsParts};
-pub use catalogue::own_capabilities;
+pub use catalogue::{own_capabilities, own_specs};
 pub use fault::ToolFault;
 pub use spec::{Annotations, ToolKind, ToolSpec};
 

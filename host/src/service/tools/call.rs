@@ -263,13 +263,7 @@ impl Tools {
     }
 
     /// Notes that a prompt or a resource was refused before the gate of its tool was asked. `sort`: which of the two.
-    pub async fn note_unread(
-        &self,
-        by: &Principal,
-        source: Source,
-        sort: &'static str,
-        result: AuditResult,
-    ) {
+    pub async fn note_unread(&self, by: &Principal, source: Source, sort: &'static str, result: AuditResult) {
         tracing::warn!(sort, caller = by.name(), %result, %source, "[kora.mcp.read_refused]");
         let entry = AuditEntry {
             emitted_at: self.parts.service.clock.now(),
