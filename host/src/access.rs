@@ -10,11 +10,12 @@ mod rate;
 mod redact;
 mod token;
 
+pub use crate::domain::{CallerName, Capability};
 pub use audit::{
     AuditEnd, AuditEntry, AuditFilter, AuditLog, AuditOptions, AuditResult, Details, Seam, Source,
     audit_file, read_audit,
 };
-pub use caller::{Caller, CallerName, Capability, Tenancy};
+pub use caller::{Caller, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};
 pub use callers_file::{CallerDraft, CallersDocument, CallersFileError, EntryFault};
 pub use principal::{ANONYMOUS_KIND, Principal};

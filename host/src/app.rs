@@ -122,7 +122,7 @@ async fn run(
         .map_err(|error| cannot_start("socket", &error))?;
     let stop_serving = CancellationToken::new();
     let serving = tokio::spawn(socket.serve(Arc::new(rim::Rim::new(service.clone())), stop_serving.clone()));
-    let surface = surface::open(&service).await?;
+    let surface = surface::open(&running).await?;
     let signals = signals::listen(kept, &service);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");
 

@@ -5,6 +5,7 @@ mod clock;
 mod criticality;
 mod event;
 mod ids;
+mod label;
 mod log;
 mod money;
 mod operational_state;
@@ -16,9 +17,10 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use criticality::Criticality;
 pub use event::{Actor, ActorKind, Event, EventType, Hash, InvalidEventType, NewEvent, Payload};
 pub use ids::{
-    Digest, EntryName, EventId, InvalidName, PluginName, ProviderId, RESERVED_FIRST_WORDS, SecretName,
-    TenantId,
+    Digest, EntryName, EventId, InvalidName, PluginName, PromptName, ProviderId, RESERVED_FIRST_WORDS,
+    ResourceUri, SecretName, TenantId, ToolName,
 };
+pub use label::{CallerName, Capability, InvalidLabel, is_label};
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use money::{InvalidMoney, Money};
 pub(crate) use operational_state::wire_enum;

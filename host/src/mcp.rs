@@ -6,6 +6,7 @@
 mod bare;
 mod fault;
 mod handler;
+mod notices;
 mod prompts;
 mod resources;
 mod shown;

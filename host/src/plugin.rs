@@ -21,6 +21,7 @@ mod listeners;
 mod manifest;
 #[cfg(test)]
 mod no_host;
+mod offers;
 mod package;
 mod policy;
 mod refusal;
@@ -47,12 +48,19 @@ pub use library::{LoadError, LoadedLibrary};
 pub use lifecycle::PluginState;
 pub use listeners::{ListenerHub, Notice};
 pub use manifest::{HOST_API, Manifest, Permissions, Provides, Strictness};
+pub use offers::{
+    CallLogLevel, CallNotice, CompletionArgument, CompletionRequest, LogNotice, Offer, OfferCaller,
+    OfferDescriptor, OfferError, OfferGenerations, OfferKind, OfferRequest, Offers, PluginPrompt,
+    PluginResource, PluginTool, PluginWebhook, ProgressNotice, ResourceUpdated, Template, ToolGate,
+    WebhookAnswer, WebhookRequest, WebhookStatus,
+};
 pub use package::Limits;
 pub use policy::Policy;
 pub use refusal::Refusal;
 pub use registration::{
-    BadRegistration, DaemonRegistration, ListenerRegistration, OverlapPolicy, ProviderRegistration,
-    Registration, RestartRegistration, TaskRegistration,
+    BadRegistration, DaemonRegistration, ListenerRegistration, OverlapPolicy, PromptArgument,
+    PromptRegistration, ProviderRegistration, Registration, ResourceRegistration, RestartRegistration,
+    TaskRegistration, ToolAnnotations, ToolRegistration, WebhookRegistration,
 };
 pub use registry::{FileNote, PluginChange, PluginObserver, PluginReport, Registry};
 pub use settings::{SettingFault, check as check_settings, setting_faults};

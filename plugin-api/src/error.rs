@@ -59,6 +59,11 @@ impl PluginError {
         }
     }
 
+    /// An argument is not what was asked for. Whoever calls a tool is told the message.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::of_kind(ErrorKind::Invalid, message)
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -5,6 +5,7 @@
 mod entries;
 mod guard;
 mod log;
+mod offers;
 mod runtime;
 mod thunks;
 

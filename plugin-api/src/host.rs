@@ -26,12 +26,14 @@ macro_rules! table {
 
 mod cost;
 mod tickets;
+mod tools;
 
 pub use cost::{CostState, Criticality, SpendingDecision, Usage, UsageRecorded};
 pub use tickets::{
     ClaimAnswer, Operation, RetryReason, Ticket, TicketClaim, TicketEnding, TicketProgress, TicketQuery,
     TicketResolution,
 };
+pub use tools::OfferKind;
 
 /// The services of the host. It can be copied freely, kept, and used from any thread.
 ///

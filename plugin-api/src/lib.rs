@@ -58,6 +58,10 @@ mod host;
 mod identity;
 mod listener;
 mod plugin;
+mod prompt;
+mod resource;
+mod tool;
+mod webhook;
 
 #[doc(hidden)]
 pub use kora_plugin_abi as abi;
@@ -69,10 +73,18 @@ pub use daemon::{BackgroundDaemon, Daemon, Overlap, RestartPolicy};
 pub use error::{ErrorKind, PluginError, Result};
 pub use host::{
     Appended, ClaimAnswer, CostState, Criticality, DaemonHealth, DaemonStatus, DegradationReason, EventQuery,
-    Host, HostInfo, Operation, OperationalState, RetryReason, ServedTenant, SpendingDecision, Ticket,
-    TicketClaim, TicketEnding, TicketProgress, TicketQuery, TicketResolution, Transition, Usage,
+    Host, HostInfo, OfferKind, Operation, OperationalState, RetryReason, ServedTenant, SpendingDecision,
+    Ticket, TicketClaim, TicketEnding, TicketProgress, TicketQuery, TicketResolution, Transition, Usage,
     UsageRecorded,
 };
 pub use identity::{IdentityProvider, Snapshot};
 pub use listener::{Event, Listener, StateChange, Subscription};
 pub use plugin::{Plugin, Registrar};
+pub use prompt::{
+    Completion, CompletionArgument, CompletionRequest, Prompt, PromptHandler, PromptRequest, PromptResult,
+};
+pub use resource::{Resource, ResourceContents, ResourceHandler, ResourceRequest};
+pub use tool::{
+    CallLogLevel, Caller, Content, InputRequired, Round, Tool, ToolCall, ToolHandler, ToolResult,
+};
+pub use webhook::{Webhook, WebhookAnswer, WebhookHandler, WebhookRequest};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    BackgroundDaemon, Config, Host, IdentityProvider, Listener, PluginError, Result, Subscription,
-    listener::ErasedListener,
+    BackgroundDaemon, Config, Host, IdentityProvider, Listener, PluginError, Prompt, Resource, Result,
+    Subscription, Tool, Webhook, listener::ErasedListener,
 };
 
 /// What [`export_plugin!`](crate::export_plugin) exports. It is made with [`Default`] once, and dropped after `register`.
@@ -23,6 +23,10 @@ pub(crate) struct Staged {
     pub providers: Vec<(String, Arc<dyn IdentityProvider>)>,
     pub daemons: Vec<BackgroundDaemon>,
     pub listeners: Vec<(String, Subscription, Arc<dyn ErasedListener>)>,
+    pub tools: Vec<Tool>,
+    pub prompts: Vec<Prompt>,
+    pub resources: Vec<Resource>,
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Where a plugin says what it offers.
@@ -95,6 +99,62 @@ impl Registrar<'_> {
         self.staged
             .listeners
             .push((name, subscription, Arc::new(listener)));
+        Ok(())
+    }
+
+    /// Offers a tool to callers of the host. Names are unique in a host: begin with your plugin's.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn tool(&mut self, tool: Tool) -> Result {
+        unique(
+            "tool",
+            &tool.name,
+            self.staged.tools.iter().map(|taken| &taken.name),
+        )?;
+        self.staged.tools.push(tool);
+        Ok(())
+    }
+
+    /// Offers a prompt to callers of the host. Names are unique in a host.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn prompt(&mut self, prompt: Prompt) -> Result {
+        unique(
+            "prompt",
+            &prompt.name,
+            self.staged.prompts.iter().map(|taken| &taken.name),
+        )?;
+        self.staged.prompts.push(prompt);
+        Ok(())
+    }
+
+    /// Offers a resource, or a template of many, to callers of the host. URIs are unique in a host.
+    ///
+    /// # Errors
+    /// If the URI is taken.
+    pub fn resource(&mut self, resource: Resource) -> Result {
+        unique(
+            "resource",
+            &resource.uri,
+            self.staged.resources.iter().map(|taken| &taken.uri),
+        )?;
+        self.staged.resources.push(resource);
+        Ok(())
+    }
+
+    /// Takes what comes to a webhook. Names are unique within the plugin.
+    ///
+    /// # Errors
+    /// If the name is taken.
+    pub fn webhook(&mut self, webhook: Webhook) -> Result {
+        unique(
+            "webhook",
+            &webhook.name,
+            self.staged.webhooks.iter().map(|taken| &taken.name),
+        )?;
+        self.staged.webhooks.push(webhook);
         Ok(())
     }
 }

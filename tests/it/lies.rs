@@ -140,20 +140,20 @@ fn bytes_that_are_no_registration_are_refused() {
     non_utf8_registration: refused: what the plugin registers is not valid: it is not UTF-8
     non_utf8_name: refused: what the plugin registers is not valid: it is not UTF-8
     garbage_registration: refused: what the plugin registers is not valid: EOF while parsing a string at line 1 column 28
-    huge_registration: refused: what the plugin registers is not valid: 104857600 bytes, expected at most 262144
+    huge_registration: refused: what the plugin registers is not valid: 104857600 bytes, expected at most 1048576
     deep_registration: refused: what the plugin registers is not valid: invalid type: sequence, expected a string at line 1 column 3
     wrong_shape_registration: refused: what the plugin registers is not valid: invalid type: integer `1`, expected a sequence at line 1 column 2
     wrong_types: refused: what the plugin registers is not valid: invalid type: map, expected a sequence at line 1 column 361
     missing_handle: refused: what the plugin registers is not valid: missing field `handle` at line 1 column 376
-    unknown_keys: refused: what the plugin registers is not valid: unknown field `sur\nprises\u{1b}[31m`, expected one of `identity_providers`, `daemons`, `listeners` at line 1 column 428
+    unknown_keys: refused: what the plugin registers is not valid: unknown field `sur\nprises\u{1b}[31m`, expected one of `identity_providers`, `daemons`, `listeners`, `tools`, `prompts`, `resources`, `webhooks` at line 1 column 428
     duplicate_names: refused: what the plugin registers is not valid: the identity provider `raw` is registered twice
     duplicate_handles: refused: what the plugin registers is not valid: the handle of the identity provider `raw2` is given twice
     bad_name: refused: what the plugin registers is not valid: the identity provider name `Not A Name` has not the form of a name
-    long_name: refused: what the plugin registers is not valid: 1048978 bytes, expected at most 262144
+    long_name: refused: what the plugin registers is not valid: 1048978 bytes, expected at most 1048576
     zero_interval: refused: what the plugin registers is not valid: daemon `raw`: task `raw.tick`: every_ms is 0, expected 10 to 31622400000
     endless_interval: refused: what the plugin registers is not valid: daemon `raw`: task `raw.tick`: every_ms is 18446744073709551615, expected 10 to 31622400000
     negative_timeout: refused: what the plugin registers is not valid: invalid value: integer `-5`, expected u64 at line 1 column 209
-    very_many_daemons: refused: what the plugin registers is not valid: 33478032 bytes, expected at most 262144
+    very_many_daemons: refused: what the plugin registers is not valid: 33478032 bytes, expected at most 1048576
     non_utf8_error: refused: the plugin's `register` failed: raw �(�( �
     unknown_error_code: refused: the plugin's `register` failed: an error of a kind that nobody has heard of
     ");

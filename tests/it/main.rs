@@ -15,6 +15,7 @@ mod harness;
 mod health;
 mod identity;
 mod lies;
+mod offers;
 mod pairs;
 mod panics;
 mod postgres;

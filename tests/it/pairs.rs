@@ -41,6 +41,8 @@ fn run(host: &Path, echo: &Path) -> (Vec<String>, String) {
     let host = RunningHost::spawn_of(&home, host);
     host.wait_until_running();
     let listed = host.wait_for_plugin("echo", "running");
+    assert_eq!(listed["tools"], serde_json::json!(["echo__say"]));
+    assert_eq!(listed["absent"], serde_json::json!([]));
     assert_eq!(
         host.json(&["identity", "swap", "acme", "echo"])["agent_name"],
         "Echo"
@@ -60,7 +62,15 @@ fn run(host: &Path, echo: &Path) -> (Vec<String>, String) {
     )
 }
 
-const OF_TODAY: [&str; 3] = ["daemon/1", "identity/1", "listener/1"];
+const OF_TODAY: [&str; 7] = [
+    "daemon/1",
+    "identity/1",
+    "listener/1",
+    "prompt/1",
+    "resource/1",
+    "tool/1",
+    "webhook/1",
+];
 const ASKED_ANEW: &str = "asked through identity/2";
 
 #[test]
@@ -90,7 +100,10 @@ fn a_plugin_of_tomorrow_runs_on_a_host_of_today() {
 #[test]
 fn where_both_are_of_tomorrow_they_use_what_is_new() {
     let (extensions, log) = run(&host_of_tomorrow(), &echo_of_tomorrow());
-    assert_eq!(extensions, ["daemon/1", "identity/1", "identity/2", "listener/1"]);
+    assert_eq!(
+        extensions,
+        [&OF_TODAY[..2], &["identity/2"], &OF_TODAY[2..]].concat()
+    );
     assert!(log.contains("this host has `clock/2`"), "{log}");
     let line = log.lines().find(|line| line.contains(ASKED_ANEW)).unwrap();
     assert!(line.contains("\"generation\":2"), "{line}");

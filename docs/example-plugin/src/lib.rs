@@ -2,15 +2,20 @@
 
 #![forbid(unsafe_code)]
 
+mod bell;
 mod daemon;
 mod doorbell;
 mod identity;
 pub mod letters;
 mod settings;
+mod tool;
 
 use kora_plugin_api::{BackgroundDaemon, Plugin, Registrar, Result, Subscription, export_plugin};
 
-use crate::{daemon::Greetings, doorbell::Doorbell, identity::GreeterIdentity, settings::Settings};
+use crate::{
+    bell::bell_webhook, daemon::Greetings, doorbell::Doorbell, identity::GreeterIdentity, settings::Settings,
+    tool::greet_tool,
+};
 
 export_plugin!(Greeter, manifest = "plugin.toml");
 
@@ -28,6 +33,8 @@ impl Plugin for Greeter {
                 .periodic_task("greeter.greet", every)
                 .jitter(every / 10),
         )?;
-        registrar.listener("doorbell", Subscription::new().states(), Doorbell)
+        registrar.listener("doorbell", Subscription::new().states(), Doorbell)?;
+        registrar.tool(greet_tool())?;
+        registrar.webhook(bell_webhook())
     }
 }

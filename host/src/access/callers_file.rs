@@ -14,10 +14,9 @@ use uuid::Uuid;
 
 use super::{
     Caller, CallerName, Capability, Tenancy, Token,
-    caller::is_label,
     token::{REVOKED, read_hash},
 };
-use crate::domain::{EventType, TenantId};
+use crate::domain::{EventType, TenantId, is_label};
 
 /// Larger than any file of callers that somebody keeps by hand.
 pub(super) const FILE_MAX_BYTES: u64 = 1024 * 1024;

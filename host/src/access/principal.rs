@@ -1,6 +1,6 @@
 //! On whose behalf something is asked for. Made by a rim from where the request came in, never from what it says of itself.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use uuid::Uuid;
 
@@ -37,6 +37,8 @@ pub enum Principal {
         writer: Writer,
         /// The tenant.
         tenant: TenantId,
+        /// What the operator lets it do.
+        capabilities: BTreeSet<Capability>,
     },
 }
 
@@ -117,7 +119,8 @@ impl Principal {
         match self {
             Self::Operator { .. } => true,
             Self::Caller(caller) => caller.holds(capability),
-            Self::Anonymous | Self::Plugin { .. } => false,
+            Self::Plugin { capabilities, .. } => capabilities.contains(capability),
+            Self::Anonymous => false,
         }
     }
 

@@ -45,7 +45,7 @@ use crate::{
     health::{Health, HealthParts},
     identity::Identities,
     membership::{Membership, MembershipParts},
-    plugin::{Platform, Registry},
+    plugin::{Platform, Registry, ToolGate},
     secrets::{CREDENTIALS_VARIABLE, SecretSurroundings, SecretTable, Secrets},
     service::{ConfigSource, Parts, Problem, ProblemKind, Service, store_place},
     state::{AllGuards, ReasonGuard, States},
@@ -58,6 +58,7 @@ use crate::{
 /// A host whose parts are made.
 pub struct Running {
     pub service: Arc<Service>,
+    port: Arc<Port>,
     pub accounts: Accounts,
     pub stop_watching: CancellationToken,
     pub stop_upkeep: CancellationToken,
@@ -66,6 +67,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// Lets plugins call tools. Until then they are told that there are none yet.
+    pub fn open_tools(&self, gate: Arc<dyn ToolGate>) {
+        let first_time = self.port.tools.set(gate).is_ok();
+        debug_assert!(first_time, "the tools are made once");
+    }
+
     /// The run of gates, once.
     pub fn take_run(&self) -> Option<Run> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -170,6 +177,7 @@ pub async fn open(
         tenants: OnceLock::new(),
         identities: OnceLock::new(),
         tickets: OnceLock::new(),
+        tools: OnceLock::new(),
         coordinator: handle.clone(),
         announcements: announced.clone(),
     });
@@ -284,6 +292,7 @@ pub async fn open(
     let stop_upkeep = CancellationToken::new();
     upkeep::start(&service, Upkeep { announced, changes }, &stop_upkeep);
     Ok(Running {
+        port,
         service,
         accounts,
         stop_watching: CancellationToken::new(),

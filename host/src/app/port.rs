@@ -28,7 +28,7 @@ use crate::{
     engine::cost::ModelSteps,
     events::{AppendRequest, EventLog, Writer},
     identity::Identities,
-    plugin::{HostPort, MetricKind, PluginIdentity, PortError, ReportedUsage, TicketCall},
+    plugin::{HostPort, MetricKind, PluginIdentity, PortError, ReportedUsage, TicketCall, ToolGate},
     secrets::{SecretError, Secrets},
     state::{HISTORY_LEN, States},
     store::{Batch, Change, EventFilter, KvScope, Order, Store},
@@ -58,6 +58,8 @@ pub struct Port {
     pub tenants: OnceLock<Tenants>,
     pub identities: OnceLock<Identities>,
     pub tickets: OnceLock<Tickets>,
+    /// The gate before all tools.
+    pub tools: OnceLock<Arc<dyn ToolGate>>,
     pub coordinator: CoordinatorHandle,
     pub announcements: Arc<Announcements>,
 }
@@ -407,5 +409,17 @@ impl HostPort for Port {
         let not_yet = || PortError::Unavailable("the host has no tickets yet".to_owned());
         let tickets = self.tickets.get().ok_or_else(not_yet)?;
         answer_plugin(tickets, from, tenant, call).await
+    }
+
+    async fn call_tool(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        name: String,
+        arguments: Value,
+    ) -> Result<Value, PortError> {
+        let not_yet = || PortError::Unavailable("the host has no tools yet".to_owned());
+        let gate = self.tools.get().ok_or_else(not_yet)?;
+        gate.call(from, tenant, &name, arguments).await
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
-use super::cannot_start;
+use super::{cannot_start, parts::Running};
 use crate::{
     access::{AnonymousTokens, AuditEnd, AuditLog, AuditOptions, Callers},
     config::{Config, Listen},
@@ -13,7 +13,7 @@ use crate::{
     secrets::anonymous_tokens,
     service::{
         Problem, Service,
-        tools::{Tools, ToolsParts},
+        tools::{PluginsGate, Tools, ToolsParts},
     },
 };
 
@@ -35,7 +35,8 @@ impl Audit {
 }
 
 /// Makes what callers need, takes the port and serves on it. Until the host has booted it says so.
-pub async fn open(service: &Arc<Service>) -> Result<Open, Problem> {
+pub async fn open(running: &Running) -> Result<Open, Problem> {
+    let service = &running.service;
     let config = service.config.load_full();
     let (audit, end) = AuditLog::start(audit_options(&config), service.clock.clone())
         .map_err(|error| cannot_start("audit", &error))?;
@@ -47,6 +48,7 @@ pub async fn open(service: &Arc<Service>) -> Result<Open, Problem> {
         service: service.clone(),
         audit: audit.clone(),
     });
+    running.open_tools(Arc::new(PluginsGate(tools.clone())));
     let surface = Surface::new(
         SurfaceParts {
             service: service.clone(),

@@ -148,6 +148,14 @@ pub const KEYS: &[Key] = &[
         meaning: "Which of its daemons run. If absent: all.",
     },
     Key {
+        path: "plugins.<plugin>.capabilities",
+        kind: Kind::List(&Kind::Capability),
+        default: None,
+        example: "[\"kora__create_sea_ticket\"]",
+        applies: Live,
+        meaning: "Which capabilities it has where it calls tools. If absent: none; tools that only show need none.",
+    },
+    Key {
         path: "plugins.<plugin>.tier",
         kind: Kind::Tier,
         default: Some("\"in-process\""),

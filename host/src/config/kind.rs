@@ -9,7 +9,7 @@ use super::{
     Admitted, DeployEnv, HostName, Listen, ProviderChoice, SecretSource, StoreAddress, Tier, WebOrigin,
     near_miss::near_miss,
 };
-use crate::domain::{EventType, LogFormat, LogLevel, Money, PluginName, RESERVED_FIRST_WORDS};
+use crate::domain::{Capability, EventType, LogFormat, LogLevel, Money, PluginName, RESERVED_FIRST_WORDS};
 
 /// Longer names of agents are no names.
 const MAX_TEXT_CHARS: usize = 200;
@@ -68,6 +68,8 @@ pub enum Kind {
     SecretSource,
     /// A [`StoreAddress`].
     StoreAddress,
+    /// A capability.
+    Capability,
     /// A [`Listen`].
     Listen,
     /// A [`HostName`].
@@ -119,6 +121,7 @@ impl Kind {
             Self::Text => format!("text of one line with 1 to {MAX_TEXT_CHARS} characters"),
             Self::SecretSource => "`env:NAME`, `file:/path` or `credential:NAME`".to_owned(),
             Self::StoreAddress => "`sqlite:PATH` or `postgres://USER@HOST/DATABASE`".to_owned(),
+            Self::Capability => "a capability: the name of a tool, mostly".to_owned(),
             Self::Listen => "an address and a port such as `127.0.0.1:9119`, or `off`".to_owned(),
             Self::HostName => "the name or address of a host, with a port or without".to_owned(),
             Self::Origin => "an origin such as `https://kora.example.com:443`".to_owned(),
@@ -195,6 +198,7 @@ impl Kind {
             Self::Admitted => parsed::<Admitted>(text).map_err(|_| self.expected_not(&Value::from(text))),
             Self::SecretSource => parsed::<SecretSource>(text),
             Self::StoreAddress => parsed::<StoreAddress>(text),
+            Self::Capability => parsed::<Capability>(text),
             Self::Listen => parsed::<Listen>(text),
             Self::HostName => parsed::<HostName>(text),
             Self::Origin => parsed::<WebOrigin>(text),

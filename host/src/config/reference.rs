@@ -56,7 +56,7 @@ pub fn reference() -> String {
 const INTRODUCTION: &str = "`kora.toml` in the home (`--home`, `KORA_HOME`, else `~/.kora`). It is judged whole before any of it \
 applies, at start and on every reload\n(`kora config reload`, SIGHUP). `kora config check` judges it without applying it; \
 `kora config show` gives every effective value and where it came from.\n\nPaths begin at the home unless they are absolute. \
-Secrets are named here by their place and never stand here themselves.\nIn `[plugins.<plugin>]` the keys `enabled`, `daemons`, \
+Secrets are named here by their place and never stand here themselves.\nIn `[plugins.<plugin>]` the keys `enabled`, `daemons`, `capabilities`, \
 `tier` and `secrets` are the host's; every other key is the plugin's own.";
 
 /// The commented `kora.toml` that `kora init` writes: it changes nothing, and shows everything that could be changed.

@@ -22,7 +22,7 @@ pub use self::surface::{
 };
 use super::{CostSection, HealthSection, SecretSource, TenantCostSection};
 use crate::{
-    domain::{Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum},
+    domain::{Capability, Digest, EventType, InvalidName, PluginName, ProviderId, TenantId, wire_enum},
     store::postgres::{InvalidPlace, PostgresPlace},
 };
 
@@ -110,13 +110,15 @@ pub struct PluginSection {
     pub tier: Tier,
     /// Where its secrets are, by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// Which capabilities it has where it calls tools.
+    pub capabilities: Vec<Capability>,
     /// The plugin's own configuration, to be checked against the schema in its manifest.
     #[serde(flatten)]
     pub own: Map<String, Value>,
 }
 
 /// The keys of `[plugins.<name>]` that the host reads. A plugin's schema must not declare them.
-pub const HOST_KEYS: [&str; 4] = ["enabled", "daemons", "tier", "secrets"];
+pub const HOST_KEYS: [&str; 5] = ["enabled", "daemons", "tier", "secrets", "capabilities"];
 
 impl Default for PluginSection {
     fn default() -> Self {
@@ -125,6 +127,7 @@ impl Default for PluginSection {
             daemons: None,
             tier: Tier::InProcess,
             secrets: BTreeMap::new(),
+            capabilities: Vec::new(),
             own: Map::new(),
         }
     }

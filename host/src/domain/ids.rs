@@ -89,6 +89,20 @@ name! {
     SecretName
 }
 
+name! {
+    /// A tool: `^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`, unique in a host.
+    ToolName
+}
+name! {
+    /// A prompt: the same form as [`ToolName`], unique in a host.
+    PromptName
+}
+name! {
+    /// The URI of a resource, or the template of many (`notes://{id}`): a scheme, and at most 512 characters of ASCII without
+    /// white space. Unique in a host.
+    ResourceUri
+}
+
 const HOST: &str = "host";
 
 /// The first words of event types that the system keeps for itself.
@@ -118,13 +132,8 @@ impl FromStr for TenantId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let mut bytes = text.bytes();
-        let fits = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
-            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-            && text.len() <= 64;
-        if !fits {
-            let expected = "1 to 64 letters, digits, `_` and `-`, the first a letter or digit";
-            return Err(InvalidName::new("tenant", text, expected));
+        if !is_label(text) {
+            return Err(InvalidName::new("tenant", text, LABEL_FORM));
         }
         if text.eq_ignore_ascii_case(HOST) {
             return Err(InvalidName::new(
@@ -136,6 +145,15 @@ impl FromStr for TenantId {
         Ok(Self(text.into()))
     }
 }
+
+fn is_label(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && text.len() <= 64
+}
+
+const LABEL_FORM: &str = "1 to 64 letters, digits, `_` and `-`, the first a letter or digit";
 
 fn is_word(text: &str) -> bool {
     let mut bytes = text.bytes();
@@ -207,6 +225,60 @@ impl FromStr for EntryName {
             Ok(Self(text.into()))
         } else {
             Err(InvalidName::new("name", text, WORD_FORM))
+        }
+    }
+}
+
+impl FromStr for ToolName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_label(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::new("tool name", text, LABEL_FORM))
+        }
+    }
+}
+
+impl FromStr for PromptName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_label(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::new("prompt name", text, LABEL_FORM))
+        }
+    }
+}
+
+impl ResourceUri {
+    /// What stands before the first colon.
+    pub fn scheme(&self) -> &str {
+        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+    }
+}
+
+impl FromStr for ResourceUri {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        const LONGEST: usize = 512;
+        let is_scheme = |scheme: &str| {
+            scheme.starts_with(|c: char| c.is_ascii_lowercase())
+                && scheme
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.'))
+        };
+        let has_scheme = text
+            .split_once(':')
+            .is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
+        if has_scheme && text.len() <= LONGEST && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(text.into()))
+        } else {
+            let expected = "a scheme in lower case, a colon, and up to 512 characters of ASCII in all, without white space";
+            Err(InvalidName::new("resource URI", text, expected))
         }
     }
 }
@@ -381,6 +453,28 @@ mod tests {
         ] {
             assert!(bad.parse::<PluginName>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_resource_has_a_scheme_and_no_white_space() {
+        for good in ["test://static-text", "kora:state", "notes://{id}/data"] {
+            assert!(good.parse::<ResourceUri>().is_ok(), "{good}");
+        }
+        let long = format!("a:{}", "x".repeat(511));
+        for bad in [
+            "",
+            "notes",
+            ":x",
+            "notes:",
+            "Notes:x",
+            "notes://a b",
+            "n\u{e4}:x",
+            "n:\u{7f}",
+            &long,
+        ] {
+            assert!(bad.parse::<ResourceUri>().is_err(), "{bad}");
+        }
+        assert_eq!("kora:state".parse::<ResourceUri>().unwrap().scheme(), "kora");
     }
 
     #[test]

@@ -13,9 +13,6 @@ use crate::{
 
 /// How long any one source may take: an operator waits for the answer, and what takes longer is as good as not there.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
-/// How many of the newest records are searched for a sign of life: without an index over types a chain that never had one would be
-/// read whole. At one beat in 30 s, that is room for 300 other events in each second.
-const LOOK_BACK: u64 = 10_000;
 
 impl Health {
     /// How a tenant is now. Of a tenant that is not served it says that nobody took it up.
@@ -32,7 +29,7 @@ impl Health {
         let (writes, dispatch) = tokio::join!(self.writes(&host), self.dispatch(&host));
         let now = self.0.clock.now();
         let own = vec![
-            writes.0.reading(now),
+            writes.reading(now),
             dispatch.reading(now),
             Watcher::reading(self.0.watch.last_look()),
         ];
@@ -56,7 +53,7 @@ impl Health {
 
     async fn observe(&self, tenant: &TenantId) -> Observations {
         let inner = &self.0;
-        let ((writes, last_seq), dispatch, claims, credit, credentials) = tokio::join!(
+        let (writes, dispatch, claims, credit, credentials) = tokio::join!(
             self.writes(tenant),
             self.dispatch(tenant),
             in_time(inner.claims.claims(tenant)),
@@ -64,7 +61,7 @@ impl Health {
             in_time(inner.credentials.required(tenant)),
         );
         let heart = match inner.acting.pulse(tenant) {
-            Some(pulse) => Some(self.heart(tenant, pulse, last_seq).await),
+            Some(pulse) => Some(self.heart(tenant, pulse).await),
             None => None,
         };
         Observations {
@@ -79,35 +76,27 @@ impl Health {
         }
     }
 
-    /// The newest event of the tenant's chain or of the host's: all go the same way, and a tenant may have nothing to tell. Beside it
-    /// the end of the tenant's chain.
-    async fn writes(&self, tenant: &TenantId) -> (Writes, u64) {
+    /// The newest event of the tenant's chain or of the host's: all go the same way, and a tenant may have nothing to tell.
+    async fn writes(&self, tenant: &TenantId) -> Writes {
         let host = TenantId::host();
         let (own, of_host) = tokio::join!(
             self.newest(tenant, EventFilter::default()),
             self.newest(&host, EventFilter::default())
         );
-        let last_seq = own
-            .as_ref()
-            .ok()
-            .and_then(Option::as_ref)
-            .map_or(0, |event| event.seq);
         let at = |event: Option<Event>| event.map(|event| event.occurred_at);
         let newest_at = match (own, of_host) {
             (Ok(own), Ok(of_host)) => Ok(at(own).max(at(of_host))),
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
-        let writes = Writes {
+        Writes {
             newest_at,
             failing: self.refusal(),
             probe_every: self.0.probe_every,
-        };
-        (writes, last_seq)
+        }
     }
 
-    async fn heart(&self, tenant: &TenantId, pulse: Pulse, last_seq: u64) -> Heart {
+    async fn heart(&self, tenant: &TenantId, pulse: Pulse) -> Heart {
         let filter = EventFilter {
-            after_seq: Some(last_seq.saturating_sub(LOOK_BACK)),
             prefixes: vec![HEARTBEAT.to_owned()],
             ..EventFilter::default()
         };

@@ -143,7 +143,11 @@ impl Rig {
     }
 
     async fn append(&self, tenant: &TenantId, event_type: &str) {
-        let event = NewEvent {
+        self.append_many(tenant, event_type, 1).await;
+    }
+
+    async fn append_many(&self, tenant: &TenantId, event_type: &str, number: usize) {
+        let event = || NewEvent {
             tenant: tenant.clone(),
             event_id: EventId::new(),
             event_type: event_type.parse().unwrap(),
@@ -154,7 +158,11 @@ impl Rig {
             idempotency_key: None,
             payload: Payload::from_checked("{}".to_owned()),
         };
-        self.store.commit(Batch::of(event)).await.unwrap();
+        let batch = Batch {
+            events: std::iter::repeat_with(event).take(number).collect(),
+            ..Batch::default()
+        };
+        self.store.commit(batch).await.unwrap();
     }
 
     async fn acme(&self) -> Rollup {
@@ -224,6 +232,18 @@ async fn a_heartbeat_is_looked_for_once_somebody_is_meant_to_give_one() {
     assert_eq!(
         status(&globex, Subsignal::LastHeartbeat),
         Some(SignalStatus::Missing)
+    );
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_found_however_much_was_appended_since() {
+    let rig = Rig::new().await;
+    rig.sources.say(|said| said.beats = true);
+    rig.append(&tenant("acme"), super::HEARTBEAT).await;
+    rig.append_many(&tenant("acme"), "ops.other", 10_001).await;
+    assert_eq!(
+        status(&rig.acme().await, Subsignal::LastHeartbeat),
+        Some(SignalStatus::Fresh)
     );
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
 use super::{fault::code, handler::McpHandler, shown};
-use crate::service::tools::ToolFault;
+use crate::service::tools::{Answer, Round, ToolFault};
 
 const UNKNOWN_METHOD: &str = "unknown method: expected `tools/list` or `tools/call`; a client of MCP accepts `text/event-stream` too, or names its \
      revision in `MCP-Protocol-Version`";
@@ -162,8 +162,14 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Sto
         Some(Value::Object(arguments)) => arguments.clone(),
         Some(_) => return Err(invalid("`arguments` must be an object")),
     };
-    let output = handler.tool(name, arguments).await.map_err(Stopped::ByTheGate)?;
-    Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] }))
+    let answer = handler
+        .tool(name, arguments, Round::default())
+        .await
+        .map_err(Stopped::ByTheGate)?;
+    match answer {
+        Answer::Output(output) => Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] })),
+        Answer::Result(result) => Ok(result),
+    }
 }
 
 #[cfg(test)]

@@ -5,21 +5,25 @@ use std::sync::Arc;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, GetPromptRequestParams, GetPromptResponse,
-        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+        GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InputRequiredResult,
+        InputResponses, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
         PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        ReadResourceResult, Reference, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
     },
     service::{RequestContext, SubscriptionContext},
 };
 use std::borrow::Cow;
 
-use super::{fault, prompts, resources, shown, subscriptions};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{fault, notices, prompts, resources, shown, subscriptions};
 use crate::{
     access::{AuditResult, Principal, Source},
     service::{
         Service,
-        tools::{ToolCall, ToolFault, Tools},
+        tools::{Answer, Round, ToolCall, ToolFault, Tools, Wanted},
     },
 };
 
@@ -59,29 +63,92 @@ impl McpHandler {
     pub(super) async fn tool(
         &self,
         name: &str,
-        arguments: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<serde_json::Value, ToolFault> {
+        arguments: Map<String, Value>,
+        round: Round,
+    ) -> Result<Answer, ToolFault> {
         let call = ToolCall {
             by: self.by.clone(),
             source: self.source,
             name: name.to_owned(),
             arguments,
+            round,
         };
-        self.tools.call(call).await.map(|answer| answer.output)
+        self.tools.call(call).await
     }
 
     /// Notes a prompt or a resource that there is not for this principal.
     pub(super) async fn note_unread(&self, sort: &'static str, result: AuditResult) {
         self.tools.note_unread(&self.by, self.source, sort, result).await;
     }
+
+    /// Calls one of the host's own tools through the gate.
+    pub(super) async fn own_tool(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<Value, ToolFault> {
+        let (Answer::Output(output) | Answer::Result(output)) =
+            self.tool(name, arguments, Round::default()).await?;
+        Ok(output)
+    }
+}
+
+impl McpHandler {
+    async fn ask_plugin(
+        &self,
+        wanted: Wanted<'_>,
+        arguments: Map<String, Value>,
+        round: Round,
+    ) -> Result<Value, ErrorData> {
+        let asked = self
+            .tools
+            .ask_plugin(&self.by, self.source, wanted, arguments, round)
+            .await;
+        asked.map_err(|fault| match wanted {
+            Wanted::Resource(uri) if matches!(fault, ToolFault::Unknown { .. }) => resources::unknown(uri),
+            _ => fault::error(&fault),
+        })
+    }
+}
+
+/// What the protocol brings beside the arguments.
+fn round(
+    context: &RequestContext<RoleServer>,
+    input_responses: Option<InputResponses>,
+    request_state: Option<String>,
+) -> Round {
+    let capabilities = context
+        .client_capabilities()
+        .and_then(|can| serde_json::to_value(can).ok());
+    Round {
+        client_capabilities: capabilities.and_then(|can| can.as_object().cloned()),
+        input_responses: input_responses.map(|responses| responses.into_iter().collect()),
+        request_state,
+        notices: None,
+    }
+}
+
+fn is_input_required(result: &Value) -> bool {
+    result.get("resultType").and_then(Value::as_str) == Some("input_required")
+}
+
+/// What a plugin answered was held against the protocol's shape before; what the protocol's library does not take after all is told as
+/// a fault of the plugin's.
+fn read<T: DeserializeOwned>(result: Value) -> Result<T, ErrorData> {
+    serde_json::from_value(result)
+        .map_err(|_| fault::error(&ToolFault::Failed("plugin.bad_answer".to_owned())))
 }
 
 impl ServerHandler for McpHandler {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
+            .enable_completions()
             .enable_tools()
+            .enable_tool_list_changed()
             .enable_prompts()
+            .enable_prompts_list_changed()
             .enable_resources()
+            .enable_resources_list_changed()
             .enable_resources_subscribe()
             .build();
         ServerConfig::new(capabilities)
@@ -113,12 +180,23 @@ impl ServerHandler for McpHandler {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let output = self.tool(&request.name, arguments).await;
-        let output = output.map_err(|fault| fault::error(&fault))?;
-        Ok(CallToolResult::structured(output).into())
+        let (notices, told) = notices::channel();
+        let round = Round {
+            notices: Some(notices),
+            ..round(&context, request.input_responses, request.request_state)
+        };
+        let answer =
+            notices::while_forwarding(&context, told, self.tool(&request.name, arguments, round)).await;
+        match answer.map_err(|fault| fault::error(&fault))? {
+            Answer::Output(output) => Ok(CallToolResult::structured(output).into()),
+            Answer::Result(result) if is_input_required(&result) => {
+                Ok(read::<InputRequiredResult>(result)?.into())
+            }
+            Answer::Result(result) => Ok(read::<CallToolResult>(result)?.into()),
+        }
     }
 
     async fn list_prompts(
@@ -126,15 +204,33 @@ impl ServerHandler for McpHandler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::with_all_items(prompts::list(self)))
+        let mut listed = prompts::list(self);
+        listed.extend(
+            self.tools
+                .plugin_prompts()
+                .into_iter()
+                .filter_map(|prompt| read(prompt).ok()),
+        );
+        Ok(ListPromptsResult::with_all_items(listed))
     }
 
     async fn get_prompt(
         &self,
         request: GetPromptRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        prompts::get(self, &request.name).await.map(Into::into)
+        if !self.tools.plugin_has(Wanted::Prompt(&request.name)) {
+            return prompts::get(self, &request.name).await.map(Into::into);
+        }
+        let round = round(&context, request.input_responses, request.request_state);
+        let arguments = request.arguments.unwrap_or_default();
+        let result = self
+            .ask_plugin(Wanted::Prompt(&request.name), arguments, round)
+            .await?;
+        if is_input_required(&result) {
+            return Ok(read::<InputRequiredResult>(result)?.into());
+        }
+        Ok(read::<GetPromptResult>(result)?.into())
     }
 
     async fn list_resources(
@@ -142,7 +238,10 @@ impl ServerHandler for McpHandler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(resources::list(self)))
+        let mut listed = resources::list(self);
+        let (plain, _) = self.tools.plugin_resources();
+        listed.extend(plain.into_iter().filter_map(|resource| read(resource).ok()));
+        Ok(ListResourcesResult::with_all_items(listed))
     }
 
     async fn list_resource_templates(
@@ -150,15 +249,55 @@ impl ServerHandler for McpHandler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+        let mut listed = resources::templates();
+        let (_, templates) = self.tools.plugin_resources();
+        listed.extend(templates.into_iter().filter_map(|template| read(template).ok()));
+        Ok(ListResourceTemplatesResult::with_all_items(listed))
     }
 
     async fn read_resource(
         &self,
         request: ReadResourceRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        resources::read(self, &request.uri).await.map(Into::into)
+        if !self.tools.plugin_has(Wanted::Resource(&request.uri)) {
+            return resources::read(self, &request.uri).await.map(Into::into);
+        }
+        let round = round(&context, request.input_responses, request.request_state);
+        let result = self
+            .ask_plugin(Wanted::Resource(&request.uri), Map::new(), round)
+            .await?;
+        if is_input_required(&result) {
+            return Ok(read::<InputRequiredResult>(result)?.into());
+        }
+        Ok(read::<ReadResourceResult>(result)?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let known = request
+            .context
+            .and_then(|context| context.arguments)
+            .unwrap_or_default();
+        let known = known
+            .into_iter()
+            .map(|(name, value)| (name, Value::from(value)))
+            .collect();
+        let wanted = match &request.r#ref {
+            Reference::Prompt(prompt) => Wanted::Prompt(&prompt.name),
+            Reference::Resource(resource) => Wanted::Resource(&resource.uri),
+            _ => return Ok(CompleteResult::default()),
+        };
+        if !self.tools.plugin_has(wanted) {
+            return Ok(CompleteResult::default());
+        }
+        let argument = (request.argument.name, request.argument.value);
+        let answer = self.tools.complete(&self.by, wanted, argument, known).await;
+        let completion = answer.map_err(|fault| fault::error(&fault))?;
+        read(serde_json::json!({ "completion": completion }))
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

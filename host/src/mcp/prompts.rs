@@ -34,7 +34,7 @@ pub(super) async fn get(handler: &McpHandler, name: &str) -> Result<GetPromptRes
     let mut arguments = Map::new();
     arguments.insert("workspace_id".to_owned(), tenant.into());
     let identity = handler
-        .tool("kora__get_identity", arguments)
+        .own_tool("kora__get_identity", arguments)
         .await
         .map_err(|fault| fault::error(&fault))?;
     let text = |key: &str| {

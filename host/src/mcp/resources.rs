@@ -82,12 +82,15 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
     Sort::ALL.map(template).into()
 }
 
+/// There is none under that URI, or none that the caller may read.
+pub(super) fn unknown(uri: &str) -> ErrorData {
+    let data = serde_json::json!({ "uri": uri });
+    ErrorData::resource_not_found("there is no such resource", Some(data))
+}
+
 /// What a resource says now.
 pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let unknown = || {
-        let data = serde_json::json!({ "uri": uri });
-        ErrorData::resource_not_found("there is no such resource", Some(data))
-    };
+    let unknown = || unknown(uri);
     let Some((tenant, sort)) = parse(uri) else {
         handler.note_unread("resource", AuditResult::Unknown).await;
         return Err(unknown());
@@ -99,7 +102,7 @@ pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResource
     let mut arguments = Map::new();
     arguments.insert("workspace_id".to_owned(), tenant.as_str().into());
     let output = handler
-        .tool(sort.tool(), arguments)
+        .own_tool(sort.tool(), arguments)
         .await
         .map_err(|fault| fault::error(&fault))?;
     let contents = ResourceContents::text(output.to_string(), uri).with_mime_type(JSON);

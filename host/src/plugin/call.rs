@@ -19,8 +19,12 @@ pub enum CallErrorKind {
     Poisoned,
     /// A secret is not configured; the subject names it.
     MissingCredential,
+    /// An argument is not what it takes.
+    Invalid,
     /// The work was cancelled.
     Cancelled,
+    /// Its answer is larger than the host takes. Made by the host.
+    TooLarge,
     /// It did not answer in time. Made by the host.
     TimedOut,
 }
@@ -52,6 +56,7 @@ impl CallError {
             abi::PANICKED => CallErrorKind::Panicked,
             abi::POISONED => CallErrorKind::Poisoned,
             abi::MISSING_CREDENTIAL => CallErrorKind::MissingCredential,
+            abi::INVALID => CallErrorKind::Invalid,
             abi::CANCELLED => CallErrorKind::Cancelled,
             _ => CallErrorKind::Failed,
         };

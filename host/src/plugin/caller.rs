@@ -44,10 +44,10 @@ impl Caller {
     ///
     /// # Errors
     /// What the plugin answered.
-    pub async fn call(
+    pub async fn call<T: Send + 'static>(
         &self,
-        begin: impl FnOnce() -> AbiFuture<()> + Send + 'static,
-    ) -> Result<(), CallError> {
+        begin: impl FnOnce() -> AbiFuture<T> + Send + 'static,
+    ) -> Result<T, CallError> {
         let (mut answer, answered) = oneshot::channel();
         let work = async move {
             if answer.is_closed() {
@@ -61,7 +61,8 @@ impl Caller {
             // Whoever asked may have gone this very moment.
             drop(answer.send(outcome));
         };
-        // How much waits is bounded by who asks: each task, listener and hook asks for one thing at a time.
+        // How much waits is bounded by who asks: each task, listener and hook asks for one thing at a time,
+        // and tools and their kin have a limit in common.
         if self.work()?.send(Box::pin(work)).is_err() {
             return Err(failed("the thread that calls the plugin has ended"));
         }
@@ -94,7 +95,7 @@ fn start(plugin: &str) -> Result<mpsc::UnboundedSender<Work>, String> {
 
 /// The answer of a plugin's future. async-ffi turns a panic of the plugin's own poll function into a panic of whoever polls,
 /// which is the host: it ends here.
-async fn guarded(call: AbiFuture<()>) -> Result<(), CallError> {
+async fn guarded<T>(call: AbiFuture<T>) -> Result<T, CallError> {
     let mut call = call;
     let polled = poll_fn(|context| {
         let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut call).poll(context)));
@@ -172,7 +173,7 @@ mod tests {
         let dropped = Arc::new(AtomicBool::new(false));
         let guard = Dropped(dropped.clone());
         let caller = Caller::of("cancelled");
-        let call = caller.call(move || {
+        let call = caller.call(move || -> AbiFuture<()> {
             AbiFuture::new(async move {
                 let _guard = guard;
                 std::future::pending().await
@@ -192,7 +193,7 @@ mod tests {
     async fn a_future_that_panics_outside_of_every_guard_is_an_answer() {
         let caller = Caller::of("panics");
         let panicked = caller
-            .call(|| AbiFuture::new(async { panic!("on purpose") }))
+            .call(|| -> AbiFuture<()> { AbiFuture::new(async { panic!("on purpose") }) })
             .await
             .unwrap_err();
         assert_eq!(panicked.kind, CallErrorKind::Panicked);

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU8, Ordering},
     },
 };
@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::ticket_call::TicketCall;
+use super::{
+    offers::{OfferKind, OfferSignals, Offers, OpenCalls, ResourceUpdated},
+    ticket_call::TicketCall,
+};
 use crate::domain::{Clock, Digest, PluginName, TenantId};
 
 /// Which code it is, as it stands in the source of every event that the plugin appends.
@@ -44,6 +47,7 @@ pub enum Permission {
     Secrets,
     Tickets,
     Cost,
+    Tools,
 }
 
 /// What the manifest asked for and the host grants.
@@ -62,6 +66,8 @@ pub struct Grants {
     pub tickets: bool,
     /// `cost/1`.
     pub cost: bool,
+    /// Calling tools through `tools/1`.
+    pub tools: bool,
     /// The secrets that the manifest names; no other can be asked for.
     pub secret_names: Vec<String>,
 }
@@ -75,11 +81,12 @@ impl Grants {
             Permission::Secrets => self.secrets,
             Permission::Tickets => self.tickets,
             Permission::Cost => self.cost,
+            Permission::Tools => self.tools,
         }
     }
 }
 
-/// The host services by name, each with the permission that opens it.
+/// The host services by name, each with the permission that opens it; of `tools/1` it opens only the calling of tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the services")]
 pub enum Service {
@@ -95,6 +102,8 @@ pub enum Service {
     IdentityControl,
     Tickets,
     Cost,
+    Tools,
+    ToolCalls,
 }
 
 impl Service {
@@ -106,12 +115,14 @@ impl Service {
             Self::Secrets => Some(Permission::Secrets),
             Self::Tickets => Some(Permission::Tickets),
             Self::Cost => Some(Permission::Cost),
+            Self::ToolCalls => Some(Permission::Tools),
             Self::Log
             | Self::Clock
             | Self::Config
             | Self::Tenants
             | Self::Metrics
-            | Self::IdentityControl => None,
+            | Self::IdentityControl
+            | Self::Tools => None,
         }
     }
 
@@ -271,6 +282,14 @@ pub trait HostPort: Send + Sync + 'static {
         tenant: TenantId,
         call: TicketCall,
     ) -> Result<Value, PortError>;
+    /// Calls a tool through the gate that callers pass.
+    async fn call_tool(
+        &self,
+        from: &PluginIdentity,
+        tenant: TenantId,
+        name: String,
+        arguments: Value,
+    ) -> Result<Value, PortError>;
 }
 
 /// A usage as a plugin tells of it.
@@ -301,6 +320,8 @@ pub enum MetricKind {
 /// Asynchronous calls of one plugin that are under way. A plugin that asks for more without waiting for answers would fill the
 /// host's memory with what it hands over: 256 KiB each, at most.
 pub(super) const CALLS_UNDER_WAY: usize = 1024;
+/// Calls of one plugin's tools and their kin that are under way. Each may hold a request and an answer of 4 MiB.
+pub(super) const OFFERS_UNDER_WAY: usize = 256;
 
 const REGISTERING: u8 = 0;
 const RUNNING: u8 = 1;
@@ -312,6 +333,13 @@ pub(super) struct PluginContext {
     pub grants: Grants,
     pub port: Arc<dyn HostPort>,
     pub runtime: tokio::runtime::Handle,
+    /// Tells that what the plugin offers has changed.
+    pub signals: Arc<OfferSignals>,
+    /// Calls of its tools that are under way.
+    pub open_calls: Arc<OpenCalls>,
+    /// Room for calls of what it offers.
+    pub offers_under_way: Semaphore,
+    offers: OnceLock<Arc<Offers>>,
     phase: AtomicU8,
     calls: Arc<Semaphore>,
 }
@@ -321,6 +349,7 @@ impl PluginContext {
         identity: PluginIdentity,
         grants: Grants,
         port: Arc<dyn HostPort>,
+        signals: Arc<OfferSignals>,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         Self {
@@ -328,6 +357,10 @@ impl PluginContext {
             grants,
             port,
             runtime,
+            signals,
+            open_calls: Arc::default(),
+            offers_under_way: Semaphore::new(OFFERS_UNDER_WAY),
+            offers: OnceLock::new(),
             phase: AtomicU8::new(REGISTERING),
             calls: Arc::new(Semaphore::new(CALLS_UNDER_WAY)),
         }
@@ -340,6 +373,50 @@ impl PluginContext {
                 "{CALLS_UNDER_WAY} calls of the plugin are under way: wait for some of their answers"
             ))
         })
+    }
+
+    /// What it offers, once that is accepted.
+    pub fn offers(&self, offers: Arc<Offers>) {
+        // It registers once.
+        drop(self.offers.set(offers));
+    }
+
+    /// Shows or hides something that the plugin registered, and tells of it if that is a change.
+    pub fn set_offered(&self, kind: &str, name: &str, is_offered: bool) -> Result<(), PortError> {
+        let kind: OfferKind = kind
+            .parse()
+            .map_err(|error: crate::domain::UnknownWireValue| PortError::Invalid(error.to_string()))?;
+        let offers = self.offers.get();
+        match offers.and_then(|offers| offers.set_offered(kind, name, is_offered)) {
+            Some(has_changed) => {
+                if has_changed {
+                    self.signals.changed(kind);
+                }
+                Ok(())
+            }
+            None => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+                let message =
+                    format!("the plugin registered no {kind} `{name}` that could be shown or hidden");
+                Err(PortError::Invalid(message))
+            }
+        }
+    }
+
+    /// A resource of the plugin's has changed.
+    pub fn resource_updated(&self, uri: &str) -> Result<(), PortError> {
+        let is_own = self.offers.get().is_some_and(|offers| offers.holds_resource(uri));
+        if !is_own {
+            let uri: String = uri.chars().filter(|c| !c.is_control()).take(80).collect();
+            return Err(PortError::Invalid(format!(
+                "the plugin registered no resource `{uri}`"
+            )));
+        }
+        self.signals.updated(ResourceUpdated {
+            plugin: self.identity.name.clone(),
+            uri: uri.to_owned(),
+        });
+        Ok(())
     }
 
     /// What was registered is accepted: the other services answer from now on.

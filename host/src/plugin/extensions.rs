@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use kora_plugin_abi::{self as abi, LayoutMismatch, daemon1, identity1, listener1};
+use kora_plugin_abi::{
+    self as abi, AbiFuture, LayoutMismatch, OwnedBytes, abi_stable::std_types::RResult::ROk, daemon1,
+    identity1, listener1, prompt1, resource1, tool1, webhook1,
+};
 
 use super::{
     call::{CallError, CallErrorKind},
@@ -12,6 +15,9 @@ use super::{
 
 /// A snapshot larger than this is not even parsed: two texts of 256 KiB, 64 KiB of metadata, escapes.
 const SNAPSHOT_BYTES: usize = 4 << 20;
+
+/// An answer of a tool or its kin that is larger than this is not even parsed.
+const ANSWER_BYTES: usize = 4 << 20;
 
 /// An extension whose layout is not the one compiled here.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,6 +36,10 @@ pub struct Extensions {
     identity: Option<&'static identity1::Identity>,
     daemon: Option<&'static daemon1::Daemon>,
     listener: Option<&'static listener1::Listener>,
+    tool: Option<&'static tool1::Tool>,
+    prompt: Option<&'static prompt1::Prompt>,
+    resource: Option<&'static resource1::Resource>,
+    webhook: Option<&'static webhook1::Webhook>,
     #[cfg(feature = "next")]
     identity2: Option<&'static abi::identity2::Identity>,
 }
@@ -58,6 +68,10 @@ impl Extensions {
             identity: checked(identity1::ID, library.extension(identity1::ID))?,
             daemon: checked(daemon1::ID, library.extension(daemon1::ID))?,
             listener: checked(listener1::ID, library.extension(listener1::ID))?,
+            tool: checked(tool1::ID, library.extension(tool1::ID))?,
+            prompt: checked(prompt1::ID, library.extension(prompt1::ID))?,
+            resource: checked(resource1::ID, library.extension(resource1::ID))?,
+            webhook: checked(webhook1::ID, library.extension(webhook1::ID))?,
             #[cfg(feature = "next")]
             identity2: checked(abi::identity2::ID, library.extension(abi::identity2::ID))?,
             // Last: it stays for ever, and a library that does not fit may be looked at again and again.
@@ -73,6 +87,10 @@ impl Extensions {
             #[cfg(feature = "next")]
             (abi::identity2::ID, self.identity2.is_some()),
             (listener1::ID, self.listener.is_some()),
+            (prompt1::ID, self.prompt.is_some()),
+            (resource1::ID, self.resource.is_some()),
+            (tool1::ID, self.tool.is_some()),
+            (webhook1::ID, self.webhook.is_some()),
         ];
         known
             .into_iter()
@@ -151,13 +169,18 @@ impl Extensions {
         self.caller.call(move || (daemon.shutdown)(entry)).await
     }
 
-    /// Waits until the plugin's thread takes a turn. Give it a deadline.
+    /// Waits until the plugin's thread takes a turn; of a plugin that has no `daemon/1`, and so none that could be asked, the one on
+    /// which it is called. Give it a deadline.
     ///
     /// # Errors
     /// What the plugin answered.
     pub async fn probe(&self) -> Result<(), CallError> {
-        let daemon = self.daemon.ok_or_else(|| absent(daemon1::ID))?;
-        self.caller.call(move || (daemon.probe)()).await
+        let daemon = self.daemon;
+        let turn = move || match daemon {
+            Some(daemon) => (daemon.probe)(),
+            None => AbiFuture::new(std::future::ready(ROk(()))),
+        };
+        self.caller.call(turn).await
     }
 
     /// Tells a listener of an event.
@@ -180,6 +203,78 @@ impl Extensions {
         self.caller
             .call(move || (table.on_state)(listener, change[..].into()))
             .await
+    }
+
+    /// Calls a tool. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// What the plugin answered, or an answer of more than 4 MiB.
+    pub async fn call_tool(&self, tool: u64, request: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        let table = self.tool.ok_or_else(|| absent(tool1::ID))?;
+        self.ask(move || (table.call)(tool, request[..].into())).await
+    }
+
+    /// Gets a prompt. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// As [`call_tool`](Self::call_tool).
+    pub async fn get_prompt(&self, prompt: u64, request: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        let table = self.prompt.ok_or_else(|| absent(prompt1::ID))?;
+        self.ask(move || (table.get)(prompt, request[..].into())).await
+    }
+
+    /// Asks what could stand in an argument of a prompt. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// As [`call_tool`](Self::call_tool).
+    pub async fn complete_prompt(&self, prompt: u64, request: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        let table = self.prompt.ok_or_else(|| absent(prompt1::ID))?;
+        self.ask(move || (table.complete)(prompt, request[..].into()))
+            .await
+    }
+
+    /// Reads a resource. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// As [`call_tool`](Self::call_tool).
+    pub async fn read_resource(&self, resource: u64, request: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        let table = self.resource.ok_or_else(|| absent(resource1::ID))?;
+        self.ask(move || (table.read)(resource, request[..].into())).await
+    }
+
+    /// Asks what could stand in a variable of a template. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// As [`call_tool`](Self::call_tool).
+    pub async fn complete_resource(&self, resource: u64, request: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        let table = self.resource.ok_or_else(|| absent(resource1::ID))?;
+        self.ask(move || (table.complete)(resource, request[..].into()))
+            .await
+    }
+
+    /// Hands over what came to a webhook. Dropping the future asks for cancellation.
+    ///
+    /// # Errors
+    /// As [`call_tool`](Self::call_tool).
+    pub async fn receive(&self, webhook: u64, request: Vec<u8>, body: Vec<u8>) -> Result<Vec<u8>, CallError> {
+        let table = self.webhook.ok_or_else(|| absent(webhook1::ID))?;
+        self.ask(move || (table.receive)(webhook, request[..].into(), body[..].into()))
+            .await
+    }
+
+    async fn ask(
+        &self,
+        begin: impl FnOnce() -> AbiFuture<OwnedBytes> + Send + 'static,
+    ) -> Result<Vec<u8>, CallError> {
+        let bytes = self.caller.call(begin).await?;
+        if bytes.len() > ANSWER_BYTES {
+            let message = format!(
+                "the answer has {} bytes, expected at most {ANSWER_BYTES}",
+                bytes.len()
+            );
+            return Err(CallError::new(CallErrorKind::TooLarge, message));
+        }
+        Ok(bytes.into_vec())
     }
 }
 

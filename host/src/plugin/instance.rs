@@ -14,6 +14,7 @@ use super::{
     library::{LoadError, LoadedLibrary},
     listeners::{ListenerHub, Notice},
     manifest::Manifest,
+    offers::{OfferSignals, Offers},
     refusal::{Refusal, shown},
     registration::Registration,
     services::{Handle, get_service},
@@ -85,14 +86,12 @@ impl Loaded {
         identity: PluginIdentity,
         manifest: &Manifest,
         port: Arc<dyn HostPort>,
+        signals: Arc<OfferSignals>,
     ) -> Result<Instance, StartError> {
         let runtime = tokio::runtime::Handle::current();
-        let context = Arc::new(PluginContext::new(
-            identity.clone(),
-            grants(manifest),
-            port,
-            runtime,
-        ));
+        let grants = grants(manifest);
+        let context = PluginContext::new(identity.clone(), grants, port, signals, runtime);
+        let context = Arc::new(context);
         let handle = Handle::assign(context.clone());
         let host = HostRef {
             handle: handle.number(),
@@ -103,7 +102,9 @@ impl Loaded {
             library.register(host)
         });
         let registered = match answer.await {
-            Ok(Ok(bytes)) => accept(&bytes, manifest, &self.extensions),
+            Ok(Ok(bytes)) => read(bytes)
+                .await
+                .and_then(|registration| accept(registration, manifest, &self.extensions)),
             Ok(Err(error)) => Err(Refusal::RegisterFailed {
                 message: error.message,
             }
@@ -114,8 +115,11 @@ impl Loaded {
             context.retired();
         }
         let registration = registered?;
+        let offers = Arc::new(Offers::of(&identity, &registration));
+        context.offers(offers.clone());
         context.accepted();
         Ok(Instance {
+            offers,
             identity,
             extensions: self.extensions,
             library,
@@ -133,6 +137,7 @@ pub struct Instance {
     library: LoadedLibrary,
     registration: Registration,
     absent: Vec<String>,
+    offers: Arc<Offers>,
     context: Arc<PluginContext>,
 }
 
@@ -158,6 +163,15 @@ impl Instance {
     /// What the manifest provides and was not registered, as `daemon x`.
     pub fn absent(&self) -> &[String] {
         &self.absent
+    }
+
+    /// What it offers to callers of the host.
+    pub fn offers(&self) -> &Offers {
+        &self.offers
+    }
+
+    pub(super) fn context(&self) -> &PluginContext {
+        &self.context
     }
 
     /// Its extensions.
@@ -262,14 +276,30 @@ fn grants(manifest: &Manifest) -> Grants {
         secrets: manifest.permissions.secrets,
         tickets: manifest.permissions.tickets,
         cost: manifest.permissions.cost,
+        tools: manifest.permissions.tools,
         secret_names: manifest.secrets.iter().map(ToString::to_string).collect(),
     }
 }
 
-fn accept(bytes: &[u8], manifest: &Manifest, extensions: &Extensions) -> Result<Registration, StartError> {
-    let registration = Registration::parse(bytes).map_err(|error| Refusal::BadRegistration {
-        detail: shown(&error.to_string()),
-    })?;
+/// A schema is a stranger's, and what it costs to read is up to the stranger.
+async fn read(bytes: Vec<u8>) -> Result<Registration, StartError> {
+    let read = tokio::task::spawn_blocking(move || Registration::parse(&bytes).map_err(|e| e.to_string()));
+    let read = read
+        .await
+        .unwrap_or_else(|panicked| Err(format!("reading it failed: {panicked}")));
+    read.map_err(|detail| {
+        Refusal::BadRegistration {
+            detail: shown(&detail),
+        }
+        .into()
+    })
+}
+
+fn accept(
+    registration: Registration,
+    manifest: &Manifest,
+    extensions: &Extensions,
+) -> Result<Registration, StartError> {
     for (what, registered, provided) in kinds(manifest, &registration) {
         if let Some(name) = registered.iter().find(|name| !provided.contains(name)) {
             return Err(Refusal::NotProvided {
@@ -317,27 +347,49 @@ fn absent(manifest: &Manifest, registration: &Registration) -> Vec<String> {
 }
 
 /// Each kind of entry: what it is called, what was registered, what the manifest provides.
-fn kinds(manifest: &Manifest, registration: &Registration) -> [(&'static str, Vec<String>, Vec<String>); 3] {
-    fn names<T>(entries: &[T], name: fn(&T) -> &String) -> Vec<String> {
-        entries.iter().map(|entry| name(entry).clone()).collect()
+fn kinds(manifest: &Manifest, registration: &Registration) -> [(&'static str, Vec<String>, Vec<String>); 7] {
+    fn names<T>(entries: &[T], name: fn(&T) -> String) -> Vec<String> {
+        entries.iter().map(name).collect()
+    }
+    fn provided<T: ToString>(entries: &[T]) -> Vec<String> {
+        names(entries, T::to_string)
     }
     let provides = &manifest.provides;
-    let provided = |names: &[crate::domain::EntryName]| names.iter().map(ToString::to_string).collect();
     [
         (
             "identity provider",
-            names(&registration.identity_providers, |p| &p.name),
+            names(&registration.identity_providers, |p| p.name.clone()),
             provided(&provides.identity_providers),
         ),
         (
             "daemon",
-            names(&registration.daemons, |d| &d.name),
+            names(&registration.daemons, |d| d.name.clone()),
             provided(&provides.daemons),
         ),
         (
             "listener",
-            names(&registration.listeners, |l| &l.name),
+            names(&registration.listeners, |l| l.name.clone()),
             provided(&provides.listeners),
+        ),
+        (
+            "tool",
+            names(&registration.tools, |t| t.name.to_string()),
+            provided(&provides.tools),
+        ),
+        (
+            "prompt",
+            names(&registration.prompts, |p| p.name.to_string()),
+            provided(&provides.prompts),
+        ),
+        (
+            "resource",
+            names(&registration.resources, |r| r.uri.to_string()),
+            provided(&provides.resources),
+        ),
+        (
+            "webhook",
+            names(&registration.webhooks, |w| w.name.clone()),
+            provided(&provides.webhooks),
         ),
     ]
 }
@@ -346,6 +398,10 @@ fn extension_of(what: &str) -> &'static str {
     match what {
         "identity provider" => kora_plugin_abi::identity1::ID,
         "daemon" => kora_plugin_abi::daemon1::ID,
+        "tool" => kora_plugin_abi::tool1::ID,
+        "prompt" => kora_plugin_abi::prompt1::ID,
+        "resource" => kora_plugin_abi::resource1::ID,
+        "webhook" => kora_plugin_abi::webhook1::ID,
         _ => kora_plugin_abi::listener1::ID,
     }
 }

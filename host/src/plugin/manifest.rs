@@ -14,13 +14,16 @@ use serde_json::Value;
 
 use self::document::Document;
 use super::refusal::Refusal;
-use crate::domain::{EntryName, EventType, PluginName, SecretName};
+use crate::domain::{EntryName, EventType, PluginName, PromptName, ResourceUri, SecretName, ToolName};
 
 /// The plugin API that this host offers. A manifest's `api` is a requirement on it.
 pub const HOST_API: Version = Version::new(1, 0, 0);
 
 /// Far above what a manifest with a long configuration schema needs, and small enough to read before anything is trusted.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
+/// The one plugin that shares the host's names.
+const PLUGIN_OF_THE_HOST: &str = "kora";
+
 /// A plugin with more entries of one kind is several plugins.
 const MAX_ENTRIES: usize = 64;
 /// The vocabulary of the host itself has a few dozen.
@@ -89,6 +92,27 @@ pub struct Provides {
     pub daemons: Vec<EntryName>,
     /// Its listeners.
     pub listeners: Vec<EntryName>,
+    /// Its tools.
+    pub tools: Vec<ToolName>,
+    /// Its prompts.
+    pub prompts: Vec<PromptName>,
+    /// Its resources and resource templates.
+    pub resources: Vec<ResourceUri>,
+    /// Its webhooks: the last part of their path.
+    pub webhooks: Vec<EntryName>,
+}
+
+impl Provides {
+    /// The first name that belongs to the host: `kora__…` among tools and prompts, `kora:…` among resources.
+    fn name_of_host(&self) -> Option<(&'static str, &str)> {
+        let of_host = |name: &&str| name.starts_with("kora__");
+        let tool = self.tools.iter().map(ToolName::as_str).find(of_host);
+        let prompt = self.prompts.iter().map(PromptName::as_str).find(of_host);
+        let resource = self.resources.iter().find(|uri| uri.scheme() == "kora");
+        tool.map(|name| ("tools", name))
+            .or_else(|| prompt.map(|name| ("prompts", name)))
+            .or_else(|| resource.map(|uri| ("resources", uri.as_str())))
+    }
 }
 
 /// Which services a plugin asks for. What it does not ask for is refused to it.
@@ -197,7 +221,7 @@ impl Manifest {
             check_line(author).or_else(|message| fail(&["authors"], message))?;
         }
         let provides = &self.provides;
-        let lists: [(&[&str], Result<(), String>); 6] = [
+        let lists: [(&[&str], Result<(), String>); 10] = [
             (&["authors"], check_list(&self.authors, MAX_AUTHORS)),
             (&["event_types"], check_list(&self.event_types, MAX_EVENT_TYPES)),
             (&["secrets"], check_list(&self.secrets, MAX_SECRETS)),
@@ -213,11 +237,30 @@ impl Manifest {
                 &["provides", "listeners"],
                 check_list(&provides.listeners, MAX_ENTRIES),
             ),
+            (&["provides", "tools"], check_list(&provides.tools, MAX_ENTRIES)),
+            (
+                &["provides", "prompts"],
+                check_list(&provides.prompts, MAX_ENTRIES),
+            ),
+            (
+                &["provides", "resources"],
+                check_list(&provides.resources, MAX_ENTRIES),
+            ),
+            (
+                &["provides", "webhooks"],
+                check_list(&provides.webhooks, MAX_ENTRIES),
+            ),
         ];
         for (path, outcome) in lists {
             outcome.or_else(|message| fail(path, message))?;
         }
         let name = self.name.as_str();
+        if let Some((list, of_host)) = provides.name_of_host().filter(|_| name != PLUGIN_OF_THE_HOST) {
+            let message = format!(
+                "expected names of the plugin's own, found `{of_host}`, which is the host's; rename it"
+            );
+            return fail(&["provides", list], message);
+        }
         if let Some(stranger) = self.event_types.iter().find(|owned| owned.first_word() != name) {
             let message =
                 format!("expected event types that begin with `{name}.`, found `{stranger}`; rename it");

@@ -124,4 +124,13 @@ impl HostPort for NoHost {
     async fn tickets(&self, _: &PluginIdentity, _: TenantId, _: TicketCall) -> Result<Value, PortError> {
         unreachable!("{NOT_ASKED}")
     }
+    async fn call_tool(
+        &self,
+        _: &PluginIdentity,
+        _: TenantId,
+        _: String,
+        _: Value,
+    ) -> Result<Value, PortError> {
+        unreachable!("{NOT_ASKED}")
+    }
 }

@@ -169,6 +169,14 @@ pub enum Refusal {
         "the plugin registers the {what} `{name}`: expected only what its manifest provides, found one that is not listed; list it under `[provides]`"
     )]
     NotProvided { what: String, name: String },
+    #[error(
+        "the plugin registers the {what} `{name}`: expected a name that no other plugin has, found that of `{owner}`; rename one, or remove one of the plugins"
+    )]
+    NameTaken {
+        what: String,
+        name: String,
+        owner: PluginName,
+    },
     #[error("what the plugin registers is not valid: {detail}")]
     BadRegistration { detail: String },
     #[error(
@@ -215,6 +223,7 @@ impl Refusal {
             Self::LayoutMismatch { .. } => "layout_mismatch",
             Self::RegisterFailed { .. } => "register_failed",
             Self::NotProvided { .. } => "not_provided",
+            Self::NameTaken { .. } => "name_taken",
             Self::BadRegistration { .. } => "bad_registration",
             Self::BadConfig { .. } => "bad_config",
         }

@@ -1,11 +1,19 @@
 //! What a plugin says it registers, read as hostile input.
 
+mod offers;
+
 use std::{collections::HashSet, time::Duration};
 
 use serde::Deserialize;
 
-/// A registration larger than this is not even parsed. The largest honest one has some 60 entries of 1 KiB.
-const REGISTRATION_BYTES: usize = 256 << 10;
+pub(super) use offers::is_mime_type;
+pub use offers::{
+    PromptArgument, PromptRegistration, ResourceRegistration, ToolAnnotations, ToolRegistration,
+    WebhookRegistration,
+};
+
+/// A registration larger than this is not even parsed. The largest honest one has some 60 tools with schemas of a few KiB.
+const REGISTRATION_BYTES: usize = 1 << 20;
 /// Entries of one kind in one plugin; periodic tasks in one daemon.
 const ENTRIES: usize = 64;
 /// A periodic task faster than this would be a busy loop.
@@ -24,8 +32,8 @@ const MOST_RESTARTS: u32 = 1000;
 #[error("{0}")]
 pub struct BadRegistration(String);
 
-/// What a plugin registers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// What a plugin registers. The kinds that came later may be left out: libraries of before do not know them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     /// Its identity providers.
@@ -34,6 +42,18 @@ pub struct Registration {
     pub daemons: Vec<DaemonRegistration>,
     /// Its listeners.
     pub listeners: Vec<ListenerRegistration>,
+    /// Its tools.
+    #[serde(default)]
+    pub tools: Vec<ToolRegistration>,
+    /// Its prompts.
+    #[serde(default)]
+    pub prompts: Vec<PromptRegistration>,
+    /// Its resources and resource templates.
+    #[serde(default)]
+    pub resources: Vec<ResourceRegistration>,
+    /// Its webhooks.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookRegistration>,
 }
 
 /// An identity provider.
@@ -125,7 +145,7 @@ pub struct ListenerRegistration {
 }
 
 impl Registration {
-    /// Reads and checks what `register` answered.
+    /// Reads and checks what `register` answered. Schemas take as long as their authors like: not for a worker of the runtime.
     ///
     /// # Errors
     /// If it is not a registration, too large, or has a name or handle twice.
@@ -153,7 +173,8 @@ impl Registration {
         unique("daemon", is_word, daemons)?;
         unique("listener", is_word, listeners)?;
         self.daemons.iter().try_for_each(DaemonRegistration::check)?;
-        self.listeners.iter().try_for_each(ListenerRegistration::check)
+        self.listeners.iter().try_for_each(ListenerRegistration::check)?;
+        offers::check(self)
     }
 }
 

@@ -4,6 +4,7 @@
 //! what is registered, and says how it went with [`Registry::set_state`].
 
 mod discovery;
+mod offers;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use super::{
     instance::{Instance, tell},
     lifecycle::PluginState,
     listeners::{ListenerHub, Notice},
+    offers::OfferSignals,
     refusal::Refusal,
 };
 use crate::domain::{Digest, PluginName, ProviderId};
@@ -124,6 +126,7 @@ pub struct Registry {
     spent: Mutex<BTreeMap<Digest, Refusal>>,
     port: Arc<dyn HostPort>,
     observer: Arc<dyn PluginObserver>,
+    signals: Arc<OfferSignals>,
     tasks: TaskTracker,
     one_at_a_time: tokio::sync::Mutex<()>,
 }
@@ -137,6 +140,7 @@ impl Registry {
             spent: Mutex::default(),
             port,
             observer,
+            signals: Arc::default(),
             tasks,
             one_at_a_time: tokio::sync::Mutex::default(),
         }
@@ -229,6 +233,9 @@ impl Registry {
             return false;
         }
         record.enter(to, cause.clone());
+        if from.hears() != to.hears() {
+            self.tell_of_offers(record);
+        }
         // Told under the lock: edges are heard in the order in which they were taken.
         self.announce(change_of(&record.report, Some(from), cause));
         true

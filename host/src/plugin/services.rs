@@ -9,12 +9,13 @@ mod cost;
 mod handles;
 mod synchronous;
 mod tickets;
+mod tools;
 
 use kora_plugin_abi::{
     self as abi, AbiError, Bytes, Extension, Maybe,
     abi_stable::std_types::ROption::{RNone, RSome},
     clock1, config1, cost1, events1, identity_control1, kv1, log1, metrics1, secrets1, state1, tenants1,
-    tickets1,
+    tickets1, tools1,
 };
 
 pub(super) use handles::Handle;
@@ -59,6 +60,7 @@ fn find(id: &str) -> Option<(Service, Extension)> {
         metrics1::ID => (Service::Metrics, Extension::of(&METRICS)),
         cost1::ID => (Service::Cost, Extension::of(&cost::COST)),
         identity_control1::ID => (Service::IdentityControl, Extension::of(&IDENTITY_CONTROL)),
+        tools1::ID => (Service::Tools, Extension::of(&tools::TOOLS)),
         tickets1::ID => (Service::Tickets, Extension::of(&tickets::TICKETS)),
         _ => return None,
     })

@@ -64,9 +64,11 @@ fn entry_error(error: CallError) -> EntryError {
         CallErrorKind::Panicked => EntryError::Panicked(without_prefix(error.message)),
         CallErrorKind::Poisoned => EntryError::Poisoned,
         CallErrorKind::MissingCredential => EntryError::MissingCredential { name: error.subject },
-        CallErrorKind::Failed | CallErrorKind::Cancelled | CallErrorKind::TimedOut => {
-            EntryError::Failed(error.message)
-        }
+        CallErrorKind::Failed
+        | CallErrorKind::Invalid
+        | CallErrorKind::Cancelled
+        | CallErrorKind::TooLarge
+        | CallErrorKind::TimedOut => EntryError::Failed(error.message),
     }
 }
 

@@ -271,6 +271,7 @@ fn view(report: PluginReport) -> api::Plugin {
     }
     if let Some(instance) = &report.instance {
         view.absent = instance.absent().to_vec();
+        view.poisoned = instance.offers().poisoned();
         view.extensions = instance
             .extensions()
             .ids()
@@ -314,6 +315,10 @@ impl api::Plugin {
         self.identity_providers = names(&manifest.provides.identity_providers);
         self.daemons = names(&manifest.provides.daemons);
         self.listeners = names(&manifest.provides.listeners);
+        self.tools = names(&manifest.provides.tools);
+        self.prompts = names(&manifest.provides.prompts);
+        self.resources = names(&manifest.provides.resources);
+        self.webhooks = names(&manifest.provides.webhooks);
         self.event_types = names(&manifest.event_types);
         self.secrets = names(&manifest.secrets);
         self.permissions = manifest

@@ -13,10 +13,13 @@ mod control;
 mod daemon_status;
 mod events;
 mod fault;
+mod foreign;
+mod gate;
 mod health;
 mod host_tool;
 mod identities;
 mod ledger;
+mod offers;
 mod plugins;
 mod schema;
 mod spec;
@@ -24,9 +27,13 @@ mod state;
 mod tickets;
 mod webhook_test;
 
+pub use crate::plugin::{CallNotice, LogNotice, ProgressNotice};
 pub use call::{Answer, ToolCall, Tools, ToolsParts};
 pub use catalogue::{own_capabilities, own_specs};
 pub use fault::ToolFault;
+pub use foreign::Round;
+pub use gate::PluginsGate;
+pub use offers::Wanted;
 pub use spec::{Annotations, ToolKind, ToolSpec};
 
 use host_tool::{Context, HostTool};

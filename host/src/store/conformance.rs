@@ -53,6 +53,7 @@ macro_rules! store_conformance {
             values::a_quota_counts_keys_and_values_that_are_there_now
             reading::the_filter_is_part_of_the_query
             reading::pages_meet_without_overlap
+            reading::a_filter_of_types_answers_what_the_chain_has_of_them
             chains::many_writers_share_one_gapless_chain
             chains::heads_name_the_end_of_every_chain_with_records
             chains::a_closed_store_says_so

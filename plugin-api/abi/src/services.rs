@@ -189,6 +189,28 @@ service! {
     }
 }
 
+service! {
+    /// Tools, seen from a plugin: calling those of others, and telling of calls of its own. Always given; `call` needs the permission
+    /// `tools`.
+    tools1, "tools/1", Tools {
+        /// `call(handle, tenant, name, arguments)`: calls a tool for a tenant through the same gate that callers pass. `arguments` is
+        /// a JSON object. Answers the tool's result as MCP has it, in JSON.
+        call: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiFuture<RVec<u8>>,
+        /// `progress(handle, call, notice)`: tells whoever called one of the plugin's own tools how far it is, if the caller can hear
+        /// it. `call` is what the request of the call names; one that has ended is refused with [`CONFLICT`](crate::CONFLICT).
+        /// `notice` is JSON `{progress, total?, message?}`; progress that does not grow is not told. Never blocks.
+        progress: extern "C" fn(u64, u64, RSlice<'_, u8>) -> AbiResult<()>,
+        /// `log(handle, call, notice)`: a message for whoever called, likewise. `notice` is JSON `{level, logger?, data}`; `level` is
+        /// `debug`, `info`, `notice`, `warning`, `error`, `critical`, `alert` or `emergency`, `data` is anything.
+        log: extern "C" fn(u64, u64, RSlice<'_, u8>) -> AbiResult<()>,
+        /// `offer(handle, kind, name, is_offered)`: shows or hides one thing that the plugin registered; all are shown at first. `kind`
+        /// is `tool`, `prompt` or `resource`. What is hidden is not listed and cannot be called.
+        offer: extern "C" fn(u64, RSlice<'_, u8>, RSlice<'_, u8>, bool) -> AbiResult<()>,
+        /// `resource_updated(handle, uri)`: those who subscribed to the resource are told that it has changed.
+        resource_updated: extern "C" fn(u64, RSlice<'_, u8>) -> AbiResult<()>,
+    }
+}
+
 #[cfg(feature = "next")]
 service! {
     /// A later revision, for trying hosts and plugins of different releases against each other.

@@ -21,6 +21,10 @@ fn released() -> Vec<(&'static str, &'static TypeLayout)> {
         (abi::identity1::ID, abi::identity1::Identity::LAYOUT),
         (abi::daemon1::ID, abi::daemon1::Daemon::LAYOUT),
         (abi::listener1::ID, abi::listener1::Listener::LAYOUT),
+        (abi::tool1::ID, abi::tool1::Tool::LAYOUT),
+        (abi::prompt1::ID, abi::prompt1::Prompt::LAYOUT),
+        (abi::resource1::ID, abi::resource1::Resource::LAYOUT),
+        (abi::webhook1::ID, abi::webhook1::Webhook::LAYOUT),
         (abi::log1::ID, abi::log1::Log::LAYOUT),
         (abi::clock1::ID, abi::clock1::Clock::LAYOUT),
         (abi::config1::ID, abi::config1::Config::LAYOUT),
@@ -36,6 +40,7 @@ fn released() -> Vec<(&'static str, &'static TypeLayout)> {
         ),
         (abi::tickets1::ID, abi::tickets1::Tickets::LAYOUT),
         (abi::cost1::ID, abi::cost1::Cost::LAYOUT),
+        (abi::tools1::ID, abi::tools1::Tools::LAYOUT),
     ]
 }
 

@@ -13,7 +13,10 @@ use kora_plugin_abi::{self as abi, AbiError};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::guard::{drop_guarded, poison_error};
+use super::{
+    guard::{drop_guarded, poison_error},
+    offers::OfferEntries,
+};
 use crate::{
     BackgroundDaemon, IdentityProvider, daemon::ErasedDaemon, listener::ErasedListener, plugin::Staged,
 };
@@ -109,6 +112,7 @@ pub struct Entries {
     pub providers: HashMap<u64, ProviderEntry>,
     pub daemons: HashMap<u64, DaemonEntry>,
     pub listeners: HashMap<u64, ListenerEntry>,
+    pub offers: OfferEntries,
 }
 
 static ENTRIES: OnceLock<Entries> = OnceLock::new();
@@ -122,8 +126,12 @@ pub fn no_such_entry() -> AbiError {
 }
 
 /// Keeps what was staged, and says what it is.
-pub fn keep(staged: Staged) -> Result<Value, AbiError> {
-    let mut entries = Entries::default();
+pub fn keep(mut staged: Staged) -> Result<Value, AbiError> {
+    let mut document = json!({});
+    let mut entries = Entries {
+        offers: OfferEntries::keep(&mut staged, &mut document),
+        ..Entries::default()
+    };
     let mut providers = Vec::new();
     let mut daemons = Vec::new();
     let mut listeners = Vec::new();
@@ -171,7 +179,10 @@ pub fn keep(staged: Staged) -> Result<Value, AbiError> {
     ENTRIES
         .set(entries)
         .map_err(|_| AbiError::new(abi::FAILED, "this library registered before"))?;
-    Ok(json!({"identity_providers": providers, "daemons": daemons, "listeners": listeners}))
+    document["identity_providers"] = providers.into();
+    document["daemons"] = daemons.into();
+    document["listeners"] = listeners.into();
+    Ok(document)
 }
 
 fn describe(plan: &BackgroundDaemon, handle: u64) -> Value {
@@ -208,7 +219,7 @@ fn describe(plan: &BackgroundDaemon, handle: u64) -> Value {
 }
 
 /// The keys of `RandomState` come from the operating system, so a handle says nothing about any other.
-fn random_handle() -> u64 {
+pub fn random_handle() -> u64 {
     RandomState::new().hash_one(0_u64)
 }
 

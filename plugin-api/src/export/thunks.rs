@@ -8,7 +8,7 @@ use kora_plugin_abi::{
         ROption::{RNone, RSome},
         RResult::RErr,
     },
-    daemon1, identity1, listener1,
+    daemon1, identity1, listener1, prompt1, resource1, tool1, webhook1,
 };
 use serde::de::DeserializeOwned;
 
@@ -16,7 +16,7 @@ use super::{
     HOST,
     entries::{DaemonEntry, ListenerEntry, entries, keep, no_such_entry},
     guard::{guard, guard_entry},
-    log, runtime,
+    log, offers, runtime,
 };
 use crate::{Config, Host, Plugin, PluginError, Registrar, plugin::Staged};
 
@@ -57,6 +57,10 @@ pub extern "C" fn get_extension(id: Bytes<'_>) -> Maybe<Extension> {
         Ok(identity1::ID) => RSome(Extension::of(&IDENTITY)),
         Ok(daemon1::ID) => RSome(Extension::of(&DAEMON)),
         Ok(listener1::ID) => RSome(Extension::of(&LISTENER)),
+        Ok(tool1::ID) => RSome(Extension::of(&offers::TOOL)),
+        Ok(prompt1::ID) => RSome(Extension::of(&offers::PROMPT)),
+        Ok(resource1::ID) => RSome(Extension::of(&offers::RESOURCE)),
+        Ok(webhook1::ID) => RSome(Extension::of(&offers::WEBHOOK)),
         #[cfg(feature = "next")]
         Ok(abi::identity2::ID) => RSome(Extension::of(&IDENTITY_2)),
         _ => RNone,

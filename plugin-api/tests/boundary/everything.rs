@@ -7,8 +7,10 @@ use std::{
 };
 
 use kora_plugin_api::{
-    BackgroundDaemon, Config, Daemon, ErrorKind, Event, Host, IdentityProvider, Listener, Plugin,
-    PluginError, Registrar, Result, Snapshot, Subscription,
+    BackgroundDaemon, Completion, CompletionRequest, Config, Content, Daemon, ErrorKind, Event, Host,
+    IdentityProvider, Listener, Plugin, PluginError, Prompt, PromptHandler, PromptRequest, PromptResult,
+    Registrar, Resource, ResourceContents, ResourceRequest, Result, Snapshot, Subscription, Tool, ToolCall,
+    ToolHandler, ToolResult, Webhook, WebhookAnswer, WebhookRequest, serde_json::json,
 };
 use tokio::sync::Notify;
 
@@ -50,8 +52,91 @@ impl Plugin for Everything {
         )?;
         registrar.background_daemon(BackgroundDaemon::new("poor", || Poor))?;
         registrar.background_daemon(BackgroundDaemon::new("last_words", || PanicsWhenDropped))?;
-        registrar.listener("ears", Subscription::new().events("kora").states(), Ears)
+        registrar.listener("ears", Subscription::new().events("kora").states(), Ears)?;
+        register_offers(registrar)
     }
+}
+
+/// A closure, a function and a type, each of which answers.
+fn register_offers(registrar: &mut Registrar<'_>) -> Result {
+    registrar.tool(
+        Tool::new("adds", Adds)
+            .title("Adds")
+            .description("Adds two numbers")
+            .input_schema(json!({"type": "object", "required": ["a", "b"]}))
+            .output_schema(json!({"type": "object"}))
+            .read_only()
+            .idempotent(true)
+            .open_world(false)
+            .required_capability("arithmetic")
+            .dev_only()
+            .timeout(Duration::from_secs(5)),
+    )?;
+    registrar.tool(Tool::new("plain", |_: Host, call: ToolCall| async move {
+        Ok(ToolResult::text(format!(
+            "{} of {}",
+            call.caller.kind, call.tenant
+        )))
+    }))?;
+    registrar.tool(Tool::new("panics", panics))?;
+    let twice = registrar.tool(Tool::new("panics", panics));
+    assert!(twice.is_err_and(|error| error.to_string().contains("registered twice")));
+    registrar.prompt(Prompt::new("greets", Greets).required("whom", "Who is greeted"))?;
+    registrar.resource(Resource::new("notes://{id}", "note", note).mime_type("text/plain"))?;
+    registrar.webhook(
+        Webhook::new("events", |_: Host, request: WebhookRequest| async move {
+            match request.header("x-word") {
+                Some("open") => {
+                    Ok(WebhookAnswer::accepted().body("text/plain", request.body.len().to_string()))
+                }
+                _ => Ok(WebhookAnswer::rejected("word_wrong").http_status(403)),
+            }
+        })
+        .headers(["x-word"])
+        .max_body_bytes(10),
+    )
+}
+
+struct Adds;
+
+impl ToolHandler for Adds {
+    async fn call(&self, host: &Host, call: ToolCall) -> Result<ToolResult> {
+        let (a, b): (i64, i64) = {
+            let number = |name: &str| call.arguments.get(name).and_then(|value| value.as_i64());
+            number("a")
+                .zip(number("b"))
+                .ok_or_else(|| PluginError::invalid("two numbers, please"))?
+        };
+        // Answered by the host that the test makes: it has no `tools/1`.
+        assert!(call.progress(1.0, None, "").is_err());
+        let sum = host.spawn_blocking(move || a + b).await?;
+        ToolResult::json(json!({"sum": sum}))
+    }
+}
+
+async fn panics(_: Host, _: ToolCall) -> Result<ToolResult> {
+    panic!("a tool panics")
+}
+
+struct Greets;
+
+impl PromptHandler for Greets {
+    async fn get(&self, _: &Host, request: PromptRequest) -> Result<PromptResult> {
+        let text = format!("Greet {}.", request.argument("whom"));
+        Ok(PromptResult::new()
+            .description("A greeting")
+            .user(Content::text(text)))
+    }
+
+    async fn complete(&self, _: &Host, request: CompletionRequest) -> Result<Completion> {
+        Ok(Completion::new([format!("{}a", request.argument.value)]))
+    }
+}
+
+async fn note(_: Host, request: ResourceRequest) -> Result<Option<ResourceContents>> {
+    let id = request.variable("id");
+    let contents = ResourceContents::text(&request.uri, "text/plain", format!("note {id}"));
+    Ok((id != "0").then_some(contents))
 }
 
 struct Plain;

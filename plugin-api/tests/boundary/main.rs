@@ -4,6 +4,7 @@
 //! A library registers once in its life, so all tests of this file share one registration and use an entry each.
 
 mod everything;
+mod offers;
 mod stub_host;
 
 use std::{

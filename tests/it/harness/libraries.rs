@@ -60,8 +60,8 @@ fn manifest_section(library: &[u8]) -> Range<usize> {
     start..start + usize::try_from(length).unwrap()
 }
 
-/// A plugin under another name, so that one host can have it several times. What it provides keeps its name; it owns no event
-/// types any more.
+/// A plugin under another name, so that one host can have it several times. What it provides keeps its name, but for tools, whose
+/// names begin with the plugin's; it owns no event types any more.
 pub fn renamed(plugin: &str, name: &str) -> Vec<u8> {
     patched(&library(plugin), |manifest| {
         without_padding(&manifest, plugin, name)
@@ -75,6 +75,23 @@ pub fn wrong_at_load(mode: &str) -> Vec<u8> {
     })
 }
 
+/// A plugin with other words in its manifest, which owns no event types any more.
+///
+/// # Panics
+/// If something that is to be replaced is not there.
+pub fn rewritten(plugin: &str, edits: &[(&str, &str)]) -> Vec<u8> {
+    patched(&library(plugin), |manifest| {
+        let manifest = without_padding(&manifest, plugin, plugin);
+        edits.iter().fold(manifest, |manifest, (from, to)| {
+            assert!(
+                manifest.contains(from),
+                "the manifest has no {from:?}: {manifest}"
+            );
+            manifest.replacen(from, to, 1)
+        })
+    })
+}
+
 fn without_padding(manifest: &str, plugin: &str, name: &str) -> String {
     let kept = manifest
         .lines()
@@ -82,6 +99,7 @@ fn without_padding(manifest: &str, plugin: &str, name: &str) -> String {
     let kept: Vec<_> = kept.collect();
     kept.join("\n")
         .replacen(&format!("name = \"{plugin}\""), &format!("name = \"{name}\""), 1)
+        .replace(&format!("\"{plugin}__"), &format!("\"{name}__"))
 }
 
 /// A package of a library, as `cargo xtask package` makes it, written into `folder`.

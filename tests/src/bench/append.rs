@@ -1,9 +1,10 @@
-//! Durable appends: writers each of whom waits for its answer before it appends again, beside one commit for each event, and
-//! beside Redis.
+//! Durable appends: writers each of whom waits for its answer before it appends again, beside one commit for each event, beside
+//! Redis, and in PostgreSQL beside a function there.
 //!
 //! All lanes write into files of the same folder, in turn, in short slices. What is counted is what was answered, and an
 //! answer comes after the sync.
 
+mod postgres;
 mod redis;
 mod socket;
 mod store;
@@ -19,6 +20,7 @@ use kora_host::store::sqlite::SqliteOptions;
 use tokio::task::JoinSet;
 
 use self::{
+    postgres::PostgresLanes,
     redis::RedisLane,
     socket::SocketLane,
     store::{LogLane, StoreLane},
@@ -36,6 +38,7 @@ const TENANTS: usize = 1000;
 
 const ONE_EACH: &str = "one commit for each event";
 const REDIS: &str = "Redis XADD, appendfsync always";
+const FUNCTION: &str = "a SELECT … FOR UPDATE function, one tenant";
 
 /// A way to append.
 #[async_trait]
@@ -62,10 +65,26 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
     let logged = LogLane::open(&runtime, &file("logged.db"), &file("spool.jsonl"))?.lane();
     let socket = SocketLane::start(&runtime, surroundings, &file("home"))?.lane();
     let redis = RedisLane::start(&runtime, &file("redis"))?.map(RedisLane::lane);
+    let in_postgres = PostgresLanes::start(&runtime, TENANTS)?;
 
     let slice = surroundings.choose(Duration::from_millis(500), Duration::from_millis(100));
     let rate = |lane: &Arc<dyn Lane>| runtime.block_on(appends_each_second(lane, slice));
-    let [single, grouped, keyed, many, logged, socket, redis] = in_turn(
+    let rate_there = |lane: fn(&PostgresLanes) -> &Arc<dyn Lane>| match &in_postgres {
+        Some(lanes) => rate(lane(lanes)),
+        None => Ok(f64::NAN),
+    };
+    let [
+        single,
+        grouped,
+        keyed,
+        many,
+        logged,
+        socket,
+        redis,
+        in_one,
+        in_many,
+        function,
+    ] = in_turn(
         surroundings.choose(11, 3),
         [
             &mut || rate(&single),
@@ -75,21 +94,22 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
             &mut || rate(&logged),
             &mut || rate(&socket),
             &mut || redis.as_ref().map_or(Ok(f64::NAN), rate),
+            &mut || rate_there(|lanes| &lanes.one),
+            &mut || rate_there(|lanes| &lanes.many),
+            &mut || rate_there(|lanes| &lanes.function),
         ],
     )?;
 
     let row = |bench, ours, theirs, against| Row::new(bench, "events/s", (ours, theirs), against);
-    let beside_redis = |bench, ours| Row {
-        theirs: Some(redis).filter(|rate| !rate.is_nan()),
-        ..row(bench, ours, redis, REDIS)
-    };
     Ok(vec![
         row("append/store", grouped, single, ONE_EACH).budget(Budget::AtLeast(8.0)),
         row("append/store_keyed", keyed, single, ONE_EACH).budget(Budget::AtLeast(4.0)),
         row("append/thousand_tenants", many, grouped, "one tenant").budget(Budget::AtLeast(0.3)),
-        beside_redis("append/redis", grouped).budget(Budget::AtLeast(5.0)),
+        row("append/redis", grouped, redis, REDIS).budget(Budget::AtLeast(5.0)),
         row("append/event_log", logged, grouped, "the store alone"),
-        beside_redis("append/socket", socket),
+        row("append/socket", socket, redis, REDIS),
+        row("append/postgres", in_one, function, FUNCTION).budget(Budget::AtLeast(10.0)),
+        row("append/postgres_thousand_tenants", in_many, function, FUNCTION),
     ])
 }
 

@@ -68,7 +68,8 @@ fn processor_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_nanos(used))
 }
 
-fn resident_mib(pid: u32) -> Result<f64> {
+/// What a process holds in memory.
+pub fn resident_mib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));

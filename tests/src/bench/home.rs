@@ -150,6 +150,16 @@ impl Daemon {
         Ok(())
     }
 
+    /// The result of a call without parameters.
+    pub fn call(&self, method: &str) -> Result<Value> {
+        let mut answer = self.ask(&format!(r#"{{"id":1,"method":"{method}","params":{{}}}}"#))?;
+        ensure!(
+            answer.get("result").is_some(),
+            "expected a result of `{method}`, found {answer}"
+        );
+        Ok(answer["result"].take())
+    }
+
     fn ask(&self, question: &str) -> Result<Value> {
         let mut connection = UnixStream::connect(&self.socket)?;
         connection.write_all(question.as_bytes())?;

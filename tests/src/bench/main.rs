@@ -12,6 +12,7 @@ mod events;
 mod home;
 mod identity;
 mod measure;
+mod postgres;
 mod row;
 mod scale;
 mod tenants;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub struct Row {
     /// `bench/row`.
     pub bench: &'static str,
-    /// Ours, in `unit`.
+    /// Ours, in `unit`; not a number if it could not be measured.
     pub ours: f64,
     /// What the other figure is of.
     pub against: &'static str,
@@ -32,7 +32,7 @@ pub enum Budget {
 const LIMIT: &str = "the limit";
 
 impl Row {
-    /// Ours beside theirs, in the order (ours, theirs).
+    /// Ours beside theirs, in the order (ours, theirs). What could not be measured is not a number.
     pub fn new(
         bench: &'static str,
         unit: &'static str,
@@ -43,7 +43,7 @@ impl Row {
             bench,
             ours,
             against,
-            theirs: Some(theirs),
+            theirs: Some(theirs).filter(|theirs| !theirs.is_nan()),
             unit,
             budget: None,
         }
@@ -64,7 +64,7 @@ impl Row {
     /// Ours divided by theirs.
     pub fn ratio(&self) -> Option<f64> {
         self.theirs
-            .filter(|theirs| *theirs != 0.0)
+            .filter(|theirs| *theirs != 0.0 && !self.ours.is_nan())
             .map(|theirs| self.ours / theirs)
     }
 
@@ -128,6 +128,9 @@ fn rounded(figure: f64) -> f64 {
 }
 
 fn figure(figure: f64) -> String {
+    if figure.is_nan() {
+        return "-".to_owned();
+    }
     let digits = match figure.abs() {
         1000.0.. => 0,
         10.0.. => 1,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 /// The plugin API that this repository's SDK is built for.
 const API: Version = Version::new(1, 0, 0);
 const MAX_NAME_BYTES: usize = 32;
+const MAX_LABEL_BYTES: usize = 64;
 
 /// What a plugin says of itself.
 #[derive(Debug, Deserialize)]
@@ -42,6 +43,10 @@ struct Provides {
     identity_providers: Vec<String>,
     daemons: Vec<String>,
     listeners: Vec<String>,
+    tools: Vec<String>,
+    prompts: Vec<String>,
+    resources: Vec<String>,
+    webhooks: Vec<String>,
 }
 
 /// Only for their names and that each is a boolean.
@@ -94,11 +99,27 @@ impl Manifest {
             ("provides.identity_providers", &self.provides.identity_providers),
             ("provides.daemons", &self.provides.daemons),
             ("provides.listeners", &self.provides.listeners),
+            ("provides.webhooks", &self.provides.webhooks),
         ] {
             each_once(key, entries)?;
             if let Some(bad) = entries.iter().find(|entry| !is_word(entry)) {
                 bail!("`{key}`: expected names of lower-case letters, digits and `_`, found `{bad}`");
             }
+        }
+        for (key, names) in [
+            ("provides.tools", &self.provides.tools),
+            ("provides.prompts", &self.provides.prompts),
+        ] {
+            each_once(key, names)?;
+            if let Some(bad) = names.iter().find(|name| !is_label(name)) {
+                bail!(
+                    "`{key}`: expected 1 to 64 letters, digits, `_` and `-`, the first a letter or digit, found `{bad}`"
+                );
+            }
+        }
+        each_once("provides.resources", &self.provides.resources)?;
+        if let Some(bad) = self.provides.resources.iter().find(|uri| !uri.contains(':')) {
+            bail!("`provides.resources`: expected URIs or templates of URIs, found `{bad}`");
         }
         each_once("secrets", &self.secrets)?;
         each_once("event_types", &self.event_types)?;
@@ -131,6 +152,15 @@ pub fn is_word(text: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
+/// Whether it can name a tool or a prompt.
+fn is_label(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= MAX_LABEL_BYTES
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +184,15 @@ mod tests {
                 format!("{HEAD}[permissions]\nevnts = true"),
                 "unknown field `evnts`",
             ),
-            (format!("{HEAD}[provides]\ntools = []"), "unknown field `tools`"),
+            (format!("{HEAD}[provides]\ntoools = []"), "unknown field `toools`"),
+            (
+                format!("{HEAD}[provides]\ntools = [\"a b\"]"),
+                "`provides.tools`: expected",
+            ),
+            (
+                format!("{HEAD}[provides]\nresources = [\"notes\"]"),
+                "`provides.resources`: expected URIs",
+            ),
             (
                 format!("{HEAD}[provides]\ndaemons = [\"a\", \"a\"]"),
                 "found `a` twice",

@@ -10,8 +10,8 @@ use crate::{
     config::Config,
     domain::PluginName,
     plugin::{
-        Admitted, Examined, Form, Gate, Limits, Manifest, Permissions, Platform, Refusal, Strictness, choose,
-        examine, is_host_event_type, scan,
+        Admitted, Examined, Form, Gate, Limits, Platform, Refusal, Strictness, choose, examine,
+        is_host_event_type, scan,
     },
     service::{Problem, ProblemKind, api, plugin_policy},
 };
@@ -134,39 +134,19 @@ impl Context<'_> {
 
 /// As the running host would show it.
 pub(in crate::cli) fn shown(examined: &Examined) -> api::Plugin {
-    let Manifest {
-        name,
-        version,
-        description,
-        license,
-        provides,
-        event_types,
-        secrets,
-        permissions,
-        ..
-    } = &examined.manifest;
-    let names = |names: &[crate::domain::EntryName]| names.iter().map(ToString::to_string).collect();
-    api::Plugin {
-        name: Some(name.to_string()),
-        version: Some(version.to_string()),
+    let mut shown = api::Plugin {
         state: SOUND.to_owned(),
         path: examined.path.display().to_string(),
         form: Some(form(examined.form).to_owned()),
         digest: Some(examined.digest.to_string()),
         library_digest: Some(examined.library_digest.to_string()),
-        description: Some(description.clone()),
-        license: Some(license.clone()),
         target: Some(examined.facts.target.clone()),
         glibc_floor: examined.facts.glibc_floor.map(|floor| floor.to_string()),
-        identity_providers: names(&provides.identity_providers),
-        daemons: names(&provides.daemons),
-        listeners: names(&provides.listeners),
-        permissions: granted(permissions),
-        event_types: event_types.iter().map(ToString::to_string).collect(),
-        secrets: secrets.iter().map(ToString::to_string).collect(),
         warnings: examined.warnings.clone(),
         ..api::Plugin::default()
-    }
+    };
+    shown.describe(&examined.manifest);
+    shown
 }
 
 /// A file that would not be let in, with what is known of it.
@@ -195,31 +175,4 @@ const fn form(form: Form) -> &'static str {
         Form::Folder => "folder",
         Form::Package => "package",
     }
-}
-
-fn granted(permissions: &Permissions) -> Vec<String> {
-    let Permissions {
-        events,
-        state,
-        kv,
-        secrets,
-        tickets,
-        cost,
-        tools,
-        network,
-    } = *permissions;
-    let all = [
-        ("events", events),
-        ("state", state),
-        ("kv", kv),
-        ("secrets", secrets),
-        ("tickets", tickets),
-        ("cost", cost),
-        ("tools", tools),
-        ("network", network),
-    ];
-    all.iter()
-        .filter(|(_, asked)| *asked)
-        .map(|(name, _)| (*name).to_owned())
-        .collect()
 }

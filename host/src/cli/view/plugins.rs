@@ -41,6 +41,11 @@ pub(in crate::cli) fn plugin(plugin: &Plugin) -> String {
         ("identity providers", list(&plugin.identity_providers)),
         ("daemons", list(&plugin.daemons)),
         ("listeners", list(&plugin.listeners)),
+        ("tools", list(&plugin.tools)),
+        ("prompts", list(&plugin.prompts)),
+        ("resources", list(&plugin.resources)),
+        ("webhooks", list(&plugin.webhooks)),
+        ("out of use", list(&plugin.poisoned)),
         ("provided, absent", list(&plugin.absent)),
         ("extensions", list(&plugin.extensions)),
         ("permissions", list(&plugin.permissions)),
@@ -58,6 +63,10 @@ fn provided(plugin: &Plugin) -> String {
         (plugin.identity_providers.len(), "identity", "identities"),
         (plugin.daemons.len(), "daemon", "daemons"),
         (plugin.listeners.len(), "listener", "listeners"),
+        (plugin.tools.len(), "tool", "tools"),
+        (plugin.prompts.len(), "prompt", "prompts"),
+        (plugin.resources.len(), "resource", "resources"),
+        (plugin.webhooks.len(), "webhook", "webhooks"),
     ];
     let words: Vec<_> = counts
         .iter()
@@ -90,6 +99,7 @@ mod tests {
             form: Some("library".to_owned()),
             digest: Some("ab".repeat(32)),
             identity_providers: vec!["marvin".to_owned()],
+            tools: vec!["marvin__say".to_owned(), "marvin__sigh".to_owned()],
             note: Some("update waiting".to_owned()),
             warnings: vec!["`[permissions] network` is declared only".to_owned()],
             ..Plugin::default()
@@ -105,9 +115,9 @@ mod tests {
             ..Plugin::default()
         };
         insta::assert_snapshot!(plugins(&vec![marvin(), stranger]), @r"
-        PLUGIN    VERSION  STATE    DIGEST        PROVIDES    NOTE
-        marvin    0.1.0    running  abababababab  1 identity  update waiting
-        notes.so  -        refused  -             -           not an ELF file
+        PLUGIN    VERSION  STATE    DIGEST        PROVIDES             NOTE
+        marvin    0.1.0    running  abababababab  1 identity, 2 tools  update waiting
+        notes.so  -        refused  -             -                    not an ELF file
         ");
     }
 
@@ -130,6 +140,11 @@ mod tests {
         identity providers  marvin
         daemons             -
         listeners           -
+        tools               marvin__say, marvin__sigh
+        prompts             -
+        resources           -
+        webhooks            -
+        out of use          -
         provided, absent    -
         extensions          -
         permissions         -

@@ -89,7 +89,7 @@ fn an_unknown_key_is_an_error_when_packaging_and_a_warning_at_load() {
         warnings,
         ["manifest line 5: `evnts` in `[permissions]` is not known to plugin API 1.0.0 and has no effect"]
     );
-    for more in ["desciption = \"\"", "[provides]\ntools = []"] {
+    for more in ["desciption = \"\"", "[provides]\ndeamons = []"] {
         assert!(fault(&minimal(more)).contains("expected a key"));
     }
 }
@@ -205,6 +205,23 @@ fn bytes_that_are_not_utf8_are_refused_with_their_place() {
         error.to_string().contains("line 2, column 12: expected UTF-8"),
         "{error}"
     );
+}
+
+#[test]
+fn names_of_the_host_are_for_the_plugin_kora_alone() {
+    for list in [
+        "tools = [\"kora__x\"]",
+        "prompts = [\"kora__x\"]",
+        "resources = [\"kora:x\"]",
+    ] {
+        let text = minimal(&format!("[provides]\n{list}"));
+        assert!(fault(&text).contains("line 5, column 1: `provides.") && fault(&text).contains("rename it"));
+        let kora = text.replace("echo", "kora");
+        assert!(
+            Manifest::parse(kora.as_bytes(), Strictness::Strict).is_ok(),
+            "{list}"
+        );
+    }
 }
 
 #[test]

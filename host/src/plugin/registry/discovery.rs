@@ -189,7 +189,9 @@ impl Registry {
             version: manifest.version.to_string(),
             digest: admitted.digest,
         };
-        let registered = loaded.register(identity, manifest, self.port.clone()).await;
+        let (port, signals) = (self.port.clone(), self.signals.clone());
+        let registered = loaded.register(identity, manifest, port, signals).await;
+        let registered = registered.and_then(|instance| self.unless_taken(instance));
         if let Err(StartError::Refused(refusal)) = &registered {
             let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
             spent.insert(admitted.library_digest, refusal.clone());

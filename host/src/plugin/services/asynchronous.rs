@@ -279,6 +279,7 @@ mod tests {
             identity,
             grants,
             Arc::new(NoHost::default()),
+            Arc::default(),
             runtime,
         ));
         let handle = Handle::assign(context.clone()).number();

@@ -96,6 +96,12 @@ pub struct Plugin {
     pub identity_providers: Vec<String>,
     pub daemons: Vec<String>,
     pub listeners: Vec<String>,
+    pub tools: Vec<String>,
+    pub prompts: Vec<String>,
+    pub resources: Vec<String>,
+    pub webhooks: Vec<String>,
+    /// Those of its tools and the like that panicked, and are out of use until the host starts again.
+    pub poisoned: Vec<String>,
     /// Provided by the manifest and not registered.
     pub absent: Vec<String>,
     pub extensions: Vec<String>,

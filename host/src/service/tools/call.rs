@@ -6,9 +6,9 @@ use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 
 use super::{
-    ToolFault, ToolSpec, WORKSPACE_ID,
+    Round, ToolFault, ToolSpec, WORKSPACE_ID,
     catalogue::{Own, own_tools},
-    host_tool::Done,
+    foreign::{Foreign, ForeignTools},
     schema::check,
 };
 use crate::{
@@ -39,27 +39,54 @@ pub struct ToolCall {
     pub name: String,
     /// With what.
     pub arguments: Map<String, Value>,
+    /// What the protocol brought beside them.
+    pub round: Round,
 }
 
 /// What a tool answered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// As its schema says.
-    pub output: Value,
+pub enum Answer {
+    /// One of the host's own: as its schema says.
+    Output(Value),
+    /// A plugin's: a result as MCP has it, or, with `resultType: "input_required"`, what it needs to know first.
+    Result(Value),
 }
 
 /// All tools there are.
 pub struct Tools {
-    parts: ToolsParts,
+    pub(super) parts: ToolsParts,
     own: Vec<Own>,
     by_name: HashMap<&'static str, usize>,
+    foreign: ForeignTools,
+}
+
+/// The tool that a call is for.
+enum Tool<'a> {
+    Own(&'a Own),
+    Foreign(Arc<Foreign>),
+}
+
+impl Tool<'_> {
+    fn spec(&self) -> &ToolSpec {
+        match self {
+            Self::Own(own) => &own.tool.spec,
+            Self::Foreign(foreign) => &foreign.spec,
+        }
+    }
+
+    fn input(&self) -> &jsonschema::Validator {
+        match self {
+            Self::Own(own) => &own.input,
+            Self::Foreign(foreign) => &foreign.input,
+        }
+    }
 }
 
 /// A call that was let through.
-struct Admitted {
-    index: usize,
+struct Admitted<'a> {
+    tool: Tool<'a>,
     tenant: Option<TenantId>,
-    arguments: Value,
+    arguments: Map<String, Value>,
 }
 
 impl Tools {
@@ -74,13 +101,26 @@ impl Tools {
         Arc::new(Self {
             by_name: by_name.collect(),
             own,
+            foreign: ForeignTools::new(&parts.service.plugins),
             parts,
         })
     }
 
     /// Every tool, in the order in which they are listed.
     pub fn list(&self) -> Vec<Arc<ToolSpec>> {
-        self.own.iter().map(|own| own.tool.spec.clone()).collect()
+        let own = self.own.iter().map(|own| own.tool.spec.clone());
+        let foreign = self.foreign.current(&self.parts.service.plugins);
+        own.chain(foreign.iter().map(|foreign| foreign.spec.clone()))
+            .collect()
+    }
+
+    fn find(&self, name: &str) -> Option<Tool<'_>> {
+        if let Some(index) = self.by_name.get(name) {
+            return Some(Tool::Own(&self.own[*index]));
+        }
+        let foreign = self.foreign.current(&self.parts.service.plugins);
+        let found = foreign.iter().find(|foreign| foreign.spec.name == name);
+        found.cloned().map(Tool::Foreign)
     }
 
     /// Calls a tool. What was begun goes on to its end although its caller goes away, and is audited in any case.
@@ -112,16 +152,21 @@ impl Tools {
             source,
             name,
             arguments,
+            round,
         } = call;
         let mut tenant = None;
-        let attempt = self.attempt(&by, &name, arguments, &mut tenant, &mut details);
+        let work = async {
+            let admitted = self.admit(&by, &name, arguments, &mut details)?;
+            tenant.clone_from(&admitted.tenant);
+            self.run(&by, admitted, round).await
+        };
         // What a tool does wrong is its own affair: a panic is audited and answered like any other fault.
-        let outcome = AssertUnwindSafe(attempt)
+        let outcome = AssertUnwindSafe(work)
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(ToolFault::Failed("panic".to_owned())));
         let result = match &outcome {
-            Ok(done) => done.audit.clone(),
+            Ok((_, audit)) => audit.clone(),
             Err(fault) => {
                 details.code = Some(fault.code().to_owned());
                 fault.audit_result()
@@ -129,30 +174,45 @@ impl Tools {
         };
         details.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.note(source, tenant, result, details).await;
-        outcome.map(|done| Answer { output: done.output })
+        outcome.map(|(answer, _)| answer)
     }
 
-    async fn attempt(
+    async fn run(
         &self,
         by: &Principal,
-        name: &str,
-        arguments: Map<String, Value>,
-        tenant: &mut Option<TenantId>,
-        details: &mut Details,
-    ) -> Result<Done, ToolFault> {
-        let admitted = self.admit(by, name, arguments, details)?;
-        tenant.clone_from(&admitted.tenant);
+        admitted: Admitted<'_>,
+        round: Round,
+    ) -> Result<(Answer, AuditResult), ToolFault> {
+        let Admitted {
+            tool,
+            tenant,
+            arguments,
+        } = admitted;
         let service = &self.parts.service;
-        if let Some(tenant) = &admitted.tenant {
+        if let Some(tenant) = &tenant {
             service.need(Some(tenant.as_str())).await;
-            if matches!(by, Principal::Plugin { .. }) {
+            // What an agent does is held by a stop command; who steers the host is not.
+            if matches!(by, Principal::Plugin { .. }) || matches!(tool, Tool::Foreign(_)) {
                 self.check_stop_commands(tenant).await?;
             }
         }
-        let own = &self.own[admitted.index];
-        own.tool
-            .run(service, by, admitted.tenant.as_ref(), admitted.arguments)
-            .await
+        match tool {
+            Tool::Own(own) => {
+                let arguments = Value::Object(arguments);
+                let done = own.tool.run(service, by, tenant.as_ref(), arguments).await?;
+                Ok((Answer::Output(done.output), done.audit))
+            }
+            Tool::Foreign(foreign) => {
+                let no_tenant = || ToolFault::Failed("tenant.missing".to_owned());
+                let tenant = tenant.ok_or_else(no_tenant)?;
+                let result = foreign.call(service, by, &tenant, arguments, round).await?;
+                let audit = match result.get("isError").and_then(Value::as_bool) {
+                    Some(true) => AuditResult::Failed,
+                    _ => AuditResult::Ok,
+                };
+                Ok((Answer::Result(result), audit))
+            }
+        }
     }
 
     /// Name, capability, development, schema, tenant: in this order, and nothing is done before all of them passed.
@@ -162,13 +222,12 @@ impl Tools {
         name: &str,
         mut arguments: Map<String, Value>,
         details: &mut Details,
-    ) -> Result<Admitted, ToolFault> {
+    ) -> Result<Admitted<'_>, ToolFault> {
         let unknown = || ToolFault::Unknown {
             name: shown_name(name),
         };
-        let index = self.by_name.get(name).copied().ok_or_else(unknown)?;
-        let Own { tool, input } = &self.own[index];
-        let spec = &tool.spec;
+        let tool = self.find(name).ok_or_else(unknown)?;
+        let spec = tool.spec();
         describe(spec, &arguments, details);
         if let Some(capability) = &spec.required_capability
             && !by.may(capability)
@@ -188,21 +247,29 @@ impl Tools {
             true => arguments.remove(WORKSPACE_ID),
             false => None,
         };
-        let arguments = Value::Object(arguments);
-        check(input, &arguments)?;
-        let tenant = match spec.is_of_tenant {
-            true => Some(self.tenant(by, named.as_ref())?),
-            false => None,
+        let checked = Value::Object(arguments);
+        check(tool.input(), &checked)?;
+        let tenant = match (&tool, spec.is_of_tenant) {
+            (Tool::Foreign(foreign), _) => {
+                Some(self.tenant_of_plugin(by, named.as_ref(), &foreign.plugin)?)
+            }
+            (Tool::Own(_), true) => Some(self.tenant(by, named.as_ref())?),
+            (Tool::Own(_), false) => None,
+        };
+        let arguments = match checked {
+            Value::Object(arguments) => arguments,
+            // It was one a moment ago.
+            _ => Map::new(),
         };
         Ok(Admitted {
-            index,
+            tool,
             tenant,
             arguments,
         })
     }
 
     /// The tenant that is named, or the caller's only one. Unknown and forbidden are answered alike.
-    fn tenant(&self, by: &Principal, named: Option<&Value>) -> Result<TenantId, ToolFault> {
+    pub(super) fn tenant(&self, by: &Principal, named: Option<&Value>) -> Result<TenantId, ToolFault> {
         let service = &self.parts.service;
         let seen = || service.seen_tenants(by);
         let listed = |tenants: &[TenantId]| match tenants {
@@ -246,7 +313,7 @@ impl Tools {
         }
     }
 
-    async fn check_stop_commands(&self, tenant: &TenantId) -> Result<(), ToolFault> {
+    pub(super) async fn check_stop_commands(&self, tenant: &TenantId) -> Result<(), ToolFault> {
         let service = &self.parts.service;
         let block = match service.controls.book().pre_tool_call(tenant).await {
             Ok(()) => return Ok(()),

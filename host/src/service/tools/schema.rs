@@ -30,15 +30,17 @@ pub(super) fn of_input<T: JsonSchema>(is_of_tenant: bool) -> Map<String, Value> 
     schema.entry("type").or_insert_with(|| "object".into());
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     if is_of_tenant && let Some(properties) = properties.as_object_mut() {
-        properties.insert(
-            WORKSPACE_ID.to_owned(),
-            json!({
-                "type": "string",
-                "description": "The tenant. May be left out by a caller of exactly one.",
-            }),
-        );
+        properties.insert(WORKSPACE_ID.to_owned(), workspace_id());
     }
     schema
+}
+
+/// The parameter that names the tenant.
+pub(super) fn workspace_id() -> Value {
+    json!({
+        "type": "string",
+        "description": "The tenant. May be left out by a caller of exactly one.",
+    })
 }
 
 /// What a tool answers.

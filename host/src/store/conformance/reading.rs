@@ -61,3 +61,95 @@ pub(crate) async fn pages_meet_without_overlap(store: Arc<dyn Store>) {
         [0; 0]
     );
 }
+
+/// Every page of what passes a filter, beside what is left of the whole chain.
+pub(crate) async fn a_filter_of_types_answers_what_the_chain_has_of_them(store: Arc<dyn Store>) {
+    const TYPES: [&str; 6] = [
+        "kora.test",
+        "kora.test.a",
+        "kora.test.a.b",
+        "kora.testing",
+        "kora.other",
+        "ops.rare",
+    ];
+    /// Longer than what a store may keep together.
+    const LENGTH: usize = 600;
+    add(&*store, &["acme", "globex"]).await;
+    let typed = |id, number: usize| NewEvent {
+        // In no order, and the last one only twice.
+        event_type: TYPES[if matches!(number, 2 | 555) {
+            5
+        } else {
+            number * number / 3 % 5
+        }]
+        .parse()
+        .unwrap(),
+        ..event(id, number as u64)
+    };
+    let batch = Batch {
+        events: (0..LENGTH)
+            .flat_map(|number| [typed("acme", number), typed("globex", number)])
+            .collect(),
+        ..Batch::default()
+    };
+    store.commit(batch).await.unwrap();
+    let chain = all_of(&*store, "acme").await;
+
+    let prefix_sets: [&[&str]; 7] = [
+        &["kora"],
+        &["kora.test"],
+        &["kora.test.a", "ops"],
+        &["kora", "kora.test", "kora", "kora.test.a.b"],
+        &["ops.rare"],
+        &["ops.rare", "nobody.had.this"],
+        &["nobody.had.this"],
+    ];
+    for prefixes in prefix_sets {
+        for (order, limit) in [Order::NewestFirst, Order::OldestFirst]
+            .into_iter()
+            .flat_map(|order| [7, 100, 1000].map(|limit| (order, limit)))
+        {
+            let filter = EventFilter {
+                prefixes: prefixes.iter().map(|&prefix| prefix.to_owned()).collect(),
+                after_seq: Some(1),
+                before_seq: Some(590),
+                order,
+                limit,
+            };
+            let read = all_pages(&*store, filter).await;
+            let mut expected: Vec<u64> = chain
+                .iter()
+                .filter(|event| (2..590).contains(&event.seq) && begins_with_one_of(event, prefixes))
+                .map(|event| event.seq)
+                .collect();
+            if order == Order::NewestFirst {
+                expected.reverse();
+            }
+            assert_eq!(read, expected, "{prefixes:?} {order:?} {limit}");
+        }
+    }
+}
+
+fn begins_with_one_of(event: &Event, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| {
+        let rest = event.event_type.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+/// The sequence numbers of all pages, each of which must be full unless it is the last.
+async fn all_pages(store: &dyn Store, mut filter: EventFilter) -> Vec<u64> {
+    let mut read: Vec<u64> = Vec::new();
+    loop {
+        let page = store.events(&tenant("acme"), filter.clone()).await.unwrap();
+        read.extend(page.iter().map(|event| event.seq));
+        let last = page.last().map(|event| event.seq);
+        if page.len() < filter.limit as usize {
+            return read;
+        }
+        match filter.order {
+            Order::NewestFirst => filter.before_seq = last,
+            Order::OldestFirst => filter.after_seq = last,
+        }
+    }
+}

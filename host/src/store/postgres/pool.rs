@@ -11,6 +11,7 @@ use super::{
     PostgresPlace,
     fault::{pool_error, store_error},
     session::Role,
+    statements::PLANNING,
 };
 use crate::{domain::TenantId, store::StoreError};
 
@@ -45,7 +46,7 @@ impl Readers {
         let manager = Manager::from_config(place.config().clone(), place.tls(), config);
         let settings = Role::Reader.settings();
         let set = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
-            let settings = settings.clone();
+            let settings = format!("{settings}; {PLANNING}");
             Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
         });
         let pool = Pool::builder(manager)

@@ -1,10 +1,13 @@
 //! What is read for callers: events, heads, tenants, identity generations, plugins' values, documents.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+pub(super) use self::events::events;
 use super::{
     pool::{Readers, Sight},
     rows::{self, event_columns, position},
@@ -12,8 +15,7 @@ use super::{
 use crate::{
     domain::{Event, EventId, Generation, TenantId, TenantRecord, Timestamp},
     store::{
-        Document, DocumentFilter, DocumentKey, DocumentOrder, EventFilter, GenerationRecord, Head, KvScope,
-        Order, StoreError,
+        Document, DocumentFilter, DocumentKey, DocumentOrder, GenerationRecord, Head, KvScope, StoreError,
     },
 };
 
@@ -53,32 +55,6 @@ impl Query {
             .collect();
         readers.rows(sight, &self.text, &parameters).await
     }
-}
-
-/// Events of a tenant that pass the filter.
-pub(super) async fn events(readers: &Readers, tenant: &TenantId, filter: &EventFilter) -> Read<Vec<Event>> {
-    let mut query = Query::new(concat!("SELECT ", event_columns!(), " FROM events"))
-        .with(" WHERE tenant = ?", tenant.as_str().to_owned())
-        .with(" AND seq > ?", filter.after_seq.map_or(0, position))
-        .with(" AND seq < ?", filter.before_seq.map_or(i64::MAX, position));
-    if !filter.prefixes.is_empty() {
-        query = query.then(" AND (false");
-        for prefix in &filter.prefixes {
-            // `/` is the character after the dot: between the two lies what begins with the prefix and a dot.
-            query = query
-                .with(" OR event_type = ?", prefix.clone())
-                .with(" OR event_type >= ?", format!("{prefix}."))
-                .with(" AND event_type < ?", format!("{prefix}/"));
-        }
-        query = query.then(")");
-    }
-    let query = query.then(match filter.order {
-        Order::NewestFirst => " ORDER BY seq DESC",
-        Order::OldestFirst => " ORDER BY seq",
-    });
-    let query = query.with(" LIMIT ?", i64::from(filter.limit));
-    let found = query.rows(readers, Sight::Of(tenant)).await?;
-    found.iter().map(rows::event).collect()
 }
 
 /// One event.

@@ -4,6 +4,13 @@ use tokio_postgres::{Client, Error, Statement};
 
 use super::rows::event_columns;
 
+/// How the server is to plan what the host asks, said once for each connection that appends or answers callers.
+///
+/// A statement that was prepared while a table was small keeps its plan until the server counts the table again, which may be minutes
+/// and thousands of events later: it would read the whole log for each group. Whatever is asked here has an index, so the server
+/// may be told to take it. Nor is any of it worth compiling.
+pub(super) const PLANNING: &str = "SET enable_seqscan = off; SET jit = off";
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         pub(super) struct Statements {

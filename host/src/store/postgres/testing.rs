@@ -8,7 +8,7 @@
 //!
 //! The pipe closes with the process that holds it, killed or not, so nothing has to be told to tidy up.
 //!
-//! The tests of the whole command include this file as it is: it uses nothing of the crate.
+//! The tests of the whole command and the benches include this file as it is: it uses nothing of the crate.
 
 use std::{
     env, fs,
@@ -336,12 +336,12 @@ fn own_uid() -> u32 {
     own().uid()
 }
 
-/// The folder with `initdb` of the newest version there is.
 fn binaries() -> PathBuf {
     find_binaries().expect(MISSING)
 }
 
-fn find_binaries() -> Option<PathBuf> {
+/// The folder with `initdb` of the newest version there is, if one is installed.
+pub(crate) fn find_binaries() -> Option<PathBuf> {
     if let Some(named) = env::var_os("KORA_TEST_POSTGRES_BIN") {
         return Some(PathBuf::from(named)).filter(|folder| has_server(folder));
     }

@@ -4,6 +4,7 @@
 mod conforms;
 mod failures;
 mod inspecting;
+mod planning;
 mod refusals;
 mod sharing;
 mod tls;

@@ -1,9 +1,12 @@
 //! What is read for callers: events, heads, tenants, identity generations, plugins' values.
 
+mod events;
+
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
+pub(super) use self::events::events;
 use super::{
     change,
     open::store_error,
@@ -12,56 +15,13 @@ use super::{
 };
 use crate::{
     domain::{Event, EventId, Generation, Hash, TenantId, TenantRecord, Timestamp},
-    store::{EventFilter, GenerationRecord, Head, KvScope, Order, StoreError},
+    store::{GenerationRecord, Head, KvScope, StoreError},
 };
 
 type Read<T> = Result<T, StoreError>;
 
 fn failed(error: rusqlite::Error) -> StoreError {
     store_error(&error)
-}
-
-/// Events of a tenant that pass the filter.
-pub(super) fn events(connection: &Connection, tenant: &TenantId, filter: &EventFilter) -> Read<Vec<Event>> {
-    let (query, values) = events_query(tenant, filter);
-    let mut statement = connection.prepare_cached(&query).map_err(failed)?;
-    let mut found = statement.query(params_from_iter(values)).map_err(failed)?;
-    let mut events = Vec::new();
-    while let Some(row) = found.next().map_err(failed)? {
-        events.push(rows::event(row)?);
-    }
-    Ok(events)
-}
-
-fn events_query(tenant: &TenantId, filter: &EventFilter) -> (String, Vec<Value>) {
-    let after = filter.after_seq.map_or(0, scan::position);
-    let before = filter.before_seq.map_or(i64::MAX, scan::position);
-    let mut query = concat!(
-        "SELECT ",
-        event_columns!(),
-        " FROM events WHERE tenant = ? AND seq > ? AND seq < ?"
-    )
-    .to_owned();
-    let mut values = vec![
-        Value::from(tenant.as_str().to_owned()),
-        after.into(),
-        before.into(),
-    ];
-    if !filter.prefixes.is_empty() {
-        // `/` is the character after the dot: between the two lies what begins with the prefix and a dot.
-        let one_of =
-            ["(event_type = ? OR (event_type >= ? AND event_type < ?))"].repeat(filter.prefixes.len());
-        query += &format!(" AND ({})", one_of.join(" OR "));
-        for prefix in &filter.prefixes {
-            values.extend([prefix.clone(), format!("{prefix}."), format!("{prefix}/")].map(Value::from));
-        }
-    }
-    query += match filter.order {
-        Order::NewestFirst => " ORDER BY seq DESC LIMIT ?",
-        Order::OldestFirst => " ORDER BY seq LIMIT ?",
-    };
-    values.push(i64::from(filter.limit).into());
-    (query, values)
 }
 
 /// One event.

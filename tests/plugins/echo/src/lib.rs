@@ -10,7 +10,7 @@ use std::{
 
 use kora_plugin_api::{
     BackgroundDaemon, Config, Daemon, Event, Host, IdentityProvider, Listener, Plugin, Registrar, Result,
-    Snapshot, StateChange, Subscription, export_plugin,
+    Snapshot, StateChange, Subscription, Tool, ToolCall, ToolResult, export_plugin,
     serde_json::{Value, json},
     tracing,
 };
@@ -51,8 +51,31 @@ impl Plugin for Echo {
             .listen
             .into_iter()
             .fold(Subscription::new().states(), Subscription::events);
-        registrar.listener(NAME, subscription, Ears::default())
+        registrar.listener(NAME, subscription, Ears::default())?;
+        // Under another name it is another plugin, and names of tools are unique in a host.
+        let name = Host::default().info()?.plugin;
+        registrar.tool(
+            Tool::new(format!("{name}__say"), say)
+                .description("Says what it is told")
+                .read_only()
+                .open_world(false)
+                .input_schema(json!({
+                    "type": "object",
+                    "properties": {"text": {"type": "string"}},
+                    "required": ["text"],
+                    "additionalProperties": false,
+                })),
+        )
     }
+}
+
+async fn say(_: Host, call: ToolCall) -> Result<ToolResult> {
+    #[derive(Deserialize)]
+    struct Said {
+        text: String,
+    }
+    let Said { text } = call.parse()?;
+    Ok(ToolResult::text(text))
 }
 
 struct EchoIdentity;

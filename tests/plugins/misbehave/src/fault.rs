@@ -19,7 +19,7 @@ use kora_plugin_api::{PluginError, Result, tracing};
 use crate::settings::Settings;
 
 /// Modes that are not a fault in a hook.
-const OTHER_MODES: [&str; 29] = [
+const OTHER_MODES: [&str; 30] = [
     "none",
     "absent",
     "services_in_register",
@@ -49,6 +49,7 @@ const OTHER_MODES: [&str; 29] = [
     "bad_metrics",
     "bad_events",
     "tickets",
+    "tools",
 ];
 
 /// Where a fault can strike, named after the hooks.

@@ -10,6 +10,7 @@ mod background;
 mod fault;
 mod identity;
 mod settings;
+mod tools;
 mod trespass;
 
 use std::{sync::Arc, time::Duration};
@@ -72,6 +73,7 @@ fn offend(registrar: &mut Registrar<'_>, settings: &Settings, fault: &Arc<Misbeh
             }
             Ok(())
         }
+        "tools" => tools::register(registrar),
         _ => Ok(()),
     }
 }

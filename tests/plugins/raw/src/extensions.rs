@@ -6,9 +6,9 @@ use abi_stable::std_types::{
     RVec,
 };
 use kora_plugin_abi::{
-    self as abi, AbiError, AbiFuture, AbiResult, Bytes, Extension, OwnedBytes, daemon1, identity1,
+    self as abi, AbiError, AbiFuture, AbiResult, Bytes, Extension, OwnedBytes, daemon1, identity1, tool1,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     NOT_UTF8,
@@ -29,6 +29,7 @@ pub fn get(id: &str) -> ROption<Extension> {
         shutdown: startup_or_shutdown,
         probe,
     };
+    static TOOL: tool1::Tool = tool1::Tool { call };
     static OTHER_IDENTITY: other_layout::Identity = other_layout::Identity {
         snapshot,
         revision: 7,
@@ -40,6 +41,7 @@ pub fn get(id: &str) -> ROption<Extension> {
         (daemon1::ID, "other_layout_daemon") => RSome(Extension::of(&OTHER_DAEMON)),
         (identity1::ID, _) => RSome(Extension::of(&IDENTITY)),
         (daemon1::ID, _) => RSome(Extension::of(&DAEMON)),
+        (tool1::ID, _) => RSome(Extension::of(&TOOL)),
         _ => RNone,
     }
 }
@@ -145,4 +147,39 @@ extern "C" fn probe() -> AbiFuture<()> {
         return AbiFuture::new(std::future::pending());
     }
     AbiFuture::new(async { ROk(()) })
+}
+
+/// Answers what its argument `answer` names.
+extern "C" fn call(_tool: u64, request: Bytes<'_>) -> AbiFuture<OwnedBytes> {
+    let request: Value = serde_json::from_slice(&request).unwrap_or_default();
+    let answer = request["arguments"]["answer"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    if answer == "block" {
+        block();
+    }
+    AbiFuture::new(async move {
+        let bytes = match answer.as_str() {
+            "panic_in_poll" => panic!("a tool that panics when it is polled"),
+            "unknown_error_code" => {
+                return RErr(AbiError::new(9999, "an error of a kind that nobody has heard of"));
+            }
+            "non_utf8_error" => {
+                return RErr(AbiError {
+                    code: abi::INVALID,
+                    message: RVec::from(NOT_UTF8),
+                    subject: RVec::from(NOT_UTF8),
+                });
+            }
+            "empty" => Vec::new(),
+            "non_utf8" => NOT_UTF8.to_vec(),
+            "garbage" => b"{\"content\":".to_vec(),
+            "wrong_shape" => b"{\"content\":[{\"type\":\"text\"}]}".to_vec(),
+            "huge" => vec![b' '; HUGE_BYTES],
+            "deep" => vec![b'['; 100_000],
+            _ => br#"{"content":[],"structuredContent":{"a":1},"more":1}"#.to_vec(),
+        };
+        ROk(bytes.into())
+    })
 }

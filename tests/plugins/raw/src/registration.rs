@@ -44,6 +44,16 @@ fn document(mode: &str) -> Value {
         "endless_interval" => document["daemons"] = json!([daemon("raw", HANDLE, u64::MAX)]),
         "negative_timeout" => document["daemons"][0]["shutdown_timeout_ms"] = json!(-5),
         "block_in_startup" | "block_in_poll" => document["daemons"][0]["startup_timeout_ms"] = json!(200),
+        "tools" => {
+            document["tools"] = json!([{
+                "name": "raw__answer",
+                "handle": HANDLE,
+                "input_schema": {"type": "object"},
+                "annotations": {"read_only": true, "destructive": false, "idempotent": true, "open_world": false},
+                "required_capability": "raw__answer",
+                "timeout_ms": 500,
+            }]);
+        }
         "very_many_daemons" => {
             document["daemons"] = (0..MANY)
                 .map(|n| daemon(&format!("raw{n}"), HANDLE + n, 1000))

@@ -9,7 +9,7 @@ use kora_host::{
     engine::vocabulary::Vocabulary,
     events::{AppendRequest, EventLog, LogParts, Writer},
     store::{
-        Batch, Store as _,
+        Batch, Store,
         sqlite::{SqliteOptions, SqliteStore},
     },
 };
@@ -20,20 +20,25 @@ use crate::events::{Author, EVENT_TYPE, adding, payload_text, tenants};
 
 /// Straight into the store.
 pub struct StoreLane {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     tenants: Vec<TenantId>,
     author: Author,
     has_keys: bool,
 }
 
 impl StoreLane {
-    /// A new store with so many tenants.
+    /// A new store in a file with so many tenants.
     pub fn open(runtime: &Runtime, path: &Path, options: SqliteOptions, number: usize) -> Result<Self> {
         let store = SqliteStore::open(path, options, Arc::new(SystemClock::new()))?;
+        Self::over(runtime, Arc::new(store), number)
+    }
+
+    /// Adds so many tenants to a new store.
+    pub fn over(runtime: &Runtime, store: Arc<dyn Store>, number: usize) -> Result<Self> {
         let tenants = tenants(number)?;
         runtime.block_on(store.commit(adding(&tenants)))?;
         Ok(Self {
-            store: Arc::new(store),
+            store,
             tenants,
             author: Author::new()?,
             has_keys: false,

@@ -10,7 +10,7 @@ use super::super::{
     fault::store_error,
     rows, schema,
     session::{Role, Session},
-    statements::Statements,
+    statements::{PLANNING, Statements},
     transfer::HOSTS_LOCK,
 };
 use crate::store::StoreError;
@@ -59,6 +59,7 @@ impl WriterSession {
                 "the {place} runs with `fsync = off`: what it acknowledges does not outlive a loss of power"
             );
         }
+        session.client.batch_execute(PLANNING).await.map_err(failed)?;
         // Boxed: it is a future for each statement.
         let prepared = Box::pin(Statements::prepare(&session.client)).await;
         let statements = prepared.map_err(failed)?;

@@ -11,11 +11,11 @@ use rusqlite::Connection;
 
 use super::{Place, SqliteOptions};
 use crate::{
-    domain::{SystemClock, Timestamp},
+    domain::{SystemClock, TenantId, Timestamp},
     engine::chain,
     gates::Epoch,
     store::{
-        Batch, Scope, Store, StoreError, StorePlace,
+        Batch, EventFilter, Scope, Store, StoreError, StorePlace,
         conformance::{add, append, event},
         sqlite::{SqliteReader, SqliteStore, open, schema},
         transfer::{self, BackupFile, BackupOptions, Progress, RestoreOptions},
@@ -193,6 +193,31 @@ async fn an_older_file_is_upgraded_after_a_copy_was_kept() {
             .count(),
         1
     );
+}
+
+#[tokio::test]
+async fn events_from_before_the_upgrade_are_found_by_their_type() {
+    let place = Place::new();
+    open::ensure_file(&place.path()).unwrap();
+    let mut plain = place.plain();
+    schema::migrate_only_to(&mut plain, 5);
+    let event = "INSERT INTO events (tenant, seq, event_id, event_type, occurred_at, source, payload, prev_hash, this_hash) \
+                 SELECT 'host', seq + 1, randomblob(16), 'ops.' || seq, 0, 's', '{}', hash, randomblob(32) FROM heads";
+    for _ in 0..300 {
+        plain.execute_batch(event).unwrap();
+    }
+    drop(plain);
+    let store = place.open();
+    let read = async |prefix: &str| -> Vec<u64> {
+        let filter = EventFilter {
+            prefixes: vec![prefix.to_owned()],
+            ..EventFilter::default()
+        };
+        let events = store.events(&TenantId::host(), filter).await.unwrap();
+        events.iter().map(|event| event.seq).collect()
+    };
+    assert_eq!(read("ops.3").await, [4]);
+    assert_eq!(read("ops.299").await, [300]);
 }
 
 #[test]

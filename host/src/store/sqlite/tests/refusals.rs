@@ -282,3 +282,19 @@ async fn a_file_whose_triggers_are_gone_is_told_apart_and_stays_as_it_is() {
         append(&store, "acme", 1).await;
     }
 }
+
+#[tokio::test]
+async fn where_the_types_of_events_stand_cannot_be_changed_or_deleted() {
+    let place = Place::filled().await;
+    let plain = place.plain();
+    refused(
+        &plain,
+        "UPDATE event_type_blocks SET block = block + 1",
+        "where a type of events stands is never changed",
+    );
+    refused(
+        &plain,
+        "DELETE FROM event_type_blocks WHERE tenant = 'acme'",
+        "where a type of events stands is never deleted",
+    );
+}

@@ -470,3 +470,22 @@ async fn a_broken_tail_is_found_without_reading_all() {
         "chain of `globex`: record 3 is missing: the head says that the chain ends at 3"
     );
 }
+
+#[tokio::test]
+async fn an_event_that_a_read_of_its_type_would_miss_is_found_although_its_chain_is_sound() {
+    let place = Place::filled().await;
+    attack(&place, "DELETE FROM event_type_blocks WHERE tenant = 'acme'");
+    let report = place.verify(&Scope::All);
+    assert_eq!(report.status(), ChainStatus::Broken);
+    assert!(
+        report
+            .chains
+            .iter()
+            .all(|chain| chain.status != ChainStatus::Broken)
+    );
+    let fault = report.file_fault.unwrap();
+    assert!(
+        fault.contains("of `acme` is not in `event_type_blocks`"),
+        "{fault}"
+    );
+}
