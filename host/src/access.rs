@@ -12,8 +12,8 @@ mod token;
 
 pub use crate::domain::{CallerName, Capability};
 pub use audit::{
-    AuditEnd, AuditEntry, AuditFilter, AuditLog, AuditOptions, AuditResult, Details, Seam, Source, audit_file,
-    read_audit,
+    AuditEnd, AuditEntry, AuditFilter, AuditLog, AuditOptions, AuditResult, Details, Seam, Source,
+    audit_file, read_audit,
 };
 pub use caller::{Caller, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};

@@ -16,6 +16,8 @@ mod mcp;
 mod names;
 mod router;
 mod server;
+mod stalls;
+mod streams;
 mod surface;
 mod webhooks;
 

@@ -12,10 +12,15 @@ const PRESENTED_MIN_CHARS: usize = 8;
 /// `text` without the token that was `presented`, and without anything that has the form of a token of this host's.
 pub fn redacted<'a>(text: &'a str, presented: Option<&str>) -> Cow<'a, str> {
     let mut clean = Cow::Borrowed(text);
-    if let Some(token) = presented.filter(|token| token.len() >= PRESENTED_MIN_CHARS)
-        && clean.contains(token)
-    {
-        clean = Cow::Owned(clean.replace(token, REDACTED));
+    if let Some(token) = presented.filter(|token| token.len() >= PRESENTED_MIN_CHARS) {
+        // A token of the environment may hold quotes or a backslash, which look otherwise within JSON.
+        let quoted = serde_json::Value::from(token).to_string();
+        let within_json = &quoted[1..quoted.len() - 1];
+        for form in [token, within_json] {
+            if clean.contains(form) {
+                clean = Cow::Owned(clean.replace(form, REDACTED));
+            }
+        }
     }
     if clean.contains(TOKEN_PREFIX) {
         clean = Cow::Owned(without_own_tokens(&clean));
@@ -55,6 +60,13 @@ mod tests {
         let text = format!("unknown tool: '{}' and s3cret-of-mine", token.expose());
         let clean = redacted(&text, Some("s3cret-of-mine"));
         assert_eq!(clean, "unknown tool: '[redacted]' and [redacted]");
+    }
+
+    #[test]
+    fn a_token_goes_in_the_form_that_it_has_within_json() {
+        let token = r#"a"b\c-of-mine"#;
+        let text = serde_json::json!({ "name": token }).to_string();
+        assert_eq!(redacted(&text, Some(token)), r#"{"name":"[redacted]"}"#);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! The reference page of the command, made from the command's own help, so that neither can say what the other does not.
 
+mod tools;
+
+pub use tools::tools;
+
 use std::fmt::Write as _;
 
 use clap::{Command, CommandFactory as _};

@@ -1,6 +1,6 @@
 //! `/mcp`: the protocol, and what the original spoke before it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     Extension,
@@ -12,11 +12,12 @@ use axum::{
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
+use serde::Deserialize;
 use serde_json::json;
 
-use super::{body, guard::Presented, surface::Surface};
+use super::{body, guard::Presented, streams::is_stream, surface::Surface};
 use crate::{
-    access::{Principal, Source, redacted},
+    access::{AuditResult, Details, Principal, Source, redacted},
     mcp::{BareAnswer, McpHandler, answer_bare, is_bare, listed},
 };
 
@@ -39,23 +40,57 @@ pub(super) async fn endpoint(
     request: Request,
 ) -> Response {
     let (parts, incoming) = request.into_parts();
-    if parts.method != Method::POST {
-        return protocol(&surface, principal, parts, Bytes::new()).await;
-    }
-    let bytes = match body::take(&surface, "/mcp", incoming).await {
-        Ok(bytes) => bytes,
-        Err(problem) => return problem.into_response(),
+    let bytes = match parts.method {
+        Method::POST => match body::take(&surface, "/mcp", incoming).await {
+            Ok(bytes) => bytes,
+            Err(problem) => return problem.into_response(),
+        },
+        _ => Bytes::new(),
     };
-    let is_of_protocol = parts.headers.contains_key(PROTOCOL_VERSION);
-    if is_of_protocol && let Err(refused) = check_json(&bytes) {
-        return refused;
+    let (answer, was_refused) = answered(&surface, &principal, &presented, parts, bytes).await;
+    if was_refused {
+        let details = Details {
+            route: Some("/mcp".to_owned()),
+            caller: Some(principal.name()),
+            caller_actor_kind: Some(principal.kind().to_owned()),
+            ..Details::default()
+        };
+        surface.note_refused(AuditResult::BadInput, details).await;
     }
-    if !is_of_protocol && is_bare(&bytes) {
-        let answer = answer_bare(&handler(&surface, principal), &bytes).await;
+    answer
+}
+
+/// The answer, and whether the request was turned away before anybody looked at what it asks for.
+async fn answered(
+    surface: &Surface,
+    principal: &Principal,
+    presented: &Presented,
+    parts: Parts,
+    bytes: Bytes,
+) -> (Response, bool) {
+    let is_post = parts.method == Method::POST;
+    let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
+    if is_post
+        && names_version
+        && let Err(refused) = check_json(&bytes)
+    {
+        return (refused, true);
+    }
+    if is_post && !names_version && (!takes_streams(&parts.headers) || is_bare(&bytes)) {
+        let answer = answer_bare(&handler(surface, principal.clone()), &bytes).await;
         return bare(answer, &presented.0);
     }
-    let answer = protocol(&surface, principal, parts, bytes).await;
+    let answer = protocol(surface, principal.clone(), parts, bytes).await;
     without_token(answer, &presented.0).await
+}
+
+/// Whether who asks would take a stream for an answer, as every client of the protocol says that it does.
+fn takes_streams(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter();
+    accepted.any(|value| {
+        let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        value.contains("text/event-stream")
+    })
 }
 
 fn handler(surface: &Surface, principal: Principal) -> McpHandler {
@@ -78,19 +113,20 @@ fn check_json(bytes: &[u8]) -> Result<(), Response> {
     }
 }
 
-fn bare(answer: BareAnswer, presented: &str) -> Response {
-    match answer {
-        BareAnswer::Nothing => StatusCode::ACCEPTED.into_response(),
-        BareAnswer::Json(answer) => {
-            let is_fault = answer.get("error").is_some();
-            let text = answer.to_string();
-            let text = match is_fault {
-                true => redacted(&text, Some(presented)).into_owned(),
-                false => text,
-            };
-            ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-        }
-    }
+fn bare(answer: BareAnswer, presented: &str) -> (Response, bool) {
+    let (answer, was_refused) = match answer {
+        BareAnswer::Nothing => return (StatusCode::ACCEPTED.into_response(), false),
+        BareAnswer::Json(answer) => (answer, false),
+        BareAnswer::Refused(answer) => (answer, true),
+    };
+    let is_fault = answer.get("error").is_some();
+    let text = answer.to_string();
+    let text = match is_fault {
+        true => redacted(&text, Some(presented)).into_owned(),
+        false => text,
+    };
+    let response = ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+    (response, was_refused)
 }
 
 /// The protocol's own transport. It is made for each request, with the principal in it: nothing is kept between two.
@@ -113,36 +149,66 @@ async fn protocol(surface: &Surface, principal: Principal, parts: Parts, bytes: 
     service.handle(request).await.map(Body::new)
 }
 
-/// An error may repeat what it was asked for: the token that came with it goes. A stream holds none.
-async fn without_token(answer: Response, presented: &str) -> Response {
+/// An error may repeat what it was asked for: the token that came with it goes. Streams are cleaned as they go, see [`super::streams`].
+/// Beside it, whether it refuses the request as a whole.
+async fn without_token(answer: Response, presented: &str) -> (Response, bool) {
     if is_stream(answer.headers()) {
-        return answer;
+        return (answer, false);
     }
     let (mut parts, body) = answer.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        return (StatusCode::INTERNAL_SERVER_ERROR.into_response(), true);
     };
-    let is_fault = !parts.status.is_success() || holds_error(&bytes);
-    let text = std::str::from_utf8(&bytes).ok().filter(|_| is_fault);
+    let fault = Fault::of(&bytes);
+    let was_refused = !parts.status.is_success() || fault == Some(Fault::OfRequest);
+    let text = std::str::from_utf8(&bytes)
+        .ok()
+        .filter(|_| was_refused || fault.is_some());
     let clean = match text.map(|text| redacted(text, Some(presented))) {
-        Some(std::borrow::Cow::Owned(clean)) => Bytes::from(clean),
-        Some(std::borrow::Cow::Borrowed(_)) | None => bytes,
+        Some(Cow::Owned(clean)) => Bytes::from(clean),
+        Some(Cow::Borrowed(_)) | None => bytes,
     };
     parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(clean))
+    (Response::from_parts(parts, Body::from(clean)), was_refused)
 }
 
-fn is_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+/// What an answer says went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The request is none, or asks for what there is not.
+    OfRequest,
+    /// What it asked for was not done.
+    OfWork,
 }
 
-fn holds_error(bytes: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Shape {
-        #[serde(default)]
-        error: Option<serde::de::IgnoredAny>,
+impl Fault {
+    /// JSON-RPC's own codes, but for those that tools use as well.
+    const OF_REQUEST: [i64; 3] = [-32700, -32600, -32601];
+
+    fn of(answer: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            error: Option<Error>,
+            #[serde(default)]
+            result: Option<Outcome>,
+        }
+        #[derive(Deserialize)]
+        struct Error {
+            code: i64,
+        }
+        #[derive(Deserialize)]
+        struct Outcome {
+            #[serde(default, rename = "isError")]
+            is_error: bool,
+        }
+        let answer: Answer = serde_json::from_slice(answer).ok()?;
+        match (answer.error, answer.result) {
+            (Some(error), _) if Self::OF_REQUEST.contains(&error.code) => Some(Self::OfRequest),
+            (Some(_), _) => Some(Self::OfWork),
+            (None, outcome) => outcome
+                .is_some_and(|outcome| outcome.is_error)
+                .then_some(Self::OfWork),
+        }
     }
-    serde_json::from_slice::<Shape>(bytes).is_ok_and(|shape| shape.error.is_some())
 }

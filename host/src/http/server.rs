@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::webhooks::Peer;
+use super::{stalls::Impatient, webhooks::Peer};
 
 /// After this, what is still under way when the host stops is dropped.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -106,7 +106,7 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(options.read_timeout)
         .max_buf_size(HEADERS_MAX_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -1,19 +1,23 @@
 //! The original's JSON-RPC, from before it spoke the protocol: `tools/list` and `tools/call`, no handshake, no version.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json, value::RawValue};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::{Map, Value, json};
 
 use super::{fault::code, handler::McpHandler, shown};
 use crate::service::tools::{Answer, Round, ToolFault};
 
-/// The key in `_meta` with which a request of the protocol names its version.
-const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+const UNKNOWN_METHOD: &str = "unknown method: expected `tools/list` or `tools/call`; a client of MCP accepts `text/event-stream` too, or names its \
+     revision in `MCP-Protocol-Version`";
 
 /// What is answered, if anything is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BareAnswer {
     /// This.
     Json(Value),
+    /// This, for what was sent is no request of the original's: nobody looked at what it asks for.
+    Refused(Value),
     /// A notification is never answered.
     Nothing,
 }
@@ -22,22 +26,42 @@ pub enum BareAnswer {
 #[derive(Deserialize)]
 struct Sniffed<'a> {
     #[serde(borrow, default)]
-    method: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    params: Option<&'a RawValue>,
+    method: Cow<'a, str>,
+    #[serde(default)]
+    params: Option<SniffedParams>,
 }
 
-/// Whether a body is a request of the original's: one of its two methods, and no version in `_meta`. The headers were looked at before.
+#[derive(Deserialize)]
+struct SniffedParams {
+    #[serde(default, rename = "_meta")]
+    meta: Option<SniffedMeta>,
+}
+
+/// With this in it, a request is one of the protocol's.
+#[derive(Deserialize)]
+struct SniffedMeta {
+    #[serde(default, rename = "io.modelcontextprotocol/protocolVersion")]
+    version: Option<IgnoredAny>,
+}
+
+/// Whether a body is for the original's codes: one of its two methods and no version in `_meta`, or what is no request at all. The
+/// headers were looked at before.
 pub fn is_bare(body: &[u8]) -> bool {
+    // Read as the fields of a request, a batch of one or two would pass for one.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return true;
+    }
     let Ok(sniffed) = serde_json::from_slice::<Sniffed<'_>>(body) else {
-        // What is no object is answered by the original's codes, and so is what is no JSON.
         return true;
     };
-    let method = sniffed.method.map(RawValue::get).unwrap_or_default();
     let has_version = sniffed
         .params
-        .is_some_and(|params| params.get().contains(VERSION_KEY));
-    matches!(method, "\"tools/list\"" | "\"tools/call\"") && !has_version
+        .and_then(|params| params.meta)
+        .is_some_and(|meta| meta.version.is_some());
+    match &*sniffed.method {
+        "tools/list" | "tools/call" => !has_version,
+        method => method.is_empty(),
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -84,47 +108,51 @@ pub async fn answer_bare(handler: &McpHandler, body: &[u8]) -> BareAnswer {
     let request: Value = match serde_json::from_slice(body) {
         Ok(request) => request,
         Err(_) => {
-            return failed(
-                Value::Null,
-                Fault::new(-32700, "parse error: the body is not JSON"),
-            );
+            let fault = Fault::new(-32700, "parse error: the body is not JSON");
+            return BareAnswer::Refused(failed(Value::Null, fault));
         }
     };
     let Some(request) = request.as_object() else {
-        return failed(
-            Value::Null,
-            Fault::new(-32600, "invalid request: expected one object"),
-        );
+        let fault = Fault::new(-32600, "invalid request: expected one object");
+        return BareAnswer::Refused(failed(Value::Null, fault));
     };
-    let id = request.get("id").cloned();
-    let outcome = respond(handler, request, id.is_some()).await;
-    match (id, outcome) {
-        (None, _) => BareAnswer::Nothing,
-        (Some(id), Ok(result)) => BareAnswer::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })),
-        (Some(id), Err(fault)) => failed(id, fault),
+    // Nothing is done for who does not want to know what came of it.
+    let Some(id) = request.get("id").cloned() else {
+        return BareAnswer::Nothing;
+    };
+    match respond(handler, request).await {
+        Ok(result) => BareAnswer::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })),
+        Err(Stopped::ByTheGate(fault)) => BareAnswer::Json(failed(id, fault.into())),
+        Err(Stopped::Before(fault)) => BareAnswer::Refused(failed(id, fault)),
     }
 }
 
-fn failed(id: Value, fault: Fault) -> BareAnswer {
-    BareAnswer::Json(json!({ "jsonrpc": "2.0", "id": id, "error": fault }))
+/// Where a request came to its end.
+enum Stopped {
+    /// Before anybody looked for a tool.
+    Before(Fault),
+    /// There, or behind it; it has been audited.
+    ByTheGate(ToolFault),
 }
 
-async fn respond(handler: &McpHandler, request: &Map<String, Value>, is_asked: bool) -> Result<Value, Fault> {
+fn failed(id: Value, fault: Fault) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": fault })
+}
+
+async fn respond(handler: &McpHandler, request: &Map<String, Value>) -> Result<Value, Stopped> {
     match request.get("method").and_then(Value::as_str) {
         Some("tools/list") => Ok(listed(handler)),
-        // Nothing is done for who does not want to know what came of it.
-        Some("tools/call") if !is_asked => Ok(Value::Null),
         Some("tools/call") => call(handler, request.get("params")).await,
-        Some(_) => Err(Fault::new(
-            -32601,
-            "unknown method: expected `tools/list` or `tools/call`",
-        )),
-        None => Err(Fault::new(-32600, "invalid request: `method` is missing")),
+        Some(_) => Err(Stopped::Before(Fault::new(-32601, UNKNOWN_METHOD))),
+        None => Err(Stopped::Before(Fault::new(
+            -32600,
+            "invalid request: `method` is missing",
+        ))),
     }
 }
 
-async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Fault> {
-    let invalid = |what: &str| Fault::new(-32602, format!("invalid params: {what}"));
+async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Stopped> {
+    let invalid = |what: &str| Stopped::Before(Fault::new(-32602, format!("invalid params: {what}")));
     let params = params.and_then(Value::as_object);
     let params = params.ok_or_else(|| invalid("`params` must be an object"))?;
     let name = params.get("name").and_then(Value::as_str);
@@ -134,8 +162,49 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Fau
         Some(Value::Object(arguments)) => arguments.clone(),
         Some(_) => return Err(invalid("`arguments` must be an object")),
     };
-    match handler.tool(name, arguments, Round::default()).await? {
+    let answer = handler
+        .tool(name, arguments, Round::default())
+        .await
+        .map_err(Stopped::ByTheGate)?;
+    match answer {
         Answer::Output(output) => Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] })),
         Answer::Result(result) => Ok(result),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_no_version_and_asks_for_one_of_the_two_methods_is_bare() {
+        for body in [
+            r#"{"method":"tools/list"}"#,
+            r#" {"method":"tools\/call","params":{"name":"a","arguments":{"io.modelcontextprotocol/protocolVersion":1}}}"#,
+            r#"{"method":"tools/call","params":[1]}"#,
+        ] {
+            assert!(is_bare(body.as_bytes()), "{body}");
+        }
+        let version = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+        let of_protocol = format!(r#"{{"method":"tools/list","params":{{"_meta":{version}}}}}"#);
+        assert!(!is_bare(of_protocol.as_bytes()));
+        assert!(!is_bare(br#"{"method":"initialize","params":{}}"#));
+    }
+
+    #[test]
+    fn what_is_no_request_is_answered_by_the_codes_of_the_original() {
+        for body in [
+            "",
+            "{",
+            "3",
+            "[]",
+            r#"[{"method":"initialize"}]"#,
+            "[{},{}]",
+            "[1,{},3]",
+            "{}",
+            r#"{"method":3}"#,
+        ] {
+            assert!(is_bare(body.as_bytes()), "{body}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::{fault, notices, prompts, resources, shown, subscriptions};
 use crate::{
-    access::{Principal, Source},
+    access::{AuditResult, Principal, Source},
     service::{
         Service,
         tools::{Answer, Round, ToolCall, ToolFault, Tools, Wanted},
@@ -74,6 +74,11 @@ impl McpHandler {
             round,
         };
         self.tools.call(call).await
+    }
+
+    /// Notes a prompt or a resource that there is not for this principal.
+    pub(super) async fn note_unread(&self, sort: &'static str, result: AuditResult) {
+        self.tools.note_unread(&self.by, self.source, sort, result).await;
     }
 
     /// Calls one of the host's own tools through the gate.

@@ -7,6 +7,7 @@ use rmcp::{
 use serde_json::{Map, Value};
 
 use super::{fault, handler::McpHandler};
+use crate::access::AuditResult;
 
 /// What the name of such a prompt begins with; the tenant follows.
 const IDENTITY: &str = "identity:";
@@ -23,13 +24,13 @@ pub(super) fn list(handler: &McpHandler) -> Vec<Prompt> {
 
 /// The words of a tenant's identity, through the gate of the tool that shows it.
 pub(super) async fn get(handler: &McpHandler, name: &str) -> Result<GetPromptResult, ErrorData> {
-    let unknown = || {
-        ErrorData::invalid_params(
+    let Some(tenant) = name.strip_prefix(IDENTITY) else {
+        handler.note_unread("prompt", AuditResult::Unknown).await;
+        return Err(ErrorData::invalid_params(
             "there is no such prompt: `prompts/list` shows those there are",
             None,
-        )
+        ));
     };
-    let tenant = name.strip_prefix(IDENTITY).ok_or_else(unknown)?;
     let mut arguments = Map::new();
     arguments.insert("workspace_id".to_owned(), tenant.into());
     let identity = handler

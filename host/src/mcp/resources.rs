@@ -7,7 +7,7 @@ use rmcp::{
 use serde_json::Map;
 
 use super::{fault, handler::McpHandler};
-use crate::domain::TenantId;
+use crate::{access::AuditResult, domain::TenantId};
 
 const SCHEME: &str = "kora://";
 const JSON: &str = "application/json";
@@ -91,8 +91,12 @@ pub(super) fn unknown(uri: &str) -> ErrorData {
 /// What a resource says now.
 pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let unknown = || unknown(uri);
-    let (tenant, sort) = parse(uri).ok_or_else(unknown)?;
+    let Some((tenant, sort)) = parse(uri) else {
+        handler.note_unread("resource", AuditResult::Unknown).await;
+        return Err(unknown());
+    };
     if !handler.service.seen_tenants(&handler.by).contains(&tenant) {
+        handler.note_unread("resource", AuditResult::TenantDenied).await;
         return Err(unknown());
     }
     let mut arguments = Map::new();

@@ -29,7 +29,7 @@ mod webhook_test;
 
 pub use crate::plugin::{CallNotice, LogNotice, ProgressNotice};
 pub use call::{Answer, ToolCall, Tools, ToolsParts};
-pub use catalogue::own_capabilities;
+pub use catalogue::{own_capabilities, own_specs};
 pub use fault::ToolFault;
 pub use foreign::Round;
 pub use gate::PluginsGate;

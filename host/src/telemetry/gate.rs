@@ -15,8 +15,9 @@ use tracing_subscriber::{
 use super::plugin_log::PLUGIN_TARGET;
 use crate::domain::{LogFormat, LogLevel, LogSettings};
 
-/// Targets that say more than an operator wants to read: rmcp has three INFO lines for each request.
-const QUIET: [(&str, LogLevel); 1] = [("rmcp", LogLevel::Warn)];
+/// Targets that say more than may be written: rmcp has three INFO lines for each request, and its warnings repeat what a caller sent,
+/// headers and the text of errors, in which there may be a token. What it refuses is in the audit.
+const QUIET: [(&str, LogLevel); 1] = [("rmcp", LogLevel::Error)];
 
 /// What passes now.
 #[derive(Debug)]

@@ -25,12 +25,15 @@ enum Page {
     Cli,
     /// The keys of `kora.toml`
     Config,
+    /// The tools of the host
+    Tools,
 }
 
 pub(in crate::cli) fn run(arguments: &ReferenceArguments, context: &mut Context<'_>) -> Outcome {
     let page = match arguments.page {
-        Page::Cli => reference(),
+        Page::Cli => reference::reference(),
         Page::Config => config::reference(),
+        Page::Tools => reference::tools(),
     };
     context.ui.data(&page)?;
     Ok(Exit::OK)

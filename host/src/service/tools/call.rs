@@ -1,7 +1,8 @@
 //! The gate that every call of a tool passes, and the audit of what came of it.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     service::{Problem, ProblemKind, Service},
 };
 
-/// The longest name of a tool that is shown back.
+/// The longest name of a tool that is shown back. Of a longer one nothing is: half a token would no longer be known for one.
 const NAME_SHOWN_CHARS: usize = 80;
 
 /// What the tools work with.
@@ -133,9 +134,9 @@ impl Tools {
             .service
             .tasks
             .spawn(async move { tools.carry_out(call).await });
-        // What a tool does wrong is its own affair: a panic is answered like any other fault.
+        // It ends otherwise only with the runtime.
         work.await
-            .unwrap_or_else(|_| Err(ToolFault::Failed("panic".to_owned())))
+            .unwrap_or_else(|_| Err(ToolFault::Failed("host.stopping".to_owned())))
     }
 
     async fn carry_out(&self, call: ToolCall) -> Result<Answer, ToolFault> {
@@ -154,13 +155,16 @@ impl Tools {
             round,
         } = call;
         let mut tenant = None;
-        let outcome = match self.admit(&by, &name, arguments, &mut details) {
-            Ok(admitted) => {
-                tenant.clone_from(&admitted.tenant);
-                self.run(&by, admitted, round).await
-            }
-            Err(fault) => Err(fault),
+        let work = async {
+            let admitted = self.admit(&by, &name, arguments, &mut details)?;
+            tenant.clone_from(&admitted.tenant);
+            self.run(&by, admitted, round).await
         };
+        // What a tool does wrong is its own affair: a panic is audited and answered like any other fault.
+        let outcome = AssertUnwindSafe(work)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(ToolFault::Failed("panic".to_owned())));
         let result = match &outcome {
             Ok((_, audit)) => audit.clone(),
             Err(fault) => {
@@ -220,7 +224,7 @@ impl Tools {
         details: &mut Details,
     ) -> Result<Admitted<'_>, ToolFault> {
         let unknown = || ToolFault::Unknown {
-            name: redacted(&name.chars().take(NAME_SHOWN_CHARS).collect::<String>(), None).into_owned(),
+            name: shown_name(name),
         };
         let tool = self.find(name).ok_or_else(unknown)?;
         let spec = tool.spec();
@@ -325,6 +329,25 @@ impl Tools {
         })
     }
 
+    /// Notes that a prompt or a resource was refused before the gate of its tool was asked. `sort`: which of the two.
+    pub async fn note_unread(&self, by: &Principal, source: Source, sort: &'static str, result: AuditResult) {
+        tracing::warn!(sort, caller = by.name(), %result, %source, "[kora.mcp.read_refused]");
+        let entry = AuditEntry {
+            emitted_at: self.parts.service.clock.now(),
+            tenant: TenantId::host(),
+            seam: Seam::Read,
+            source,
+            result,
+            details: Details {
+                route: Some(sort.to_owned()),
+                caller: Some(by.name()),
+                caller_actor_kind: Some(by.kind().to_owned()),
+                ..Details::default()
+            },
+        };
+        self.parts.audit.note(entry).await;
+    }
+
     /// Into the audit and into the log, side by side.
     async fn note(&self, source: Source, tenant: Option<TenantId>, result: AuditResult, details: Details) {
         let tool = details.tool_name.as_deref().unwrap_or("unknown");
@@ -344,6 +367,13 @@ impl Tools {
             details,
         };
         self.parts.audit.note(entry).await;
+    }
+}
+
+fn shown_name(name: &str) -> String {
+    match name.chars().count() {
+        0..=NAME_SHOWN_CHARS => redacted(name, None).into_owned(),
+        length => format!("(a name of {length} characters)"),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The host's own tools, in the order in which they are listed.
 
+use std::sync::Arc;
+
 use jsonschema::Validator;
 
 use super::{
-    control, daemon_status, events, health, host_tool::Erased, identities, ledger, plugins,
+    ToolSpec, control, daemon_status, events, health, host_tool::Erased, identities, ledger, plugins,
     schema::validator, state, tickets, webhook_test,
 };
 
@@ -13,10 +15,15 @@ pub(super) struct Own {
     pub input: Validator,
 }
 
+/// What is shown of the host's own tools, in the order in which they are listed.
+pub fn own_specs() -> Vec<Arc<ToolSpec>> {
+    own_tools().into_iter().map(|own| own.tool.spec).collect()
+}
+
 /// The capabilities that the host's own tools ask for, in the order in which they are listed.
 pub fn own_capabilities() -> Vec<String> {
-    let specs = own_tools().into_iter().map(|own| own.tool.spec);
-    specs
+    own_specs()
+        .iter()
         .filter_map(|spec| spec.required_capability.as_ref().map(ToString::to_string))
         .collect()
 }
