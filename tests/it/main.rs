@@ -25,3 +25,4 @@ mod steering;
 mod store;
 mod tickets;
 mod trespass;
+mod webhooks;
