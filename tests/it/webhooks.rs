@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{HttpClient, HttpRequest, RunningHost, TestHome, eventually};
 
-const BOUND: &str = "[tenants.acme]\nagent_name = \"A\"\nfallback_prompt = \"prompt.md\"\nplugins = [\"conformance\"]\n";
+const BOUND: &str =
+    "[tenants.acme]\nagent_name = \"A\"\nfallback_prompt = \"prompt.md\"\nplugins = [\"conformance\"]\n";
 
 fn home(more: &str) -> TestHome {
     let home = TestHome::with_config(&format!("{BOUND}{more}"));
@@ -32,7 +33,9 @@ fn hook(host: &RunningHost<'_>, body: &str) -> HttpRequest {
 fn audited(home: &TestHome, seam: &str, count: usize) -> Vec<Value> {
     eventually(&format!("there are {count} lines of {seam}"), || {
         let text = fs::read_to_string(home.path().join("audit/host/kora_audit_log.jsonl")).ok()?;
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
         let found: Vec<_> = lines.filter(|line| line["seam"] == seam).collect();
         (found.len() >= count).then_some(found)
     })
@@ -51,7 +54,10 @@ fn a_webhook_reaches_its_plugin_and_its_sender_gets_the_answer() {
     assert_eq!(answer["body"], json!({"a": 1}));
     assert_eq!(answer["peer"], "127.0.0.x");
     let headers = answer["headers"].to_string();
-    assert!(headers.contains("x-test") && !headers.contains("x-other"), "{headers}");
+    assert!(
+        headers.contains("x-test") && !headers.contains("x-other"),
+        "{headers}"
+    );
 
     let challenge = hook(&host, r#"{"challenge": "abc"}"#).send();
     assert_eq!((challenge.status, challenge.body.as_str()), (200, "abc"));
@@ -69,11 +75,16 @@ fn what_is_turned_away_leaves_a_dead_letter_with_its_reason_and_nothing_of_what_
     assert_eq!(refused["code"], "webhook.body_not_json");
     let late = hook(&host, "{}").header("X-Test", "too-old").send().expect(408);
     assert_eq!(late["code"], "webhook.test_too_old");
-    let large = hook(&host, &format!("\"{}\"", "x".repeat(5000))).send().expect(413);
+    let large = hook(&host, &format!("\"{}\"", "x".repeat(5000)))
+        .send()
+        .expect(413);
     assert_eq!(large["code"], "http.too_large");
 
     let lines = audited(&home, "webhook.dead_letter", 3);
-    let results: Vec<_> = lines.iter().map(|line| line["details"]["result"].clone()).collect();
+    let results: Vec<_> = lines
+        .iter()
+        .map(|line| line["details"]["result"].clone())
+        .collect();
     assert_eq!(
         results,
         ["rejected:body_not_json", "rejected:test_too_old", "too_large"]
@@ -99,7 +110,10 @@ fn strangers_are_held_to_a_rate_and_foreign_names_are_refused() {
     let home = home("[webhooks]\nrequests_per_minute = 3\n");
     let host = home.start();
     host.wait_for_plugin("conformance", "running");
-    let foreign = hook(&host, "{}").header("Host", "evil.example.com").send().expect(403);
+    let foreign = hook(&host, "{}")
+        .header("Host", "evil.example.com")
+        .send()
+        .expect(403);
     assert_eq!(foreign["code"], "http.foreign_origin");
     let statuses: Vec<_> = (0..5).map(|_| hook(&host, "{}").send().status).collect();
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
@@ -110,8 +124,17 @@ fn what_is_no_webhook_is_not_there() {
     let home = home("");
     let host = home.start();
     host.wait_for_plugin("conformance", "running");
-    for path in ["/api/webhooks/conformance/other", "/api/webhooks/nobody/echo", "/mcp", "/metrics"] {
-        assert_eq!(door(&host).request("POST", path).body("{}").send().status, 404, "{path}");
+    for path in [
+        "/api/webhooks/conformance/other",
+        "/api/webhooks/nobody/echo",
+        "/mcp",
+        "/metrics",
+    ] {
+        assert_eq!(
+            door(&host).request("POST", path).body("{}").send().status,
+            404,
+            "{path}"
+        );
     }
     let get = door(&host).get("/api/webhooks/conformance/echo").send();
     assert_eq!(get.status, 405);
