@@ -9,15 +9,20 @@
 //! ```
 
 mod answers;
+mod api;
 mod body;
 mod guard;
 mod health;
 mod mcp;
 mod names;
+mod openapi;
 mod router;
 mod server;
+mod stream;
 mod surface;
+mod write_deadline;
 
+pub use openapi::openapi;
 pub use router::router;
 pub use server::{HttpServer, ServerOptions};
 pub use surface::{Surface, SurfaceParts};

@@ -14,10 +14,14 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::write_deadline::WriteDeadline;
+
 /// After this, what is still under way when the host stops is dropped.
 const DRAIN: Duration = Duration::from_secs(3);
 /// When nothing can be accepted, for example because there are no more descriptors, this is waited before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A client that takes nothing of its answer for so long is gone, or up to no good.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// More than any request of ours needs.
 const HEADERS_MAX_BYTES: usize = 64 * 1024;
 
@@ -103,7 +107,7 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(options.read_timeout)
         .max_buf_size(HEADERS_MAX_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(WriteDeadline::new(stream, WRITE_TIMEOUT)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

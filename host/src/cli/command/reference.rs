@@ -9,7 +9,7 @@ use crate::{
         failure::{Exit, Outcome},
         reference,
     },
-    config,
+    config, http,
 };
 
 /// Prints a page of the reference as Markdown.
@@ -25,12 +25,15 @@ enum Page {
     Cli,
     /// The keys of `kora.toml`
     Config,
+    /// The HTTP interface, as an OpenAPI document
+    Openapi,
 }
 
 pub(in crate::cli) fn run(arguments: &ReferenceArguments, context: &mut Context<'_>) -> Outcome {
     let page = match arguments.page {
         Page::Cli => reference(),
         Page::Config => config::reference(),
+        Page::Openapi => http::openapi(),
     };
     context.ui.data(&page)?;
     Ok(Exit::OK)

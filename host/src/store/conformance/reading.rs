@@ -60,4 +60,16 @@ pub(crate) async fn pages_meet_without_overlap(store: Arc<dyn Store>) {
         read(Some(u64::MAX), Some(u64::MAX), Order::NewestFirst).await,
         [0; 0]
     );
+    let third = store
+        .events(&tenant("acme"), EventFilter::default())
+        .await
+        .unwrap()[2]
+        .occurred_at;
+    let filter = EventFilter {
+        before: Some(third),
+        ..EventFilter::default()
+    };
+    let events = store.events(&tenant("acme"), filter).await.unwrap();
+    let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [2, 1], "what happened at that very time is left out");
 }

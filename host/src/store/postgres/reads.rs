@@ -61,6 +61,9 @@ pub(super) async fn events(readers: &Readers, tenant: &TenantId, filter: &EventF
         .with(" WHERE tenant = ?", tenant.as_str().to_owned())
         .with(" AND seq > ?", filter.after_seq.map_or(0, position))
         .with(" AND seq < ?", filter.before_seq.map_or(i64::MAX, position));
+    if let Some(before) = filter.before {
+        query = query.with(" AND occurred_at < ?", before.as_micros());
+    }
     if !filter.prefixes.is_empty() {
         query = query.then(" AND (false");
         for prefix in &filter.prefixes {

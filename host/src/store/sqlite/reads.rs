@@ -47,6 +47,10 @@ fn events_query(tenant: &TenantId, filter: &EventFilter) -> (String, Vec<Value>)
         after.into(),
         before.into(),
     ];
+    if let Some(before) = filter.before {
+        query += " AND occurred_at < ?";
+        values.push(before.as_micros().into());
+    }
     if !filter.prefixes.is_empty() {
         // `/` is the character after the dot: between the two lies what begins with the prefix and a dot.
         let one_of =
