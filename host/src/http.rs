@@ -9,18 +9,22 @@
 //! ```
 
 mod answers;
+mod api;
 mod body;
 mod guard;
 mod health;
 mod mcp;
 mod names;
+mod openapi;
 mod router;
 mod server;
 mod stalls;
+mod stream;
 mod streams;
 mod surface;
 mod webhooks;
 
+pub use openapi::openapi;
 pub use router::router;
 pub use server::{HttpServer, ServerOptions};
 pub use surface::{Surface, SurfaceParts};

@@ -9,6 +9,7 @@ mod control;
 mod cost;
 mod dispatch;
 mod entries;
+mod event_stream;
 mod events;
 mod health;
 mod holding;
@@ -19,6 +20,7 @@ mod problem;
 mod state;
 mod status;
 mod store_place;
+mod tenancy;
 mod tenant_boots;
 mod tenants;
 mod tickets;
@@ -58,6 +60,8 @@ use crate::{
 
 pub use crate::access::Principal;
 pub use changes::{Change, Changes, STATE_CHANGED};
+pub use event_stream::{EventStream, Places};
+pub use events::EventsBefore;
 pub use plugin_settings::plugin_setting_problems;
 pub use plugins::{PluginTurn, plugin_policy};
 pub use problem::{Problem, ProblemKind};

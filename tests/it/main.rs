@@ -13,6 +13,7 @@ mod faults;
 mod hangs;
 mod harness;
 mod health;
+mod http;
 mod identity;
 mod lies;
 mod offers;

@@ -489,6 +489,22 @@ pub const KEYS: &[Key] = &[
         meaning: "The most connections at once. More wait to be accepted.",
     },
     Key {
+        path: "http.max_streams",
+        kind: Kind::Count { min: 0, max: 100_000 },
+        default: Some("1024"),
+        example: "100",
+        applies: NeedsRestart,
+        meaning: "The most streams of events (`/api/events/stream`) at once; more are refused. Each holds a connection.",
+    },
+    Key {
+        path: "http.max_streams_per_caller",
+        kind: Kind::Count { min: 0, max: 100_000 },
+        default: Some("64"),
+        example: "4",
+        applies: NeedsRestart,
+        meaning: "The most streams of events of one caller at once.",
+    },
+    Key {
         path: "webhooks.listen",
         kind: Kind::Listen,
         default: Some("\"127.0.0.1:9118\""),

@@ -15,6 +15,20 @@ const MICROS_PER_DOLLAR: i64 = 1_000_000;
 #[serde(try_from = "String", into = "String")]
 pub struct Money(i64);
 
+impl schemars::JsonSchema for Money {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Money".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": r"^-?[0-9]+\.[0-9]{2,6}$",
+            "description": "Decimal dollars.",
+        })
+    }
+}
+
 /// A text that is no amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is no amount: expected decimal dollars with at most {DECIMALS} decimals, such as `12.50`")]

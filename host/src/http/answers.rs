@@ -48,6 +48,15 @@ impl HttpProblem {
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "http.not_found", "there is nothing here")
     }
+
+    /// There is something here, but not for this method.
+    pub fn wrong_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "http.wrong_method",
+            "another method was expected here: the header `Allow` names those there are",
+        )
+    }
 }
 
 impl From<Problem> for HttpProblem {

@@ -19,6 +19,17 @@ const BURST_SECONDS: u32 = 2;
 #[derive(Clone)]
 pub(super) struct Presented(pub Arc<str>);
 
+/// Counts what is answered, by route and status.
+pub(super) async fn count(State(surface): State<Arc<Surface>>, request: Request, next: Next) -> Response {
+    let route = of_route(&request).route;
+    let response = next.run(request).await;
+    // A path that there is not is the stranger's text.
+    let route = route.as_deref().unwrap_or("unmatched");
+    let host = &surface.parts.service.metrics.host;
+    host.http_answered(route, response.status().as_u16());
+    response
+}
+
 /// Refuses what names another host, or comes from a foreign page.
 pub(super) async fn check_names(
     State(surface): State<Arc<Surface>>,

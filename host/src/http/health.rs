@@ -11,6 +11,10 @@ use serde_json::json;
 
 use super::surface::Surface;
 
+pub(super) const HEALTHZ: &str = "/healthz";
+pub(super) const READYZ: &str = "/readyz";
+pub(super) const METRICS: &str = "/metrics";
+
 /// The process answers.
 pub(super) async fn healthz() -> Response {
     axum::Json(json!({ "status": "ok" })).into_response()
@@ -32,7 +36,9 @@ pub(super) async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
 
 /// The host's metrics and those of its plugins, as Prometheus reads them.
 pub(super) async fn metrics(State(surface): State<Arc<Surface>>) -> Response {
-    let text = surface.parts.service.metrics.render();
+    let metrics = &surface.parts.service.metrics;
+    metrics.host.set_audit_lines_lost(surface.parts.audit.lost());
+    let text = metrics.render();
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    http::header,
     middleware::from_fn_with_state,
     response::{IntoResponse as _, Response},
     routing::{any, get},
@@ -11,27 +12,46 @@ use axum::{
 
 use super::{
     answers::HttpProblem,
-    guard::{authenticate, check_names},
-    health, mcp,
+    api,
+    guard::{authenticate, check_names, count},
+    health, mcp, openapi, stream,
     surface::Surface,
 };
 
 /// All of the admin port. `/healthz` and `/readyz` are for who watches the process, and need no token.
 pub fn router(surface: Arc<Surface>) -> Router {
-    let gated = Router::new()
+    let described: Arc<str> = openapi::openapi().into();
+    let mut gated = Router::new()
         .route("/mcp", any(mcp::endpoint))
         .route("/mcp/tools/list", get(mcp::tools_list))
-        .route("/metrics", get(health::metrics))
+        .route(health::METRICS, get(health::metrics))
+        .route(stream::PATH, get(stream::open))
+        .route(openapi::PATH, get(move || document(described.clone())));
+    for registered in api::all() {
+        gated = gated.route(registered.spec.path, registered.method);
+    }
+    let gated = gated
+        .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn_with_state(surface.clone(), authenticate));
     Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+        .route(health::HEALTHZ, get(health::healthz))
+        .route(health::READYZ, get(health::readyz))
+        .method_not_allowed_fallback(wrong_method)
         .merge(gated)
         .fallback(nothing_here)
         .layer(from_fn_with_state(surface.clone(), check_names))
+        .layer(from_fn_with_state(surface.clone(), count))
         .with_state(surface)
 }
 
 async fn nothing_here() -> Response {
     HttpProblem::not_found().into_response()
+}
+
+async fn wrong_method() -> Response {
+    HttpProblem::wrong_method().into_response()
+}
+
+async fn document(text: Arc<str>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text.to_string()).into_response()
 }

@@ -5,9 +5,15 @@ use std::{
     time::Duration,
 };
 
-use super::names::Names;
+use tokio::sync::Semaphore;
+
+use super::{
+    api::Parameters,
+    names::Names,
+    stream::{self, Streams},
+};
 use crate::{
-    access::{AuditEntry, AuditLog, AuditResult, Callers, Details, Rates, Seam, Source},
+    access::{AuditEntry, AuditLog, AuditResult, Callers, Details, Principal, Rates, Seam, Source},
     config::Config,
     domain::{TenantId, TokenBucket},
     service::{Service, tools::Tools},
@@ -16,6 +22,8 @@ use crate::{
 /// Refusals of strangers that are noted one by one; of more, the audit says how many there were.
 const REFUSALS_BURST: u32 = 100;
 const REFUSALS_PER_SECOND: u32 = 10;
+/// Readers of the audit at once: each takes a thread, and reads as fast as the disk gives.
+const AUDIT_READERS: usize = 2;
 
 /// What `app` gives it.
 pub struct SurfaceParts {
@@ -36,6 +44,10 @@ pub struct Surface {
     pub(super) rates: Rates,
     pub(super) max_body_bytes: usize,
     pub(super) read_timeout: Duration,
+    /// Whose turn it is to read files of the audit.
+    pub(super) audit_readers: Semaphore,
+    pub(super) streams: Streams,
+    pub(super) stream_parameters: Parameters,
     refusals: Mutex<Refusals>,
 }
 
@@ -54,6 +66,13 @@ impl Surface {
             rates: Rates::default(),
             max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(usize::MAX),
             read_timeout: Duration::from_secs(http.read_timeout_seconds),
+            audit_readers: Semaphore::new(AUDIT_READERS),
+            streams: Streams::new(
+                parts.service.clone(),
+                usize::try_from(http.max_streams).unwrap_or(usize::MAX),
+                usize::try_from(http.max_streams_per_caller).unwrap_or(usize::MAX),
+            ),
+            stream_parameters: stream::spec().parameters,
             refusals: Mutex::new(Refusals {
                 bucket: TokenBucket::new(REFUSALS_BURST, REFUSALS_PER_SECOND, now),
                 left_out: 0,
@@ -76,6 +95,17 @@ impl Surface {
         tracing::warn!(%result, route = details.route.as_deref(), "[kora.http.refused]");
         self.note(TenantId::host(), Seam::RequestRefused, result, details)
             .await;
+    }
+
+    /// Notes that a caller has as much of something as it may.
+    pub(super) async fn note_limited(&self, route: &str, by: &Principal) {
+        let details = Details {
+            route: Some(route.to_owned()),
+            caller: Some(by.name()),
+            caller_actor_kind: Some(by.kind().to_owned()),
+            ..Details::default()
+        };
+        self.note_refused(AuditResult::RateLimited, details).await;
     }
 
     /// Notes an outcome.

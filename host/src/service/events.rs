@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::{Event, EventType, TenantId},
+    domain::{Event, EventType, TenantId, Timestamp},
     engine::vocabulary::Owner,
     events::{
         AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, RecentEvent, RecentQuery,
@@ -20,6 +20,19 @@ const TAIL_DEFAULT: u32 = 50;
 const TAIL_MAX: u32 = 1000;
 /// What is read ahead of a slow reader.
 const FOLLOW_QUEUE: usize = 1024;
+
+/// Which page of a chain, from its end backwards.
+#[derive(Debug, Clone, Default)]
+pub struct EventsBefore {
+    /// Only types that are this or begin with it and a dot.
+    pub prefix: Option<String>,
+    /// Only before this sequence number.
+    pub before_seq: Option<u64>,
+    /// Only what happened before this time.
+    pub before: Option<Timestamp>,
+    /// At most so many.
+    pub limit: u32,
+}
 
 impl Service {
     /// Appends an event of one of the operator's own types.
@@ -110,6 +123,26 @@ impl Service {
             ..EventFilter::default()
         };
         let events = self.log.page(&tenant, filter).await.map_err(read_problem)?;
+        Ok(events.into_iter().map(view).collect())
+    }
+
+    /// A page of whole events of a chain, the newest first.
+    ///
+    /// # Errors
+    /// If the prefix cannot begin a type, or the store cannot be read.
+    pub async fn events_before(
+        &self,
+        tenant: &TenantId,
+        wanted: EventsBefore,
+    ) -> Result<Vec<api::Event>, Problem> {
+        let filter = EventFilter {
+            prefixes: wanted.prefix.into_iter().collect(),
+            before_seq: wanted.before_seq,
+            before: wanted.before,
+            limit: wanted.limit,
+            ..EventFilter::default()
+        };
+        let events = self.log.page(tenant, filter).await.map_err(read_problem)?;
         Ok(events.into_iter().map(view).collect())
     }
 
@@ -239,7 +272,7 @@ fn bad_input(code: &str, message: String) -> Problem {
     Problem::new(ProblemKind::BadInput, code, message)
 }
 
-fn read_problem(error: ReadError) -> Problem {
+pub(super) fn read_problem(error: ReadError) -> Problem {
     match error {
         ReadError::Prefix { .. } => bad_input("events.prefix", error.to_string()),
         ReadError::Store(_) => Problem::new(ProblemKind::Unavailable, "store.unavailable", error.to_string()),
@@ -264,7 +297,7 @@ fn append_problem(error: AppendError) -> Problem {
     Problem::new(kind, code, error.to_string())
 }
 
-fn view(event: Event) -> api::Event {
+pub(super) fn view(event: Event) -> api::Event {
     api::Event {
         tenant: event.tenant.to_string(),
         seq: event.seq,
@@ -282,7 +315,7 @@ fn view(event: Event) -> api::Event {
     }
 }
 
-fn view_appended(appended: &AppendedEvent) -> api::Event {
+pub(super) fn view_appended(appended: &AppendedEvent) -> api::Event {
     let event = &appended.event;
     api::Event {
         tenant: event.tenant.to_string(),

@@ -376,6 +376,7 @@ fn event_passes(filter: &EventFilter, event: &Event) -> bool {
     };
     filter.after_seq.is_none_or(|seq| event.seq > seq)
         && filter.before_seq.is_none_or(|seq| event.seq < seq)
+        && filter.before.is_none_or(|before| event.occurred_at < before)
         && (filter.prefixes.is_empty() || filter.prefixes.iter().any(under))
 }
 

@@ -152,6 +152,8 @@ pub struct EventFilter {
     pub after_seq: Option<u64>,
     /// Only before this sequence number.
     pub before_seq: Option<u64>,
+    /// Only what happened before this time. A chain goes by its numbers: where a clock was set back, later ones may have earlier times.
+    pub before: Option<Timestamp>,
     /// Only types that are one of these, or begin with one of these and a dot. Empty: all. The filter is part of the query:
     /// the limit counts what passes it.
     pub prefixes: Vec<String>,
@@ -166,6 +168,7 @@ impl Default for EventFilter {
         Self {
             after_seq: None,
             before_seq: None,
+            before: None,
             prefixes: Vec::new(),
             limit: 50,
             order: Order::default(),

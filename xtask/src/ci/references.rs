@@ -11,10 +11,11 @@ use crate::{
 };
 
 /// The pages by the word with which the command prints them.
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("cli", "docs/reference/cli.md"),
     ("config", "docs/reference/config.md"),
     ("tools", "docs/reference/tools.md"),
+    ("openapi", "docs/reference/openapi.json"),
 ];
 
 /// The same command as `kora`, which the tests build and run: for these pages nothing more is built.

@@ -113,23 +113,12 @@ impl AuditResult {
         )
     }
 
-    /// `ok`, `not_allowed` or `error`.
-    pub const fn status(&self) -> &'static str {
+    /// Its word alone, of a closed list: what counts outcomes may have it for a label.
+    pub const fn word(&self) -> &'static str {
         match self {
-            Self::Ok | Self::Issued { .. } | Self::DryRunPredicted { .. } => "ok",
-            _ if self.is_denial() => "not_allowed",
-            _ => "error",
-        }
-    }
-}
-
-impl fmt::Display for AuditResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self {
-            Self::Issued { kind, sequence } => return write!(f, "issued:{kind}@seq{sequence}"),
-            Self::DryRunPredicted { kind } => return write!(f, "dry_run_predicted:{kind}"),
-            Self::Rejected { reason } => return write!(f, "rejected:{reason}"),
             Self::Ok => "ok",
+            Self::Issued { .. } => "issued",
+            Self::DryRunPredicted { .. } => "dry_run_predicted",
             Self::Unauthorized => "unauthorized",
             Self::CapabilityDenied => "capability_denied",
             Self::ActorIdRequired => "actor_id_required",
@@ -146,8 +135,29 @@ impl fmt::Display for AuditResult {
             Self::Unavailable => "unavailable",
             Self::Failed => "failed",
             Self::NoReceiver => "no_receiver",
-        };
-        f.write_str(word)
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+
+    /// `ok`, `not_allowed` or `error`.
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::Ok | Self::Issued { .. } | Self::DryRunPredicted { .. } => "ok",
+            _ if self.is_denial() => "not_allowed",
+            _ => "error",
+        }
+    }
+}
+
+impl fmt::Display for AuditResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Self::Issued { kind, sequence } => write!(f, ":{kind}@seq{sequence}"),
+            Self::DryRunPredicted { kind } => write!(f, ":{kind}"),
+            Self::Rejected { reason } => write!(f, ":{reason}"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading the audit back, for people: the newest first, from the file that is written and from those that were put aside.
 
 use std::{
+    collections::VecDeque,
     fs,
     io::{self, BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -35,7 +36,7 @@ pub fn read_audit(audit: &Path, tenant: &TenantId, filter: &AuditFilter) -> io::
     for path in newest_first(&newest)? {
         let (mut lines, bad) = read_file(&path, filter)?;
         malformed += bad;
-        while let Some(line) = lines.pop() {
+        while let Some(line) = lines.pop_back() {
             if found.len() == filter.limit {
                 return Ok((found, malformed));
             }
@@ -56,13 +57,14 @@ fn newest_first(newest: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read_file(path: &Path, filter: &AuditFilter) -> io::Result<(Vec<Value>, usize)> {
+fn read_file(path: &Path, filter: &AuditFilter) -> io::Result<(VecDeque<Value>, usize)> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((VecDeque::new(), 0)),
         Err(error) => return Err(error),
     };
-    let mut lines = Vec::new();
+    // The newest stand at the end: of those before, no more are kept than are wanted.
+    let mut lines = VecDeque::new();
     let mut malformed = 0;
     for text in BufReader::new(file).split(b'\n') {
         let text = text?;
@@ -72,7 +74,10 @@ fn read_file(path: &Path, filter: &AuditFilter) -> io::Result<(Vec<Value>, usize
         match serde_json::from_slice::<ReadLine>(&text) {
             Ok(line) if wanted(&line, &text, filter) => {
                 // It was JSON a moment ago.
-                lines.push(serde_json::to_value(line).unwrap_or_default());
+                lines.push_back(serde_json::to_value(line).unwrap_or_default());
+                if lines.len() > filter.limit {
+                    lines.pop_front();
+                }
             }
             Ok(_) => {}
             Err(_) => malformed += 1,

@@ -9,7 +9,7 @@ use crate::{
         failure::{Exit, Outcome},
         reference,
     },
-    config,
+    config, http,
 };
 
 /// Prints a page of the reference as Markdown.
@@ -27,6 +27,8 @@ enum Page {
     Config,
     /// The tools of the host
     Tools,
+    /// The HTTP interface, as an OpenAPI document
+    Openapi,
 }
 
 pub(in crate::cli) fn run(arguments: &ReferenceArguments, context: &mut Context<'_>) -> Outcome {
@@ -34,6 +36,7 @@ pub(in crate::cli) fn run(arguments: &ReferenceArguments, context: &mut Context<
         Page::Cli => reference::reference(),
         Page::Config => config::reference(),
         Page::Tools => reference::tools(),
+        Page::Openapi => http::openapi(),
     };
     context.ui.data(&page)?;
     Ok(Exit::OK)

@@ -158,6 +158,10 @@ pub struct HttpSection {
     pub read_timeout_seconds: u64,
     /// The most connections at once.
     pub max_connections: u64,
+    /// The most streams of events at once.
+    pub max_streams: u64,
+    /// The most of them of one caller.
+    pub max_streams_per_caller: u64,
 }
 
 impl Default for HttpSection {
@@ -169,6 +173,8 @@ impl Default for HttpSection {
             max_body_bytes: 1_048_576,
             read_timeout_seconds: 10,
             max_connections: 4096,
+            max_streams: 1024,
+            max_streams_per_caller: 64,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Boots that have ended, and a store that is accepted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which boots to show.
@@ -23,7 +24,7 @@ pub struct AcceptEpoch {
 }
 
 /// A boot that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Boot {
     /// `boot_` and 8 hexadecimal digits; the tenants of one start of the host share it.
@@ -48,7 +49,7 @@ pub struct EpochAccepted {
 }
 
 /// A boot gate and how it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the boot event")]
 pub struct Gate {
     pub gate_id: String,

@@ -1,9 +1,10 @@
 //! What is told of the chains as a whole: what was signed of them, and the room that they have.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The room that is left, and what the store takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Disk {
     pub free_bytes: u64,

@@ -1,5 +1,6 @@
 //! What may be asked of stop commands and what is answered.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A stop command to give.
@@ -100,7 +101,7 @@ pub struct PredictedChange {
 }
 
 /// The stop commands on a tenant or on the host.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Commands {
     /// In force, the one that counts first; for a tenant also those on the host.
     pub active: Vec<Command>,
@@ -111,7 +112,7 @@ pub struct Commands {
 }
 
 /// A stop command.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the original's surface")]
 pub struct Command {
     /// Absent if it cannot be read, as are the other fields that are only read from it.

@@ -1,5 +1,6 @@
 //! What tenants spend, as it is asked and answered.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Money;
@@ -52,7 +53,7 @@ pub struct RefreshCost {
 }
 
 /// How a tenant's money stands. Amounts are decimal dollars as text.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the original's surface")]
 pub struct CostState {
     pub tenant: String,
@@ -80,7 +81,7 @@ pub struct CostState {
 }
 
 /// What one route used of one model in the billing period.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct UsageLine {
     pub route: String,

@@ -1,9 +1,10 @@
 //! Health, as it is answered.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How healthy a tenant, or the host, is. Words: `healthy`, `degraded`, `stopped`, `outage`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the original's surface")]
 pub struct Health {
     /// Whose; absent: the host's, with all its tenants.
@@ -20,7 +21,7 @@ pub struct Health {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the original's surface")]
 pub struct Subsignal {
     pub name: String,
@@ -31,7 +32,7 @@ pub struct Subsignal {
 }
 
 /// How healthy a tenant is, in a word.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the original's surface")]
 pub struct TenantHealth {
     pub tenant: String,

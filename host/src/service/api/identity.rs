@@ -1,5 +1,6 @@
 //! Who speaks for which tenant, as it is asked and answered.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ pub struct Identities {
 }
 
 /// Somebody who could speak.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Provider {
     pub provider: String,
@@ -51,7 +52,7 @@ pub struct Provider {
 }
 
 /// Who speaks for a tenant.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Identity {
     pub tenant: String,
@@ -72,6 +73,7 @@ pub struct Identity {
     /// The provider says something else by now, but an operator rolled back from just that.
     pub held_by_rollback: bool,
     /// The texts; only when one tenant is asked for.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     pub snapshot: Option<Value>,
 }
 

@@ -1,5 +1,6 @@
 //! The operational state of tenants, as it is asked and answered.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CommandInForce, Gate};
@@ -48,7 +49,7 @@ pub struct Transition {
 }
 
 /// A state that may follow.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the original's surface")]
 pub struct NextState {
     pub to_state: String,

@@ -1,5 +1,6 @@
 //! How the host is, and what runs in it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Disk, Gate};
@@ -45,7 +46,7 @@ pub struct Status {
 }
 
 /// A tenant at a glance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct TenantStatus {
     pub tenant: String,
@@ -65,7 +66,7 @@ pub struct TenantStatus {
 }
 
 /// A plugin at a glance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct PluginStatus {
     pub name: Option<String>,
@@ -76,7 +77,7 @@ pub struct PluginStatus {
 }
 
 /// A plugin, or a file that is none.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the manifest")]
 pub struct Plugin {
     pub name: Option<String>,
@@ -115,7 +116,7 @@ pub struct Plugin {
 }
 
 /// A daemon entry.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Daemon {
     pub plugin: String,
@@ -129,7 +130,7 @@ pub struct Daemon {
 }
 
 /// A periodic task.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Task {
     pub name: String,

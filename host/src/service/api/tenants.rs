@@ -1,5 +1,6 @@
 //! Tenants, as they are asked for and answered.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Gate;
@@ -33,7 +34,7 @@ pub struct AddTenant {
 }
 
 /// A tenant.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Tenant {
     pub tenant: String,
@@ -55,7 +56,7 @@ pub struct Tenant {
 }
 
 /// Somebody who acts in a tenant.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Actor {
     pub actor_id: String,

@@ -1,5 +1,6 @@
 //! Tickets and the operation ledger, as they are asked for and shown. The field names are those of the original's surface.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -174,7 +175,7 @@ pub struct ListOperations {
 }
 
 /// A ticket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are those of the original's surface")]
 pub struct Ticket {
     pub tenant: String,
@@ -203,7 +204,7 @@ pub struct Ticket {
 }
 
 /// A hold on a ticket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Claim {
     pub claim_fence_token: u64,
@@ -218,7 +219,7 @@ pub struct Claim {
 }
 
 /// How the newest attempt ended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Resolved {
     pub resolution: Resolution,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     access::{AuditEntry, AuditLog, AuditResult, Details, Principal, Seam, Source, redacted},
     domain::TenantId,
-    service::{Problem, ProblemKind, Service},
+    service::Service,
 };
 
 /// The longest name of a tool that is shown back. Of a longer one nothing is: half a token would no longer be known for one.
@@ -270,47 +270,15 @@ impl Tools {
 
     /// The tenant that is named, or the caller's only one. Unknown and forbidden are answered alike.
     pub(super) fn tenant(&self, by: &Principal, named: Option<&Value>) -> Result<TenantId, ToolFault> {
-        let service = &self.parts.service;
-        let seen = || service.seen_tenants(by);
-        let listed = |tenants: &[TenantId]| match tenants {
-            [] => "none".to_owned(),
-            some => {
-                let shown: Vec<_> = some.iter().map(|tenant| format!("`{tenant}`")).collect();
-                shown.join(", ")
+        let named = match named {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.as_str()),
+            Some(_) => {
+                let message = format!("/{WORKSPACE_ID}: expected a text");
+                return Err(ToolFault::bad_input("tool.input", message));
             }
         };
-        let problem =
-            |code: &str, message: String| ToolFault::from(Problem::new(ProblemKind::NotFound, code, message));
-        match named {
-            None | Some(Value::Null) => {
-                let mut tenants = seen();
-                if tenants.len() == 1 {
-                    return Ok(tenants.remove(0));
-                }
-                let message = format!(
-                    "`{WORKSPACE_ID}` is needed: the tenants of this caller are {}",
-                    listed(&tenants)
-                );
-                Err(Problem::new(ProblemKind::BadInput, "tenant.missing", message).into())
-            }
-            Some(Value::String(text)) => {
-                let tenant = text
-                    .parse()
-                    .ok()
-                    .filter(|tenant| by.sees(tenant) && service.tenants.is_served(tenant));
-                tenant.ok_or_else(|| {
-                    let tenants = listed(&seen());
-                    problem(
-                        "tenant.unknown",
-                        format!("`{WORKSPACE_ID}` names no tenant of this caller: those are {tenants}"),
-                    )
-                })
-            }
-            Some(_) => Err(ToolFault::bad_input(
-                "tool.input",
-                format!("/{WORKSPACE_ID}: expected a text"),
-            )),
-        }
+        Ok(self.parts.service.tenant_for(by, WORKSPACE_ID, named)?)
     }
 
     pub(super) async fn check_stop_commands(&self, tenant: &TenantId) -> Result<(), ToolFault> {
@@ -351,6 +319,7 @@ impl Tools {
     /// Into the audit and into the log, side by side.
     async fn note(&self, source: Source, tenant: Option<TenantId>, result: AuditResult, details: Details) {
         let tool = details.tool_name.as_deref().unwrap_or("unknown");
+        self.parts.service.metrics.host.tool_called(tool, result.word());
         let caller = details.caller_actor_kind.as_deref().unwrap_or_default();
         let caller_name = details.caller.as_deref().unwrap_or_default();
         if result.is_denial() {

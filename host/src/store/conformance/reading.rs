@@ -60,6 +60,18 @@ pub(crate) async fn pages_meet_without_overlap(store: Arc<dyn Store>) {
         read(Some(u64::MAX), Some(u64::MAX), Order::NewestFirst).await,
         [0; 0]
     );
+    let third = store
+        .events(&tenant("acme"), EventFilter::default())
+        .await
+        .unwrap()[2]
+        .occurred_at;
+    let filter = EventFilter {
+        before: Some(third),
+        ..EventFilter::default()
+    };
+    let events = store.events(&tenant("acme"), filter).await.unwrap();
+    let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [2, 1], "what happened at that very time is left out");
 }
 
 /// Every page of what passes a filter, beside what is left of the whole chain.
@@ -113,6 +125,7 @@ pub(crate) async fn a_filter_of_types_answers_what_the_chain_has_of_them(store: 
                 prefixes: prefixes.iter().map(|&prefix| prefix.to_owned()).collect(),
                 after_seq: Some(1),
                 before_seq: Some(590),
+                before: None,
                 order,
                 limit,
             };

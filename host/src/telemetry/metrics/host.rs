@@ -21,6 +21,10 @@ pub struct HostMetrics {
     daemon_restarts: Family<Labels<2>, Counter>,
     identity_swaps: Counter,
     identity_swap_refusals: Counter,
+    tool_calls: Family<Labels<2>, Counter>,
+    http_requests: Family<Labels<2>, Counter>,
+    audit_lines_lost: Counter,
+    event_streams: Gauge,
 }
 
 impl HostMetrics {
@@ -39,6 +43,10 @@ impl HostMetrics {
             daemon_restarts,
             identity_swaps,
             identity_swap_refusals,
+            tool_calls,
+            http_requests,
+            audit_lines_lost,
+            event_streams,
         } = new.clone();
         registry.register("appends", "Events appended", appends);
         registry.register_with_unit(
@@ -68,6 +76,18 @@ impl HostMetrics {
             "Swaps that were refused",
             identity_swap_refusals,
         );
+        registry.register("tool_calls", "Calls of tools, by tool and result", tool_calls);
+        registry.register(
+            "http_requests",
+            "Requests over HTTP, by route and status",
+            http_requests,
+        );
+        registry.register(
+            "audit_lines_lost",
+            "Lines of the audit that could not be written",
+            audit_lines_lost,
+        );
+        registry.register("event_streams", "Streams of events that are open", event_streams);
         new
     }
 
@@ -119,6 +139,32 @@ impl HostMetrics {
     /// An identity was swapped or rolled back.
     pub fn identity_swapped(&self) {
         self.identity_swaps.inc();
+    }
+
+    /// A tool was called, or was to be. Both come from closed lists: a tool that there is or `unknown`, and the word of a result.
+    pub fn tool_called(&self, tool: &str, result: &'static str) {
+        self.tool_calls
+            .get_or_create(&[("tool", tool.to_owned()), ("result", result.to_owned())])
+            .inc();
+    }
+
+    /// A request was answered. `route` is the template of one that there is, or `unmatched`.
+    pub fn http_answered(&self, route: &str, status: u16) {
+        self.http_requests
+            .get_or_create(&[("route", route.to_owned()), ("status", status.to_string())])
+            .inc();
+    }
+
+    /// So many lines of the audit were lost since the host started.
+    pub fn set_audit_lines_lost(&self, lines: u64) {
+        self.audit_lines_lost
+            .inner()
+            .store(lines, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// So many streams of events are open now.
+    pub fn set_event_streams(&self, open: usize) {
+        self.event_streams.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// A swap was refused.

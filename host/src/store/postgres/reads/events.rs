@@ -14,22 +14,27 @@ use super::{
     Read,
 };
 use crate::{
-    domain::{Event, TenantId},
+    domain::{Event, TenantId, Timestamp},
     store::{EventFilter, Order},
 };
 
-const NEWEST_FIRST: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM events WHERE tenant = $1 AND seq > $2 AND seq < $3 ORDER BY seq DESC LIMIT $4"
-);
-const OLDEST_FIRST: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM events WHERE tenant = $1 AND seq > $2 AND seq < $3 ORDER BY seq LIMIT $4"
-);
+/// `$5` is the time before which it looks.
+macro_rules! in_order {
+    ($direction:literal) => {
+        concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM events WHERE tenant = $1 AND seq > $2 AND seq < $3 AND occurred_at < $5 ORDER BY seq ",
+            $direction,
+            " LIMIT $4"
+        )
+    };
+}
 
-/// `$5` are types, `$6` and `$7` the ends of ranges of them. `types` steps from one type that is there to the next; `places` are the
+const NEWEST_FIRST: &str = in_order!("DESC");
+const OLDEST_FIRST: &str = in_order!("ASC");
+
+/// `$6` are types, `$7` and `$8` the ends of ranges of them. `types` steps from one type that is there to the next; `places` are the
 /// first of each type. A type is compared from both sides, not for equality, so that the index over types alone has the order that is
 /// asked for (to compare rows reads them all); and what stands alone under a LIMIT is looked up one by one.
 macro_rules! of_types {
@@ -38,19 +43,19 @@ macro_rules! of_types {
             "WITH RECURSIVE steps AS ( \
                  SELECT (SELECT event_type FROM events WHERE tenant = $1 AND event_type > low AND event_type < high \
                          ORDER BY event_type LIMIT 1) AS event_type, high \
-                 FROM unnest($6::text[], $7::text[]) AS ranges (low, high) \
+                 FROM unnest($7::text[], $8::text[]) AS ranges (low, high) \
                  UNION ALL \
                  SELECT (SELECT event_type FROM events \
                          WHERE tenant = $1 AND event_type > steps.event_type AND event_type < steps.high \
                          ORDER BY event_type LIMIT 1), high \
                  FROM steps WHERE event_type IS NOT NULL \
              ), types AS ( \
-                 SELECT event_type FROM steps WHERE event_type IS NOT NULL UNION SELECT unnest($5::text[]) \
+                 SELECT event_type FROM steps WHERE event_type IS NOT NULL UNION SELECT unnest($6::text[]) \
              ), places AS ( \
                  SELECT place.seq FROM types CROSS JOIN LATERAL ( \
                      SELECT seq FROM events \
                      WHERE tenant = $1 AND event_type >= types.event_type AND event_type <= types.event_type \
-                       AND seq > $2 AND seq < $3 \
+                       AND seq > $2 AND seq < $3 AND occurred_at < $5 \
                      ORDER BY event_type ",
             $direction,
             ", seq ",
@@ -82,10 +87,20 @@ pub(in crate::store::postgres) async fn events(
     // `/` is the character after the dot: between the two lies what begins with the prefix and a dot.
     let lows: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix}.")).collect();
     let highs: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix}/")).collect();
-    let parameters: [&(dyn ToSql + Sync); 7] = [&name, &after, &before, &limit, prefixes, &lows, &highs];
+    let before_time = filter.before.map_or(i64::MAX, Timestamp::as_micros);
+    let parameters: [&(dyn ToSql + Sync); 8] = [
+        &name,
+        &after,
+        &before,
+        &limit,
+        &before_time,
+        prefixes,
+        &lows,
+        &highs,
+    ];
     let (query, parameters) = match (filter.order, prefixes.is_empty()) {
-        (Order::NewestFirst, true) => (NEWEST_FIRST, &parameters[..4]),
-        (Order::OldestFirst, true) => (OLDEST_FIRST, &parameters[..4]),
+        (Order::NewestFirst, true) => (NEWEST_FIRST, &parameters[..5]),
+        (Order::OldestFirst, true) => (OLDEST_FIRST, &parameters[..5]),
         (Order::NewestFirst, false) => (NEWEST_FIRST_OF_TYPES, &parameters[..]),
         (Order::OldestFirst, false) => (OLDEST_FIRST_OF_TYPES, &parameters[..]),
     };

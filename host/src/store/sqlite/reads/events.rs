@@ -54,7 +54,7 @@ struct Page<'a> {
     events: Vec<Event>,
 }
 
-/// Takes the tenant, the sequence numbers between which it looks, three texts for each prefix, and the limit.
+/// Takes the tenant, the sequence numbers between which it looks, the time before which it looks if there is one, three texts for each prefix, and the limit.
 fn query(filter: &EventFilter) -> String {
     let mut query = concat!(
         "SELECT ",
@@ -62,6 +62,9 @@ fn query(filter: &EventFilter) -> String {
         " FROM events WHERE tenant = ? AND seq > ? AND seq < ?"
     )
     .to_owned();
+    if filter.before.is_some() {
+        query += " AND occurred_at < ?";
+    }
     if !filter.prefixes.is_empty() {
         let one_of =
             ["(event_type = ? OR (event_type >= ? AND event_type < ?))"].repeat(filter.prefixes.len());
@@ -91,6 +94,7 @@ impl Page<'_> {
             after.into(),
             before.into(),
         ];
+        values.extend(self.filter.before.map(|before| Value::from(before.as_micros())));
         for prefix in &self.filter.prefixes {
             let (first, end) = range(prefix);
             values.extend([prefix.clone(), first, end].map(Value::from));
