@@ -9,7 +9,8 @@ use crate::{
         failure::{Exit, Outcome},
         reference,
     },
-    config, http,
+    config,
+    http::openapi,
 };
 
 /// Prints a page of the reference as Markdown.
@@ -33,7 +34,7 @@ pub(in crate::cli) fn run(arguments: &ReferenceArguments, context: &mut Context<
     let page = match arguments.page {
         Page::Cli => reference(),
         Page::Config => config::reference(),
-        Page::Openapi => http::openapi(),
+        Page::Openapi => openapi(),
     };
     context.ui.data(&page)?;
     Ok(Exit::OK)
