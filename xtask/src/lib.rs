@@ -15,6 +15,7 @@ mod new_plugin;
 pub mod package;
 mod process;
 mod run;
+mod schemathesis;
 mod socket;
 mod test;
 mod tidy;
@@ -43,6 +44,7 @@ enum Command {
     Package(package::Package),
     NewPlugin(new_plugin::NewPlugin),
     Bench(bench::Bench),
+    Schemathesis(schemathesis::Schemathesis),
     Torture(torture::Torture),
 }
 
@@ -57,6 +59,7 @@ impl Command {
             Self::Package(package) => package.run(),
             Self::NewPlugin(new) => new.run(),
             Self::Bench(bench) => bench.run(),
+            Self::Schemathesis(schemathesis) => schemathesis.run(),
             Self::Torture(torture) => torture.run(),
         }
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::TenantId,
-    events::{AppendedEvent, EventLog, Heard, Subscription},
+    events::{AppendedEvent, EventLog, Heard, ReadError, Subscription},
     store::{EventFilter, Order},
 };
 
@@ -48,11 +48,22 @@ impl Service {
         prefix: Option<&str>,
         from: &Places,
     ) -> Result<EventStream, Problem> {
-        // Before the first look, so that nothing falls between.
-        let subscription = self.log.subscribe();
-        let mut stream = EventStream {
-            log: self.log.clone(),
-            subscription,
+        let stream = EventStream::open(self.log.clone(), tenants, prefix, from).await;
+        stream.map_err(read_problem)
+    }
+}
+
+impl EventStream {
+    async fn open(
+        log: Arc<EventLog>,
+        tenants: &[TenantId],
+        prefix: Option<&str>,
+        from: &Places,
+    ) -> Result<Self, ReadError> {
+        let mut stream = Self {
+            // Before the first look, so that nothing falls between.
+            subscription: log.subscribe(),
+            log,
             // Some like to write the dot at the end.
             prefix: prefix.map(|prefix| prefix.strip_suffix('.').unwrap_or(prefix).to_owned()),
             told: Places::new(),
@@ -73,9 +84,7 @@ impl Service {
         }
         Ok(stream)
     }
-}
 
-impl EventStream {
     /// How far each chain was told.
     pub const fn places(&self) -> &Places {
         &self.told
@@ -142,7 +151,7 @@ impl EventStream {
 
     async fn read_on(&mut self, tenant: &TenantId, end: u64) -> Result<(), Problem> {
         let told = self.told.get(tenant).copied().unwrap_or(end);
-        let page = self.page(tenant, told).await?;
+        let page = self.page(tenant, told).await.map_err(read_problem)?;
         if page.is_empty() {
             // Up to there, nothing more is of the types that are wanted.
             self.told.insert(tenant.clone(), told.max(end));
@@ -152,7 +161,7 @@ impl EventStream {
         Ok(())
     }
 
-    async fn page(&self, tenant: &TenantId, after: u64) -> Result<Vec<api::Event>, Problem> {
+    async fn page(&self, tenant: &TenantId, after: u64) -> Result<Vec<api::Event>, ReadError> {
         let filter = EventFilter {
             after_seq: Some(after),
             prefixes: self.prefix.iter().cloned().collect(),
@@ -160,16 +169,19 @@ impl EventStream {
             order: Order::OldestFirst,
             ..EventFilter::default()
         };
-        let page = self.log.page(tenant, filter).await.map_err(read_problem)?;
+        let page = self.log.page(tenant, filter).await?;
         Ok(page.into_iter().map(view).collect())
     }
 
-    async fn end_of(&self, tenant: &TenantId) -> Result<u64, Problem> {
+    async fn end_of(&self, tenant: &TenantId) -> Result<u64, ReadError> {
         let newest = EventFilter {
             limit: 1,
             ..EventFilter::default()
         };
-        let newest = self.log.page(tenant, newest).await.map_err(read_problem)?;
+        let newest = self.log.page(tenant, newest).await?;
         Ok(newest.first().map_or(0, |event| event.seq))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@ use crate::{
         failure::{Exit, Outcome},
         reference,
     },
-    config, http,
+    config,
+    http::openapi,
 };
 
 /// Prints a page of the reference as Markdown.
@@ -36,7 +37,7 @@ pub(in crate::cli) fn run(arguments: &ReferenceArguments, context: &mut Context<
         Page::Cli => reference::reference(),
         Page::Config => config::reference(),
         Page::Tools => reference::tools(),
-        Page::Openapi => http::openapi(),
+        Page::Openapi => openapi(),
     };
     context.ui.data(&page)?;
     Ok(Exit::OK)

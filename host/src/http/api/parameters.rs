@@ -122,6 +122,9 @@ fn without_null(mut schema: Value) -> Value {
             schema.entry(name).or_insert(value);
         }
     }
+    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        words.retain(|word| !word.is_null());
+    }
     if let Some(schema) = schema.as_object_mut()
         && schema.get("default").is_some_and(Value::is_null)
     {
@@ -190,7 +193,7 @@ mod tests {
             ("limit=1&limit=2", "`limit`: expected once, found more often"),
             (
                 "secret=1",
-                "expected no other parameters than `tenant`, `limit`, `prefix`",
+                "expected no other parameters than `limit`, `prefix`, `tenant`",
             ),
             ("prefix=%ff", "expected a query in UTF-8"),
         ] {

@@ -35,7 +35,7 @@ pub(super) struct State {
     /// Sorted.
     degradation_reasons: Vec<String>,
     is_degraded: bool,
-    /// The newest first.
+    /// The newest twenty, the oldest of them first.
     transition_history: Vec<Transition>,
     valid_next_states: Vec<api::NextState>,
     /// Always `false`: what is answered is never made up.

@@ -1,0 +1,102 @@
+//! Who sees what: a caller of some tenants learns nothing of the others.
+
+use serde_json::json;
+
+use super::home;
+use crate::harness::{HttpClient, add_caller};
+
+/// Routes that are about one tenant.
+const OF_TENANT: [&str; 8] = [
+    "/api/operational-state",
+    "/api/chain-events",
+    "/api/boot-status",
+    "/api/cost-state",
+    "/api/health-rollup",
+    "/api/kora-control/observed-state",
+    "/api/sea-tickets",
+    "/api/audit",
+];
+/// Routes that are about the host.
+const OF_HOST: [&str; 4] = ["/api/status", "/api/plugins", "/api/identities", "/api/tenants"];
+
+#[test]
+fn another_tenant_and_none_at_all_are_answered_alike() {
+    let home = home();
+    let own = add_caller(&home, "own", &[], &["acme"], None);
+    let host = home.start();
+    let http = HttpClient::of(&host);
+    for route in OF_TENANT.into_iter().chain(["/api/events/stream"]) {
+        let ask = |tenant: &str| {
+            let answer = http.get(&format!("{route}?tenant={tenant}")).bearer(&own).send();
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+            answer.expect(404)
+        };
+        let foreign = ask("globex");
+        assert_eq!(foreign["code"], "tenant.unknown", "{route}");
+        for other in ["initech", "host", "..", ""] {
+            assert_eq!(ask(other), foreign, "{route}?tenant={other}");
+        }
+        assert!(!foreign.to_string().contains("globex"), "{foreign}");
+    }
+}
+
+#[test]
+fn nothing_that_is_answered_names_a_tenant_of_others() {
+    let home = home();
+    let own = add_caller(&home, "own", &[], &["acme"], None);
+    let host = home.start();
+    let http = HttpClient::of(&host);
+    for route in OF_TENANT.into_iter().chain(OF_HOST) {
+        let answer = http.get(route).bearer(&own).send();
+        assert_eq!(answer.status, 200, "{route}: {answer:?}");
+        assert!(!answer.body.contains("globex"), "{route}: {}", answer.body);
+    }
+    let status = http.get("/api/status").bearer(&own).send().json();
+    assert_eq!(status["tenants"][0]["tenant"], "acme");
+    assert!(status["host"].is_null(), "{status}");
+    let tenants = http.get("/api/tenants").bearer(&own).send().json();
+    assert_eq!(tenants["tenants"].as_array().unwrap().len(), 1);
+    let identities = http.get("/api/identities").bearer(&own).send().json();
+    assert_eq!(identities["tenants"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_caller_of_several_must_say_which_and_one_of_all_may_ask_for_the_host() {
+    let home = home();
+    let both = add_caller(&home, "both", &[], &["acme", "globex"], None);
+    let all = add_caller(&home, "all", &[], &["*"], None);
+    let host = home.start();
+    let http = HttpClient::of(&host);
+    for route in OF_TENANT {
+        let problem = http.get(route).bearer(&both).send().expect(400);
+        assert_eq!(problem["code"], "tenant.missing", "{route}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("`acme`, `globex`"), "{detail}");
+        let answer = http.get(&format!("{route}?tenant=globex")).bearer(&both).send();
+        assert_eq!(answer.status, 200, "{route}: {answer:?}");
+    }
+    for route in [
+        "/api/chain-events",
+        "/api/boot-status",
+        "/api/health-rollup",
+        "/api/kora-control/observed-state",
+        "/api/audit",
+    ] {
+        let path = format!("{route}?tenant=host");
+        assert_eq!(http.get(&path).bearer(&all).send().status, 200, "{route}");
+        assert_eq!(http.get(&path).bearer(&both).send().status, 404, "{route}");
+    }
+    for route in ["/api/operational-state", "/api/cost-state", "/api/sea-tickets"] {
+        let answer = http.get(&format!("{route}?tenant=host")).bearer(&all).send();
+        assert_eq!(answer.status, 404, "{route}");
+    }
+    let status = http.get("/api/status").bearer(&all).send().json();
+    assert_eq!(status["tenants"].as_array().unwrap().len(), 2);
+    assert!(status["host"]["pid"].is_u64(), "{status}");
+    let health = http
+        .get("/api/health-rollup?tenant=host")
+        .bearer(&all)
+        .send()
+        .json();
+    assert_eq!(health["tenant"], json!(null));
+}
