@@ -15,6 +15,7 @@ mod harness;
 mod health;
 mod identity;
 mod lies;
+mod mcp;
 mod offers;
 mod pairs;
 mod panics;
