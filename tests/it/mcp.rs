@@ -15,7 +15,7 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{HttpClient, HttpRequest, HttpResponse, RunningHost, TestHome, add_caller};
+use crate::harness::{HttpClient, HttpRequest, HttpResponse, RunningHost, TestHome, add_caller, eventually};
 
 const PROMPT: &str = "patient.md";
 const ACTOR: &str = "6f1f7f52-1c9c-4c8e-9d65-0d4d5a4f7e11";
@@ -203,10 +203,49 @@ fn audit(home: &TestHome, tenant: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The last line of a tenant's audit.
+/// The last line of a tenant's audit, once it is one of this result. What is no denial is written soon after its answer.
 #[track_caller]
-fn last_audited(home: &TestHome, tenant: &str) -> Value {
-    audit(home, tenant).pop().expect("a line of the audit")
+fn last_audited(home: &TestHome, tenant: &str, result: &str) -> Value {
+    eventually(
+        &format!("`{result}` is the last of the audit of {tenant}"),
+        || {
+            audit(home, tenant)
+                .pop()
+                .filter(|line| line["details"]["result"] == result)
+        },
+    )
+}
+
+/// The audit as it grows, line by line.
+struct Trail<'a> {
+    home: &'a TestHome,
+    seen: usize,
+}
+
+impl<'a> Trail<'a> {
+    /// Of a home where nothing was asked yet.
+    fn new(home: &'a TestHome) -> Self {
+        Self { home, seen: 0 }
+    }
+
+    /// Waits for the line of what was asked last, and answers it. There is no other.
+    #[track_caller]
+    fn next(&mut self, tenant: &str) -> Value {
+        let count = || {
+            ["acme", "globex", "host"]
+                .iter()
+                .map(|tenant| audit(self.home, tenant).len())
+                .sum::<usize>()
+        };
+        let found = eventually("the audit has one more line", || {
+            Some(count()).filter(|count| *count > self.seen)
+        });
+        assert_eq!(found, self.seen + 1);
+        self.seen = found;
+        audit(self.home, tenant)
+            .pop()
+            .expect("a line of this tenant's audit")
+    }
 }
 
 /// The names of the fields of an object, sorted.

@@ -8,6 +8,7 @@
 mod artifacts;
 mod bench;
 mod ci;
+mod conformance;
 mod daemon;
 mod demo;
 mod home;
@@ -43,6 +44,7 @@ enum Command {
     Package(package::Package),
     NewPlugin(new_plugin::NewPlugin),
     Bench(bench::Bench),
+    Conformance(conformance::Conformance),
     Torture(torture::Torture),
 }
 
@@ -57,6 +59,7 @@ impl Command {
             Self::Package(package) => package.run(),
             Self::NewPlugin(new) => new.run(),
             Self::Bench(bench) => bench.run(),
+            Self::Conformance(conformance) => conformance.run(),
             Self::Torture(torture) => torture.run(),
         }
     }

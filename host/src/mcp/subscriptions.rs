@@ -1,9 +1,6 @@
 //! `subscriptions/listen`: being told that a resource changed. What it says now is read as ever.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use rmcp::{
     model::{
@@ -31,15 +28,10 @@ pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> 
     let tenants = handler.service.seen_tenants(&handler.by);
     let is_seen = |uri: &&String| parse(uri).is_some_and(|(tenant, _)| tenants.contains(&tenant));
     let mut accepted = SubscriptionFilter::new();
-    accepted.resource_subscriptions = requested.resource_subscriptions.as_ref().map(|uris| {
-        // Each once: a client is told of a change as often as it asked for it.
-        let mut known = BTreeSet::new();
-        let seen = uris
-            .iter()
-            .filter(is_seen)
-            .filter(|uri| known.insert(uri.as_str()));
-        seen.take(URIS_MAX).cloned().collect()
-    });
+    accepted.resource_subscriptions = requested
+        .resource_subscriptions
+        .as_ref()
+        .map(|uris| uris.iter().filter(is_seen).take(URIS_MAX).cloned().collect());
     accepted
 }
 
@@ -54,7 +46,11 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
     let mut wanted: BTreeMap<TenantId, Vec<(Sort, String)>> = BTreeMap::new();
     for uri in uris {
         if let Some((tenant, sort)) = parse(&uri) {
-            wanted.entry(tenant).or_default().push((sort, uri));
+            let of_tenant = wanted.entry(tenant).or_default();
+            // Whoever names one a thousand times is told once all the same.
+            if !of_tenant.iter().any(|(known, _)| *known == sort) {
+                of_tenant.push((sort, uri));
+            }
         }
     }
     loop {

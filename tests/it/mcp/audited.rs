@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Client, GATED, fields, home};
+use super::{Client, GATED, Trail, fields, home};
 use crate::harness::RunningHost;
 
 /// What the line says of its outcome.
@@ -20,19 +20,13 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
     let host = home.start();
     let all = Client::new(&home, &host, "all", &GATED);
     let plain = Client::new(&home, &host, "plain", &[]);
-    let count = || super::audit(&home, "acme").len() + super::audit(&home, "host").len();
-    let mut lines = count();
-    let mut one_more = |tenant: &str| {
-        assert_eq!(count(), lines + 1);
-        lines += 1;
-        super::last_audited(&home, tenant)
-    };
+    let mut trail = Trail::new(&home);
 
     all.output(
         "kora__create_sea_ticket",
         json!({ "title": "the title", "body": "the body" }),
     );
-    let line = one_more("acme");
+    let line = trail.next("acme");
     assert_eq!(
         (&line["seam"], &line["source"], &line["tenant"]),
         (&json!("mcp.tool_called"), &json!("mcp_http"), &json!("acme"))
@@ -59,10 +53,10 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
     );
 
     plain.output("kora__get_operational_state", json!({}));
-    assert_eq!(one_more("acme")["details"]["tool_kind"], "read");
+    assert_eq!(trail.next("acme")["details"]["tool_kind"], "read");
 
     plain.error("kora__request_pause", json!({ "reason": "r" }));
-    let line = one_more("host");
+    let line = trail.next("host");
     assert_eq!(result(&line), ("capability_denied", "not_allowed"));
     assert_eq!(line["details"]["required_capability"], "kora__request_pause");
     assert_eq!(line["details"]["duration_ms"], 0);
@@ -96,7 +90,7 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
         ),
     ] {
         all.error(tool, arguments);
-        let line = one_more(tenant);
+        let line = trail.next(tenant);
         assert_eq!(result(&line), expected, "{tool}: {line}");
         assert!(line["details"]["code"].is_string(), "{line}");
     }
@@ -104,14 +98,14 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
     // What is no request is noted as the host's, and so is what the protocol does not know.
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     assert_eq!(all.http.post_json("/mcp", &list).send().status, 401);
-    let line = one_more("host");
+    let line = trail.next("host");
     assert_eq!(line["seam"], "http.request_refused");
     assert_eq!(result(&line), ("unauthorized", "not_allowed"));
     assert_eq!(
         all.bare(&list).header("Host", "evil.example.com").send().status,
         403
     );
-    assert_eq!(result(&one_more("host")).0, "foreign_origin");
+    assert_eq!(result(&trail.next("host")).0, "foreign_origin");
     assert_eq!(
         all.bare(&list)
             .header("Origin", "https://evil.example.com")
@@ -119,9 +113,9 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
             .status,
         403
     );
-    assert_eq!(result(&one_more("host")).0, "foreign_origin");
+    assert_eq!(result(&trail.next("host")).0, "foreign_origin");
     all.bare(&json!([])).send();
-    assert_eq!(result(&one_more("host")).0, "bad_input");
+    assert_eq!(result(&trail.next("host")).0, "bad_input");
     for (method, params, expected) in [
         ("prompts/get", json!({ "name": "no such prompt" }), "unknown"),
         (
@@ -139,7 +133,7 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
             all.current(method, params).send().json()["error"].is_object(),
             "{method}"
         );
-        let line = one_more("host");
+        let line = trail.next("host");
         assert_eq!(
             (&line["seam"], result(&line).0),
             (&json!("mcp.read"), expected),
@@ -147,10 +141,10 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
         );
     }
     all.current("no/such", json!({})).send();
-    assert_eq!(result(&one_more("host")).0, "bad_input");
+    assert_eq!(result(&trail.next("host")).0, "bad_input");
     let list = all.current("tools/list", json!({}));
     list.header("Mcp-Method", "tools/call").send();
-    assert_eq!(result(&one_more("host")).0, "bad_input");
+    assert_eq!(result(&trail.next("host")).0, "bad_input");
 
     let text = json!([super::audit(&home, "acme"), super::audit(&home, "host")]).to_string();
     for said in ["the title", "the body", "no-such", "evil.example.com"] {
@@ -189,11 +183,8 @@ fn too_many_and_too_large_requests_are_cut_and_noted() {
     let limited = limited.expect("one of fifty requests at one a second is too many");
     assert_eq!(limited.json()["code"], "http.rate_limited");
     assert!(limited.header("retry-after").is_some());
-    let line = super::last_audited(&home, "host");
-    assert_eq!(
-        (result(&line).0, &line["details"]["caller"]),
-        ("rate_limited", &json!("hasty"))
-    );
+    let line = super::last_audited(&home, "host", "rate_limited");
+    assert_eq!(line["details"]["caller"], "hasty");
     assert_eq!(calm.bare(&list).send().status, 200);
 
     let large = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": "x".repeat(8 << 20) });
@@ -205,9 +196,7 @@ fn too_many_and_too_large_requests_are_cut_and_noted() {
     if let Ok(answer) = answer {
         assert_eq!(answer.status, 413, "{answer:?}");
     }
-    let line = crate::harness::eventually("the large request is noted", || {
-        Some(super::last_audited(&home, "host")).filter(|line| result(line).0 == "too_large")
-    });
+    let line = super::last_audited(&home, "host", "too_large");
     assert_eq!(line["details"]["route"], "/mcp");
 }
 
@@ -215,17 +204,15 @@ fn too_many_and_too_large_requests_are_cut_and_noted() {
 fn what_waits_to_be_written_is_written_when_the_host_stops() {
     let home = home();
     let config = std::fs::read_to_string(home.path().join("kora.toml")).unwrap();
-    home.configure(&config.replace(
-        "batch_size = 1",
-        "batch_size = 100\nflush_interval_seconds = 3600",
-    ));
+    home.configure(&config.replace("batch_size = 1", "batch_size = 100\nflush_interval_seconds = 60"));
     let host: RunningHost<'_> = home.start();
     let client = Client::new(&home, &host, "reader", &[]);
     client.output("kora__get_operational_state", json!({}));
     assert_eq!(super::audit(&home, "acme"), [] as [Value; 0]);
     // A denial is there before its answer, and with it what came before.
     client.error("kora__request_pause", json!({ "reason": "r" }));
-    assert_eq!(result(&super::last_audited(&home, "host")).0, "capability_denied");
+    let denied = super::audit(&home, "host").pop().unwrap();
+    assert_eq!(result(&denied), ("capability_denied", "not_allowed"));
     client.output("kora__get_operational_state", json!({}));
     assert_eq!(host.stop(), 0);
     assert_eq!(super::audit(&home, "acme").len(), 2);

@@ -28,7 +28,7 @@ fn a_ticket_is_of_the_host_s_kind_and_of_its_caller_whatever_he_says() {
         (&made["ticket_id"], &json!("frontier"))
     );
     assert_ne!(made["ticket_id"], super::ACTOR);
-    let last = super::last_audited(&home, "acme")["details"].clone();
+    let last = super::last_audited(&home, "acme", "ok")["details"].clone();
     assert_eq!(
         (&last["args_keys"], &last["unknown_args"]),
         (&json!(["body", "priority", "title"]), &json!(4)),

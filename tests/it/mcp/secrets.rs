@@ -215,8 +215,10 @@ fn holds(text: &str, token: &str) -> bool {
 
 #[test]
 fn no_token_comes_back_in_an_error_or_stays_in_the_log_or_the_audit() {
-    let home = home_with("anonymous_tokens = { file = \"anonymous\" }\n");
-    let path = home.path().join("anonymous");
+    let home = home_with("anonymous_tokens = \"env:TOKENS\"\n");
+    let path = home.beside("tokens");
+    let config = fs::read_to_string(home.path().join("kora.toml")).unwrap();
+    home.configure(&config.replace("env:TOKENS", &format!("file:{}", path.display())));
     fs::write(&path, OF_THE_ENVIRONMENT).unwrap();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let host = home.start();

@@ -25,8 +25,7 @@ fn a_tenant_is_paused_from_active_alone_and_resumed_to_ready() {
     assert_eq!(fault.code(), -32602, "{fault:?}");
     assert_eq!(fault.data()["current_state"], "ready", "{fault:?}");
     assert!(fault.data()["legal_next_states"].is_array(), "{fault:?}");
-    let last = super::last_audited(&home, "acme");
-    assert_eq!(last["details"]["result"], "wrong_state", "{last}");
+    super::last_audited(&home, "acme", "wrong_state");
 
     make_active(&host);
     for blank in ["", " ", "\n\t"] {
@@ -68,7 +67,9 @@ fn a_tenant_is_paused_from_active_alone_and_resumed_to_ready() {
         (&by_caller["actor_kind"], &by_caller["actor_id"]),
         (&json!("caller"), &json!(super::ACTOR))
     );
+    assert_eq!(host.stop(), 0);
     let audited: Vec<Value> = super::audit(&home, "acme");
+    assert!(audited.len() > 2, "{audited:?}");
     assert!(!json!(audited).to_string().contains("lunch"), "{audited:?}");
 }
 
