@@ -19,7 +19,9 @@ mod server;
 mod stalls;
 mod streams;
 mod surface;
+mod webhooks;
 
 pub use router::router;
 pub use server::{HttpServer, ServerOptions};
 pub use surface::{Surface, SurfaceParts};
+pub use webhooks::{Peer, WebhookDoor, webhook_router};

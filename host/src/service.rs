@@ -24,6 +24,7 @@ mod tenants;
 mod tickets;
 pub mod tools;
 mod waiting;
+mod webhooks;
 
 use std::{
     collections::BTreeMap,
@@ -65,6 +66,7 @@ pub use store_place::{other_store_place, store_place};
 pub use tenant_boots::{Begun, show as show_waiting};
 pub use tenants::{agent_name, identity_seed};
 pub use waiting::TENANTS_AT_ONCE;
+pub use webhooks::{IncomingWebhook, WebhookOutcome, WebhookReply};
 
 use tenant_boots::TenantBoots;
 use waiting::Waiting;
@@ -168,6 +170,8 @@ pub struct Service {
     surface_closing: CancellationToken,
     /// Where callers reach the host.
     http: std::sync::OnceLock<std::net::SocketAddr>,
+    /// Where webhooks reach it.
+    webhooks: std::sync::OnceLock<std::net::SocketAddr>,
 }
 
 impl std::ops::Deref for Service {
@@ -192,6 +196,7 @@ impl Service {
             failed_gates: Mutex::default(),
             surface_closing: CancellationToken::new(),
             http: std::sync::OnceLock::new(),
+            webhooks: std::sync::OnceLock::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Webhooks: requests that strangers send.
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What came. Nothing of it was checked but its size: whether it is what it pretends to be is the handler's to find out.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct WebhookRequest {
     /// The webhook.
@@ -25,6 +25,19 @@ pub struct WebhookRequest {
     /// What was sent, to the byte.
     #[serde(skip)]
     pub body: Vec<u8>,
+}
+
+/// Without values of headers and without the body, which may hold secrets.
+impl fmt::Debug for WebhookRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.headers.iter().map(|(name, _)| name);
+        f.debug_struct("WebhookRequest")
+            .field("webhook", &self.webhook)
+            .field("peer", &self.peer)
+            .field("headers", &headers.collect::<Vec<_>>())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl WebhookRequest {

@@ -13,7 +13,9 @@ mod registry;
 pub use follower::Follower;
 pub use home::{Finished, TestHome, finish};
 pub use host::{RunningHost, payload};
-pub use http::{HttpClient, HttpResponse, HttpStream, add_caller, add_caller_with, remove_caller};
+pub use http::{
+    HttpClient, HttpRequest, HttpResponse, HttpStream, add_caller, add_caller_with, remove_caller,
+};
 pub use libraries::{elf, library, package_of, patched, renamed, rewritten, wrong_at_load};
 pub use offenders::{Offender, home_with_offenders};
 pub use package_file::{Entry, package_file};

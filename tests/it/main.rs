@@ -26,3 +26,4 @@ mod steering;
 mod store;
 mod tickets;
 mod trespass;
+mod webhooks;

@@ -13,9 +13,6 @@ use tokio::sync::mpsc;
 
 use crate::harness::{TENANT, TestRegistry, caller, library, request};
 
-/// Nothing here takes so long unless it never ends.
-const DEADLINE: Duration = Duration::from_secs(20);
-
 async fn conformance() -> TestRegistry {
     let test = TestRegistry::new();
     let bytes = fs::read(library("conformance")).unwrap();
@@ -28,13 +25,6 @@ async fn conformance() -> TestRegistry {
 }
 
 impl TestRegistry {
-    async fn call(&self, plugin: &str, name: &str, arguments: Value) -> Result<Value, OfferError> {
-        let (notices, _heard) = mpsc::channel(1);
-        let request = request(arguments);
-        let call = self.registry.call_tool(plugin, name, &request, notices);
-        tokio::time::timeout(DEADLINE, call).await.unwrap()
-    }
-
     fn tool_names(&self) -> Vec<String> {
         let tools = self.registry.tools();
         tools

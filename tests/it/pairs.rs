@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::harness::{RunningHost, TestHome, builds, library};
+use serde_json::json;
+
+use crate::harness::{RunningHost, TestHome, TestRegistry, builds, library};
 
 fn host_of_today() -> PathBuf {
     env!("CARGO_BIN_EXE_kora-under-test").into()
@@ -107,6 +109,23 @@ fn where_both_are_of_tomorrow_they_use_what_is_new() {
     assert!(log.contains("this host has `clock/2`"), "{log}");
     let line = log.lines().find(|line| line.contains(ASKED_ANEW)).unwrap();
     assert!(line.contains("\"generation\":2"), "{line}");
+}
+
+#[tokio::test]
+async fn tools_of_plugins_of_both_releases_answer_a_host_of_today() {
+    for echo in [library("echo"), echo_of_tomorrow()] {
+        let test = TestRegistry::new();
+        assert!(
+            test.load("echo", &std::fs::read(&echo).unwrap()).await,
+            "{}",
+            test.cause("echo")
+        );
+        let said = test
+            .call("echo", "echo__say", json!({"text": "hello"}))
+            .await
+            .unwrap();
+        assert_eq!(said, json!({"content": [{"type": "text", "text": "hello"}]}));
+    }
 }
 
 /// Two hooks of one type have changed places: every compiler takes it, and each would be called for the other.

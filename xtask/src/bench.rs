@@ -14,7 +14,7 @@ use crate::workspace::{cargo, repository};
 /// measured.
 #[derive(Args)]
 pub struct Bench {
-    /// Only these: boundary, identity, append, verify, scale, admission, start, idle, tenants, or a row such as `append/store`
+    /// Only these: boundary, identity, append, verify, scale, mcp, admission, start, idle, tenants, or a row such as `append/store`
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Print one JSON object a line, for each figure

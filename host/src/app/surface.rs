@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
@@ -9,7 +10,7 @@ use super::{cannot_start, parts::Running};
 use crate::{
     access::{AnonymousTokens, AuditEnd, AuditLog, AuditOptions, Callers},
     config::{Config, Listen},
-    http::{HttpServer, ServerOptions, Surface, SurfaceParts, router},
+    http::{HttpServer, ServerOptions, Surface, SurfaceParts, WebhookDoor, router, webhook_router},
     secrets::anonymous_tokens,
     service::{
         Problem, Service,
@@ -19,7 +20,7 @@ use crate::{
 
 /// The surface while it is open.
 pub struct Open {
-    serving: Option<JoinHandle<()>>,
+    serving: Vec<JoinHandle<()>>,
     audit: Audit,
 }
 
@@ -58,56 +59,82 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
         },
         &config,
     );
-    let serving = match config.http.listen {
-        Listen::Off => None,
-        Listen::At(address) => Some(serve(service, &config, address, surface, &callers).await?),
-    };
-    Ok(Open {
-        serving,
-        audit: Audit(end),
-    })
-}
-
-async fn serve(
-    service: &Arc<Service>,
-    config: &Config,
-    listen: SocketAddr,
-    surface: Arc<Surface>,
-    callers: &Callers,
-) -> Result<JoinHandle<()>, Problem> {
-    let options = ServerOptions {
-        listen,
-        read_timeout: Duration::from_secs(config.http.read_timeout_seconds),
-        max_connections: usize::try_from(config.http.max_connections).unwrap_or(usize::MAX),
-    };
-    let server = HttpServer::bind(options).await.map_err(|error| {
-        cannot_start("http.listen", &format!("`http.listen` names {listen}, which cannot be had: {error}")).hint(
-            "another host may listen there: `http.listen = \"127.0.0.1:0\"` takes a free port, `\"off\"` none",
-        )
-    })?;
-    let address = server
-        .address()
-        .map_err(|error| cannot_start("http.listen", &error))?;
-    service.note_http(address);
-    tracing::info!(%address, "[kora.http] MCP, the HTTP interface and metrics are here");
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "[kora.http] this is open beyond this machine, without encryption: put a proxy with TLS before it");
+    let door = WebhookDoor::new(surface.clone(), &config);
+    let ports = [
+        Port {
+            key: "http.listen",
+            listen: config.http.listen,
+            router: router(surface),
+        },
+        Port {
+            key: "webhooks.listen",
+            listen: config.webhooks.listen,
+            router: webhook_router(door),
+        },
+    ];
+    let mut serving = Vec::new();
+    for port in ports {
+        let Listen::At(address) = port.listen else {
+            continue;
+        };
+        serving.push(serve(service, &config, port, address).await?);
     }
     if callers.are_none() {
         tracing::warn!(
             "[kora.http] there is no caller: everything is answered with 401 until `kora callers add` makes one"
         );
     }
-    Ok(tokio::spawn(
-        server.serve(router(surface), service.surface_token()),
-    ))
+    Ok(Open {
+        serving,
+        audit: Audit(end),
+    })
+}
+
+/// A port that is to be opened.
+struct Port {
+    key: &'static str,
+    listen: Listen,
+    router: Router,
+}
+
+async fn serve(
+    service: &Arc<Service>,
+    config: &Config,
+    port: Port,
+    listen: SocketAddr,
+) -> Result<JoinHandle<()>, Problem> {
+    let options = ServerOptions {
+        listen,
+        read_timeout: Duration::from_secs(config.http.read_timeout_seconds),
+        max_connections: usize::try_from(config.http.max_connections).unwrap_or(usize::MAX),
+    };
+    let Port { key, router, .. } = port;
+    let server = HttpServer::bind(options).await.map_err(|error| {
+        cannot_start(
+            key,
+            &format!("`{key}` names {listen}, which cannot be had: {error}"),
+        )
+        .hint(format!(
+            "another host may listen there: `{key} = \"127.0.0.1:0\"` takes a free port, `\"off\"` none"
+        ))
+    })?;
+    let address = server.address().map_err(|error| cannot_start(key, &error))?;
+    match key {
+        "http.listen" => service.note_http(address),
+        _ => service.note_webhooks(address),
+    }
+    tracing::info!(%address, "[kora.http] listening for `{key}`");
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "[kora.http] this is open beyond this machine, without encryption: put a proxy with TLS before it");
+    }
+    Ok(tokio::spawn(server.serve(router, service.surface_token())))
 }
 
 impl Open {
     /// Ends streams and connections. Calls that were begun go on to their end.
     pub async fn close(self, service: &Service) -> Audit {
         service.close_surface();
-        if let Some(serving) = self.serving {
+        for serving in self.serving {
             drop(serving.await);
         }
         self.audit

@@ -13,7 +13,7 @@ pub struct TokenBucket {
 
 impl TokenBucket {
     /// Full at `now`, a monotonic time.
-    pub fn new(burst: u32, per_second: u32, now: Duration) -> Self {
+    pub fn new(burst: u32, per_second: impl Into<f64>, now: Duration) -> Self {
         Self {
             burst: burst.into(),
             per_second: per_second.into(),

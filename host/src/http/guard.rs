@@ -12,6 +12,9 @@ use axum::{
 use super::{answers::HttpProblem, streams, surface::Surface};
 use crate::access::{AuditResult, Authenticated, Details, Principal};
 
+/// A burst may be this many seconds' worth of requests.
+const BURST_SECONDS: u32 = 2;
+
 /// The token that a request came with, kept so that nothing that is answered repeats it.
 #[derive(Clone)]
 pub(super) struct Presented(pub Arc<str>);
@@ -78,9 +81,12 @@ fn admit(surface: &Surface, principal: &Principal) -> bool {
         Principal::Operator { .. } | Principal::Anonymous | Principal::Plugin { .. } => None,
     };
     let rate = own.unwrap_or_else(|| service.config.load().access.requests_per_second);
-    surface
-        .rates
-        .admit(&principal.name(), rate, service.clock.monotonic())
+    surface.rates.admit(
+        &format!("caller {}", principal.name()),
+        rate.saturating_mul(BURST_SECONDS),
+        rate.into(),
+        service.clock.monotonic(),
+    )
 }
 
 /// The token of `Authorization: Bearer …`, if there is exactly one such header.

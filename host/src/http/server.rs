@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::stalls::Impatient;
+use super::{stalls::Impatient, webhooks::Peer};
 
 /// After this, what is still under way when the host stops is dropped.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -76,8 +76,9 @@ impl HttpServer {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let (router, stop, options) = (router.clone(), stop.clone(), self.options);
+                Ok((stream, address)) => {
+                    let router = router.clone().layer(Extension(Peer(address)));
+                    let (stop, options) = (stop.clone(), self.options);
                     connections.spawn(async move {
                         serve_connection(stream, router, options, stop).await;
                         drop(free);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::TenantId,
-    service::{Change, STATE_CHANGED},
+    service::{Change, STATE_CHANGED, tools::Wanted},
 };
 
 /// A client that takes nothing for so long is cut off.
@@ -26,8 +26,14 @@ const URIS_MAX: usize = 1000;
 /// What of it is granted: the resources that the caller may read. Others are left out, whether there are any or not.
 pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> SubscriptionFilter {
     let tenants = handler.service.seen_tenants(&handler.by);
-    let is_seen = |uri: &&String| parse(uri).is_some_and(|(tenant, _)| tenants.contains(&tenant));
+    let is_seen = |uri: &&String| {
+        let is_own = parse(uri).is_some_and(|(tenant, _)| tenants.contains(&tenant));
+        is_own || handler.tools.plugin_has(Wanted::Resource(uri))
+    };
     let mut accepted = SubscriptionFilter::new();
+    accepted.tools_list_changed = requested.tools_list_changed;
+    accepted.prompts_list_changed = requested.prompts_list_changed;
+    accepted.resources_list_changed = requested.resources_list_changed;
     accepted.resource_subscriptions = requested
         .resource_subscriptions
         .as_ref()
@@ -43,16 +49,7 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
         .resource_subscriptions
         .clone()
         .unwrap_or_default();
-    let mut wanted: BTreeMap<TenantId, Vec<(Sort, String)>> = BTreeMap::new();
-    for uri in uris {
-        if let Some((tenant, sort)) = parse(&uri) {
-            let of_tenant = wanted.entry(tenant).or_default();
-            // Whoever names one a thousand times is told once all the same.
-            if !of_tenant.iter().any(|(known, _)| *known == sort) {
-                of_tenant.push((sort, uri));
-            }
-        }
-    }
+    let wanted = WantedResources::of(uris);
     loop {
         let change = tokio::select! {
             () = context.cancelled() => return,
@@ -60,17 +57,81 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
             change = changes.next() => change,
         };
         let Some(change) = change else { return };
-        for uri in changed(&wanted, &change) {
-            let update = ResourceUpdatedNotificationParam::new(uri);
-            let update =
-                ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(update));
-            let sent = tokio::time::timeout(SEND_DEADLINE, context.sink().send(update)).await;
+        for notification in told(&wanted, context.accepted(), &change) {
+            let sent = tokio::time::timeout(SEND_DEADLINE, context.sink().send(notification)).await;
             if !matches!(sent, Ok(Ok(()))) {
                 tracing::debug!("a subscription is cut off: its client takes nothing");
                 return;
             }
         }
     }
+}
+
+/// The resources that a client wants to hear of.
+#[derive(Default)]
+struct WantedResources {
+    of_tenants: BTreeMap<TenantId, Vec<(Sort, String)>>,
+    of_plugins: BTreeSet<String>,
+}
+
+impl WantedResources {
+    fn of(uris: Vec<String>) -> Self {
+        let mut wanted = Self::default();
+        for uri in uris {
+            match parse(&uri) {
+                Some((tenant, sort)) => {
+                    let of_tenant = wanted.of_tenants.entry(tenant).or_default();
+                    // Whoever names one a thousand times is told once all the same.
+                    if !of_tenant.iter().any(|(known, _)| *known == sort) {
+                        of_tenant.push((sort, uri));
+                    }
+                }
+                None => {
+                    wanted.of_plugins.insert(uri);
+                }
+            }
+        }
+        wanted
+    }
+}
+
+/// What a client is told of a change.
+fn told(wanted: &WantedResources, accepted: &SubscriptionFilter, change: &Change) -> Vec<ServerNotification> {
+    let updated = |uri: &str| {
+        let update = ResourceUpdatedNotificationParam::new(uri);
+        ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(update))
+    };
+    let is_unknown = *change == Change::Unknown;
+    let lists = match change {
+        Change::Offers {
+            tools,
+            prompts,
+            resources,
+        } => [*tools, *prompts, *resources],
+        _ => [is_unknown; 3],
+    };
+    let mut told: Vec<_> = changed(&wanted.of_tenants, change)
+        .into_iter()
+        .map(updated)
+        .collect();
+    let plugins = wanted.of_plugins.iter();
+    let is_updated =
+        |uri: &&String| is_unknown || matches!(change, Change::Resource { uri: changed } if changed == *uri);
+    told.extend(plugins.filter(is_updated).map(|uri| updated(uri)));
+    if lists[0] && accepted.tools_list_changed == Some(true) {
+        told.push(ServerNotification::ToolListChangedNotification(Default::default()));
+    }
+    if lists[1] && accepted.prompts_list_changed == Some(true) {
+        told.push(ServerNotification::PromptListChangedNotification(
+            Default::default(),
+        ));
+    }
+    if lists[2] && accepted.resources_list_changed == Some(true) {
+        told.push(ServerNotification::ResourceListChangedNotification(
+            Default::default(),
+        ));
+    }
+    told
 }
 
 fn changed<'a>(wanted: &'a BTreeMap<TenantId, Vec<(Sort, String)>>, change: &Change) -> Vec<&'a str> {
@@ -88,6 +149,7 @@ fn changed<'a>(wanted: &'a BTreeMap<TenantId, Vec<(Sort, String)>>, change: &Cha
             .map(uri)
             .collect(),
         Change::Chain { tenant } => wanted.get(tenant).into_iter().flatten().map(uri).collect(),
+        Change::Resource { .. } | Change::Offers { .. } => Vec::new(),
         // Some of them may have changed: better told once too often.
         Change::Unknown => wanted.values().flatten().map(uri).collect(),
     }

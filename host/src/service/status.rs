@@ -34,6 +34,7 @@ impl Service {
             shutdown_reason: coordinator.shutdown_reason.map(|reason| reason.to_string()),
             home: self.config.load().home().root().display().to_string(),
             http: self.http.get().map(ToString::to_string),
+            webhooks: self.webhooks.get().map(ToString::to_string),
             store: store.to_owned(),
             store_cause,
             store_place: self.store_place.clone(),
@@ -65,6 +66,12 @@ impl Service {
     pub fn note_http(&self, address: std::net::SocketAddr) {
         // There is one surface in the life of a host.
         let _ = self.http.set(address);
+    }
+
+    /// Notes where webhooks reach the host.
+    pub fn note_webhooks(&self, address: std::net::SocketAddr) {
+        // Likewise.
+        let _ = self.webhooks.set(address);
     }
 
     /// Whether the host can be worked with.

@@ -12,12 +12,15 @@ use async_trait::async_trait;
 use kora_host::{
     domain::{Clock, PluginName, SystemClock, TenantId},
     plugin::{
-        Gate, HostPort, MetricKind, OfferCaller, OfferRequest, Platform, PluginChange, PluginIdentity,
-        PluginObserver, Policy, PortError, Registry, ReportedUsage, TicketCall,
+        Gate, HostPort, MetricKind, OfferCaller, OfferError, OfferRequest, Platform, PluginChange,
+        PluginIdentity, PluginObserver, Policy, PortError, Registry, ReportedUsage, TicketCall,
     },
 };
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
+
+use super::DEADLINE;
 
 /// The tenant that every plugin acts for. There is no other.
 pub const TENANT: &str = "acme";
@@ -62,6 +65,17 @@ impl TestRegistry {
             .discover(vec![path], Arc::new(gate))
             .await
             .is_empty()
+    }
+
+    /// Calls a tool, whatever it tells meanwhile.
+    ///
+    /// # Errors
+    /// The registry's.
+    pub async fn call(&self, plugin: &str, name: &str, arguments: Value) -> Result<Value, OfferError> {
+        let (notices, _heard) = mpsc::channel(1);
+        let request = request(arguments);
+        let call = self.registry.call_tool(plugin, name, &request, notices);
+        tokio::time::timeout(DEADLINE, call).await.unwrap()
     }
 
     /// Why a plugin is in the state in which it is.

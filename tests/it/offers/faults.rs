@@ -5,8 +5,8 @@ use std::time::Duration;
 use kora_host::plugin::{OfferError, PluginState, WebhookRequest};
 use serde_json::json;
 
-use super::{DEADLINE, text};
-use crate::harness::{TestRegistry, rewritten};
+use super::text;
+use crate::harness::{DEADLINE, TestRegistry, rewritten};
 
 const MISBEHAVING: &str = r#"[provides]
 tools = ["misbehave__fine", "misbehave__panic", "misbehave__error", "misbehave__invalid", "misbehave__hang", "misbehave__spin", "misbehave__huge", "misbehave__foreign_call"]

@@ -48,6 +48,11 @@ impl Home {
         Ok(Self(path.to_owned()))
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub fn socket(&self) -> PathBuf {
         kora_host::config::Home::at(&self.0).socket()
     }

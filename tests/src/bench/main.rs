@@ -11,6 +11,7 @@ mod daemon;
 mod events;
 mod home;
 mod identity;
+mod mcp;
 mod measure;
 mod postgres;
 mod row;
@@ -86,12 +87,13 @@ impl Surroundings {
 /// A bench: its name, and what it measures. The rows' names begin with it and a slash.
 type Bench = (&'static str, fn(&Surroundings) -> Result<Vec<Row>>);
 
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     ("boundary", boundary::bench),
     ("identity", identity::bench),
     ("append", append::bench),
     ("verify", verify::bench),
     ("scale", scale::bench),
+    ("mcp", mcp::bench),
     ("admission", admission::bench),
     ("start", daemon::bench_start),
     ("idle", daemon::bench_idle),
@@ -99,6 +101,16 @@ const BENCHES: [Bench; 9] = [
 ];
 
 fn main() -> ExitCode {
+    // What the bench of MCP holds the host against is this command again, in a process of its own.
+    if std::env::args().nth(1).as_deref() == Some(mcp::ARGUMENT) {
+        return match mcp::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(2)
+            }
+        };
+    }
     match run(&Cli::parse()) {
         Ok(code) => code,
         Err(error) => {

@@ -29,5 +29,5 @@ pub(crate) fn start() -> Option<Server> {
         );
         return None;
     }
-    Some(Server::start_with(SETTINGS))
+    Some(Server::start_with(SETTINGS, &[]))
 }

@@ -19,6 +19,7 @@ pub(in crate::cli) fn status(status: &Status) -> String {
     let facts = fields([
         ("home", status.home.clone()),
         ("http", or_nothing(status.http.as_deref())),
+        ("webhooks", or_nothing(status.webhooks.as_deref())),
         ("session", status.daemon_session_id.clone()),
         ("started", status.boot_at.clone()),
         ("stops because", or_nothing(status.shutdown_reason.as_deref())),
@@ -135,6 +136,7 @@ mod tests {
             store: "unavailable".to_owned(),
             store_cause: Some("disk full".to_owned()),
             http: Some("127.0.0.1:9119".to_owned()),
+            webhooks: Some("127.0.0.1:9118".to_owned()),
             store_place: "`/srv/kora/data/kora.db`".to_owned(),
             spooled_events: 3,
             recent_error_count_5min: 1,
@@ -193,6 +195,7 @@ mod tests {
 
         home               /home/kora
         http               127.0.0.1:9119
+        webhooks           127.0.0.1:9118
         session            c0ffee
         started            2026-11-20T10:00:00Z
         stops because      -

@@ -1,5 +1,7 @@
 //! What a plugin is asked with. The rims fill it in; it crosses as JSON.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,7 +19,7 @@ pub struct OfferCaller {
 }
 
 /// A call of a tool, the getting of a prompt, or the reading of a resource.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct OfferRequest {
     /// A tool's arguments, which fit its schema; a prompt's, all of them texts; nothing for a resource, whose variables the registry
     /// fills in.
@@ -74,7 +76,7 @@ pub struct CompletionArgument {
 }
 
 /// A request that came to the webhook port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WebhookRequest {
     /// All headers that were sent, names in lower case. The registry hands on those that the plugin asked for.
     pub headers: Vec<(String, String)>,
@@ -84,4 +86,58 @@ pub struct WebhookRequest {
     pub received_at_us: i64,
     /// The sender's address, its last part masked.
     pub peer: String,
+}
+
+// What callers and strangers send may hold secrets: neither arguments nor headers nor bodies are shown.
+
+impl fmt::Debug for OfferRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OfferRequest")
+            .field("tenant", &self.tenant)
+            .field("caller", &self.caller)
+            .field("arguments", &self.arguments.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WebhookRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers = self.headers.iter().map(|(name, _)| name);
+        f.debug_struct("WebhookRequest")
+            .field("peer", &self.peer)
+            .field("headers", &headers.collect::<Vec<_>>())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_may_be_secret_is_shown() {
+        let caller = OfferCaller {
+            kind: "operator".to_owned(),
+            name: None,
+            actor_id: None,
+        };
+        let arguments = json!({"token": "hunter2"}).as_object().cloned().unwrap();
+        let mut request = OfferRequest::new("acme".parse().unwrap(), caller, arguments);
+        request.request_state = Some("hunter2".to_owned());
+        let webhook = WebhookRequest {
+            headers: vec![("authorization".to_owned(), "hunter2".to_owned())],
+            body: b"hunter2".to_vec(),
+            received_at_us: 0,
+            peer: "192.0.2.x".to_owned(),
+        };
+        let shown = format!("{request:?} {webhook:?}");
+        assert!(shown.contains("token") && shown.contains("authorization") && shown.contains("acme"));
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("104, 117"),
+            "{shown}"
+        );
+    }
 }

@@ -20,6 +20,9 @@ pub struct Status {
     /// Where MCP and the HTTP interface are; absent where they are switched off.
     #[serde(default)]
     pub http: Option<String>,
+    /// Where webhooks for plugins are taken; absent where that is switched off.
+    #[serde(default)]
+    pub webhooks: Option<String>,
     /// `available`, `unavailable` or `closed`.
     pub store: String,
     pub store_cause: Option<String>,

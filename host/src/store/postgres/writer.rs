@@ -120,7 +120,7 @@ impl Writer {
                 cause = session.session.lost() => return Some(cause),
                 first = next(&mut self.requests, &self.closing) => first?,
             };
-            let group = self.collect(first);
+            let group = self.collect(first).await;
             let batches: Vec<&Batch> = group.iter().map(|request| &request.batch).collect();
             match self.write(session, &batches).await {
                 Ok(outcomes) => {
@@ -140,15 +140,21 @@ impl Writer {
         }
     }
 
-    /// Takes what has queued, as much as a group may hold.
-    fn collect(&mut self, first: Request) -> Vec<Request> {
+    /// Takes what has queued, as much as a group may hold. Those who were answered a moment ago are let run first, for as long as that
+    /// brings more: else the first of them would go alone, and all others wait for him.
+    async fn collect(&mut self, first: Request) -> Vec<Request> {
         let mut weight = first.weight();
         let mut group = vec![first];
-        while weight < self.options.group_limit
-            && let Ok(request) = self.requests.try_recv()
-        {
-            weight += request.weight();
-            group.push(request);
+        let mut seen = 0;
+        while group.len() > seen && weight < self.options.group_limit {
+            seen = group.len();
+            tokio::task::yield_now().await;
+            while weight < self.options.group_limit
+                && let Ok(request) = self.requests.try_recv()
+            {
+                weight += request.weight();
+                group.push(request);
+            }
         }
         group
     }

@@ -22,7 +22,7 @@ fn whole() -> Value {
         }],
         "prompts": [{"name": "sum_up", "handle": 2, "arguments": [{"name": "of", "required": true}]}],
         "resources": [{"uri": "notes://{id}", "handle": 3, "name": "note", "mime_type": "text/plain"}],
-        "webhooks": [{"name": "events", "handle": 4, "headers": ["x-signature"], "max_body_bytes": 1000}],
+        "webhooks": [{"name": "events", "handle": 4, "headers": ["x-signature"], "max_body_bytes": 1000, "timeout_ms": 5000}],
     })
 }
 

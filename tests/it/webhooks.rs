@@ -1,0 +1,141 @@
+//! Webhooks: what comes in on their port reaches the plugin that takes it, or leaves a dead letter that holds nothing of it.
+
+use std::{fs, net::SocketAddr};
+
+use serde_json::{Value, json};
+
+use crate::harness::{HttpClient, HttpRequest, RunningHost, TestHome, eventually};
+
+const BOUND: &str =
+    "[tenants.acme]\nagent_name = \"A\"\nfallback_prompt = \"prompt.md\"\nplugins = [\"conformance\"]\n";
+
+fn home(more: &str) -> TestHome {
+    let home = TestHome::with_config(&format!("{BOUND}{more}"));
+    fs::write(home.path().join("prompt.md"), "You serve acme.").unwrap();
+    home.install(&["conformance"]);
+    home
+}
+
+fn door(host: &RunningHost<'_>) -> HttpClient {
+    let status = host.json(&["status"]);
+    let address: SocketAddr = status["webhooks"].as_str().unwrap().parse().unwrap();
+    HttpClient::new(address)
+}
+
+fn hook(host: &RunningHost<'_>, body: &str) -> HttpRequest {
+    door(host)
+        .request("POST", "/api/webhooks/conformance/echo")
+        .header("Content-Type", "application/json")
+        .body(body)
+}
+
+/// The lines of the host's audit with this seam, once there are so many.
+fn audited(home: &TestHome, seam: &str, count: usize) -> Vec<Value> {
+    eventually(&format!("there are {count} lines of {seam}"), || {
+        let text = fs::read_to_string(home.path().join("audit/host/kora_audit_log.jsonl")).ok()?;
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found: Vec<_> = lines.filter(|line| line["seam"] == seam).collect();
+        (found.len() >= count).then_some(found)
+    })
+}
+
+#[test]
+fn a_webhook_reaches_its_plugin_and_its_sender_gets_the_answer() {
+    let home = home("[audit]\nflush_interval_seconds = 1\n");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    let answer = hook(&host, r#"{"a": 1}"#)
+        .header("X-Test", "yes")
+        .header("X-Other", "not asked for")
+        .send()
+        .expect(200);
+    assert_eq!(answer["body"], json!({"a": 1}));
+    assert_eq!(answer["peer"], "127.0.0.x");
+    let headers = answer["headers"].to_string();
+    assert!(
+        headers.contains("x-test") && !headers.contains("x-other"),
+        "{headers}"
+    );
+
+    let challenge = hook(&host, r#"{"challenge": "abc"}"#).send();
+    assert_eq!((challenge.status, challenge.body.as_str()), (200, "abc"));
+    let lines = audited(&home, "webhook.delivered", 2);
+    assert_eq!(lines[0]["details"]["route"], "conformance/echo");
+    assert_eq!(lines[0]["details"]["body_bytes"], 8);
+}
+
+#[test]
+fn what_is_turned_away_leaves_a_dead_letter_with_its_reason_and_nothing_of_what_it_held() {
+    let home = home("[audit]\nflush_interval_seconds = 1\n");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    let refused = hook(&host, "s3cret, not JSON").send().expect(401);
+    assert_eq!(refused["code"], "webhook.body_not_json");
+    let late = hook(&host, "{}").header("X-Test", "too-old").send().expect(408);
+    assert_eq!(late["code"], "webhook.test_too_old");
+    let large = hook(&host, &format!("\"{}\"", "x".repeat(5000)))
+        .send()
+        .expect(413);
+    assert_eq!(large["code"], "http.too_large");
+
+    let lines = audited(&home, "webhook.dead_letter", 3);
+    let results: Vec<_> = lines
+        .iter()
+        .map(|line| line["details"]["result"].clone())
+        .collect();
+    assert_eq!(
+        results,
+        ["rejected:body_not_json", "rejected:test_too_old", "too_large"]
+    );
+    host.wait_for_log(&["[kora.webhook.dead_letter]", "rejected:body_not_json"]);
+    let audit = fs::read_to_string(home.path().join("audit/host/kora_audit_log.jsonl")).unwrap();
+    assert!(!audit.contains("s3cret") && !host.log().contains("s3cret"));
+}
+
+#[test]
+fn a_plugin_that_is_stopped_takes_nothing_and_the_sender_is_told_to_send_again() {
+    let home = home("");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    host.kora(&["plugins", "disable", "conformance"]).ok();
+    let gone = hook(&host, "{}").send();
+    assert!(matches!(gone.status, 404 | 503), "{gone:?}");
+    assert_eq!(door(&host).get("/healthz").send().expect(200)["status"], "ok");
+}
+
+#[test]
+fn strangers_are_held_to_a_rate_and_foreign_names_are_refused() {
+    let home = home("[webhooks]\nrequests_per_minute = 3\n");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    let foreign = hook(&host, "{}")
+        .header("Host", "evil.example.com")
+        .send()
+        .expect(403);
+    assert_eq!(foreign["code"], "http.foreign_origin");
+    let statuses: Vec<_> = (0..5).map(|_| hook(&host, "{}").send().status).collect();
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}
+
+#[test]
+fn what_is_no_webhook_is_not_there() {
+    let home = home("");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    for path in [
+        "/api/webhooks/conformance/other",
+        "/api/webhooks/nobody/echo",
+        "/mcp",
+        "/metrics",
+    ] {
+        assert_eq!(
+            door(&host).request("POST", path).body("{}").send().status,
+            404,
+            "{path}"
+        );
+    }
+    let get = door(&host).get("/api/webhooks/conformance/echo").send();
+    assert_eq!(get.status, 405);
+}
