@@ -1,6 +1,9 @@
 //! `subscriptions/listen`: being told that a resource changed. What it says now is read as ever.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use rmcp::{
     model::{
