@@ -16,6 +16,7 @@ mod health;
 mod http;
 mod identity;
 mod lies;
+mod mcp;
 mod offers;
 mod pairs;
 mod panics;

@@ -8,6 +8,7 @@
 mod artifacts;
 mod bench;
 mod ci;
+mod conformance;
 mod daemon;
 mod demo;
 mod home;
@@ -45,6 +46,7 @@ enum Command {
     NewPlugin(new_plugin::NewPlugin),
     Bench(bench::Bench),
     Schemathesis(schemathesis::Schemathesis),
+    Conformance(conformance::Conformance),
     Torture(torture::Torture),
 }
 
@@ -60,6 +62,7 @@ impl Command {
             Self::NewPlugin(new) => new.run(),
             Self::Bench(bench) => bench.run(),
             Self::Schemathesis(schemathesis) => schemathesis.run(),
+            Self::Conformance(conformance) => conformance.run(),
             Self::Torture(torture) => torture.run(),
         }
     }

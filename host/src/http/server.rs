@@ -8,6 +8,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -20,6 +21,8 @@ use super::{stalls::Impatient, webhooks::Peer};
 const DRAIN: Duration = Duration::from_secs(3);
 /// When nothing can be accepted, for example because there are no more descriptors, this is waited before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What may wait in the system's memory for one client. Left to itself the system holds some megabytes for each that takes nothing.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// More than any request of ours needs.
 const HEADERS_MAX_BYTES: usize = 64 * 1024;
 
@@ -101,6 +104,7 @@ async fn serve_connection(
 ) {
     // Small answers are not held back to be joined with later ones.
     drop(stream.set_nodelay(true));
+    drop(set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES));
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

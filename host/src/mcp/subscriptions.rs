@@ -37,15 +37,10 @@ pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> 
     accepted.tools_list_changed = requested.tools_list_changed;
     accepted.prompts_list_changed = requested.prompts_list_changed;
     accepted.resources_list_changed = requested.resources_list_changed;
-    accepted.resource_subscriptions = requested.resource_subscriptions.as_ref().map(|uris| {
-        // Each once: a client is told of a change as often as it asked for it.
-        let mut known = BTreeSet::new();
-        let seen = uris
-            .iter()
-            .filter(is_seen)
-            .filter(|uri| known.insert(uri.as_str()));
-        seen.take(URIS_MAX).cloned().collect()
-    });
+    accepted.resource_subscriptions = requested
+        .resource_subscriptions
+        .as_ref()
+        .map(|uris| uris.iter().filter(is_seen).take(URIS_MAX).cloned().collect());
     accepted
 }
 
@@ -87,7 +82,13 @@ impl WantedResources {
         let mut wanted = Self::default();
         for uri in uris {
             match parse(&uri) {
-                Some((tenant, sort)) => wanted.of_tenants.entry(tenant).or_default().push((sort, uri)),
+                Some((tenant, sort)) => {
+                    let of_tenant = wanted.of_tenants.entry(tenant).or_default();
+                    // Whoever names one a thousand times is told once all the same.
+                    if !of_tenant.iter().any(|(known, _)| *known == sort) {
+                        of_tenant.push((sort, uri));
+                    }
+                }
                 None => {
                     wanted.of_plugins.insert(uri);
                 }

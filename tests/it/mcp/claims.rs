@@ -1,0 +1,195 @@
+//! Tickets, events and identities: what the host sets whatever a caller says, and which events may be appended.
+
+use serde_json::json;
+
+use super::{Client, GATED, home};
+use crate::harness::{add_caller, add_caller_with};
+
+#[test]
+fn a_ticket_is_of_the_host_s_kind_and_of_its_caller_whatever_he_says() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "maker", &["kora__create_sea_ticket"]);
+    let made = client.output(
+        "kora__create_sea_ticket",
+        json!({ "title": " a ticket ", "priority": "frontier", "body": "do it",
+            "kind": "admin", "origin_actor_kind": "operator", "origin_actor_id": "root", "ticket_id": super::ACTOR }),
+    );
+    assert_eq!(made["success"], true);
+    assert_eq!(made["caller_actor_kind"], "maker_kind");
+    let raw = &made["raw_response"];
+    assert_eq!(
+        (&raw["kind"], &raw["origin_actor_kind"]),
+        (&json!("sea"), &json!("caller")),
+        "{made}"
+    );
+    assert_eq!(
+        (&raw["ticket_id"], &raw["sea_priority"]),
+        (&made["ticket_id"], &json!("frontier"))
+    );
+    assert_ne!(made["ticket_id"], super::ACTOR);
+    let last = super::last_audited(&home, "acme", "ok")["details"].clone();
+    assert_eq!(
+        (&last["args_keys"], &last["unknown_args"]),
+        (&json!(["body", "priority", "title"]), &json!(4)),
+        "{last}"
+    );
+    for blank in ["", "  "] {
+        assert_eq!(
+            client
+                .error("kora__create_sea_ticket", json!({ "title": blank }))
+                .code(),
+            -32602
+        );
+    }
+}
+
+#[test]
+fn a_claim_is_taken_kept_and_given_back_under_its_fence() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "worker", &GATED);
+    assert_eq!(
+        client.output("kora__claim_sea_ticket", json!({}))["result"],
+        json!(null)
+    );
+    let made = client.output(
+        "kora__create_sea_ticket",
+        json!({ "title": "a ticket", "body": "do it" }),
+    );
+    let claimed = client.output(
+        "kora__claim_sea_ticket",
+        json!({ "ticket_id": made["ticket_id"] }),
+    );
+    assert_eq!(
+        (&claimed["result"], &claimed["claim_count"]),
+        (&json!("claimed"), &json!(1)),
+        "{claimed}"
+    );
+    let again = client.output(
+        "kora__claim_sea_ticket",
+        json!({ "ticket_id": made["ticket_id"] }),
+    );
+    assert_eq!(again["result"], "already_claimed");
+    let held = |fence: u64| json!({ "ticket_id": made["ticket_id"], "claim_fence_token": fence });
+    let fence = claimed["claim_fence_token"].as_u64().unwrap();
+    let mut refresh = held(fence);
+    refresh["extend_by_seconds"] = json!(120);
+    // Without progress a claim does not last longer.
+    assert_eq!(client.error("kora__refresh_claim", refresh).code(), -32602);
+    let fault = client.error("kora__release_claim", held(fence + 1));
+    assert_eq!(fault.code(), -32602, "{fault:?}");
+    let released = client.output("kora__release_claim", held(fence));
+    assert_eq!(
+        (&released["success"], &released["sea_status"]),
+        (&json!(true), &json!("open")),
+        "{released}"
+    );
+    assert_eq!(client.error("kora__release_claim", held(fence)).code(), -32602);
+}
+
+#[test]
+fn a_caller_appends_what_the_operator_declared_and_of_the_host_s_own_types_at_most_those_of_sessions() {
+    let home = home();
+    let host = home.start();
+    let types = [
+        "kora.session.ended",
+        "kora.operational_state.transitioned",
+        "kora_control.issued",
+        "kora.identity.swapped",
+        "plugin.loaded",
+        "marvin.sighed",
+    ];
+    let more = format!("allowed_events = {types:?}");
+    let capabilities = ["kora__append_event"];
+    let token = add_caller_with(
+        &home,
+        "teller",
+        &capabilities,
+        &["acme"],
+        Some(super::ACTOR),
+        &more,
+    );
+    let teller = Client::with_token(&host, token);
+    let plain = Client::with_token(&host, add_caller(&home, "plain", &capabilities, &["acme"], None));
+    let event = |event_type: &str| json!({ "event_type": event_type, "payload": { "actor_id": "root", "actor_kind": "operator" } });
+
+    for (client, event_type) in [
+        (&teller, "deploy.finished"),
+        (&plain, "deploy.finished"),
+        (&teller, "kora.session.ended"),
+    ] {
+        let appended = client.output("kora__append_event", event(event_type));
+        let found = host
+            .events("acme")
+            .into_iter()
+            .find(|event| event["event_id"] == appended["event_id"])
+            .unwrap();
+        assert_eq!(found["event_type"], event_type);
+        // Who did it is the host's word, not the payload's.
+        let actor = if std::ptr::eq(client, &teller) {
+            super::ACTOR
+        } else {
+            "plain"
+        };
+        assert_eq!(
+            (&found["actor_kind"], &found["actor_id"]),
+            (&json!("caller"), &json!(actor)),
+            "{found}"
+        );
+        assert_eq!(
+            (&appended["seq"], &appended["pending"]),
+            (&found["seq"], &json!(false))
+        );
+    }
+    assert_eq!(
+        plain
+            .error("kora__append_event", event("kora.session.ended"))
+            .code(),
+        -32602
+    );
+    let before = host.events("acme").len();
+    for event_type in &types[1..] {
+        let fault = teller.error("kora__append_event", event(event_type));
+        assert_eq!(fault.code(), -32602, "{event_type}: {fault:?}");
+    }
+    for event_type in ["", "no dots", "deploy.started", "deploy.finished.twice"] {
+        assert_eq!(
+            teller.error("kora__append_event", event(event_type)).code(),
+            -32602,
+            "{event_type:?}"
+        );
+    }
+    assert_eq!(host.events("acme").len(), before);
+}
+
+#[test]
+fn identities_are_swapped_and_rolled_back_for_those_who_may() {
+    let home = home();
+    home.install(&["marvin"]);
+    let host = home.start();
+    host.wait_for_plugin("marvin", "running");
+    let client = Client::new(
+        &home,
+        &host,
+        "swapper",
+        &["kora__swap_identity", "kora__rollback_identity"],
+    );
+    let before = client.output("kora__get_identity", json!({}));
+    let swapped = client.output(
+        "kora__swap_identity",
+        json!({ "provider": "marvin/marvin", "reason": "for a change" }),
+    );
+    assert_eq!(
+        (&swapped["agent_name"], &swapped["success"]),
+        (&json!("Marvin"), &json!(true)),
+        "{swapped}"
+    );
+    assert_eq!(swapped["caller_actor_kind"], "swapper_kind");
+    let fault = client.error("kora__swap_identity", json!({ "provider": "nobody/nobody" }));
+    assert_eq!(fault.code(), -32602, "{fault:?}");
+    let stale = json!({ "provider": "marvin/marvin", "expect_generation": before["generation"] });
+    assert_eq!(client.error("kora__swap_identity", stale).code(), -32602);
+    let back = client.output("kora__rollback_identity", json!({}));
+    assert_eq!(back["to_hash"], before["snapshot_hash"], "{back}");
+}

@@ -1,0 +1,196 @@
+//! Subscriptions: who is told of what, what a client costs that went away or takes nothing, and what ends with the right to hear.
+
+use std::{fs, net::TcpStream, os::fd::AsFd as _, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{Client, home};
+use crate::harness::{DEADLINE, HttpStream, RunningHost, add_caller, eventually, remove_caller};
+
+const STATE: &str = "kora://acme/operational-state";
+const EVENTS: &str = "kora://acme/recent-events";
+
+fn listen(client: &Client, uris: &[&str]) -> HttpStream {
+    let filter = json!({ "resourceSubscriptions": uris });
+    let request = client.current("subscriptions/listen", json!({ "notifications": filter }));
+    let mut stream = request.open().unwrap();
+    assert_eq!(
+        (stream.status, stream.header("content-type")),
+        (200, Some("text/event-stream"))
+    );
+    let acknowledged = next(&mut stream);
+    assert_eq!(
+        acknowledged["method"], "notifications/subscriptions/acknowledged",
+        "{acknowledged}"
+    );
+    stream
+}
+
+#[track_caller]
+fn next(stream: &mut HttpStream) -> Value {
+    loop {
+        let event = stream.next_event(DEADLINE).unwrap().expect("the stream goes on");
+        if !event.data.is_empty() {
+            return event.json();
+        }
+    }
+}
+
+#[track_caller]
+fn next_updated(stream: &mut HttpStream) -> String {
+    let update = next(stream);
+    assert_eq!(update["method"], "notifications/resources/updated", "{update}");
+    update["params"]["uri"].as_str().unwrap().to_owned()
+}
+
+fn append(client: &Client) {
+    let event = json!({ "event_type": "deploy.finished", "payload": {} });
+    client.output("kora__append_event", event);
+}
+
+#[test]
+fn a_subscriber_is_told_of_what_changed_of_his_tenants_and_of_nothing_else() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "teller", &["kora__append_event"]);
+    let mut state = listen(&client, &[STATE, STATE]);
+    let mut events = listen(&client, &[EVENTS]);
+    let mut foreign = listen(
+        &client,
+        &["kora://globex/recent-events", "kora://nobody/recent-events"],
+    );
+    append(&client);
+    assert_eq!(next_updated(&mut events), EVENTS);
+    host.json(&["state", "pause", "--tenant", "globex"]);
+    host.json(&["state", "pause", "--tenant", "acme"]);
+    // The append was no change of the state: the pause is the first that is told of, and it is told once.
+    assert_eq!(next_updated(&mut state), STATE);
+    host.json(&["state", "resume", "--tenant", "acme"]);
+    assert_eq!(next_updated(&mut state), STATE);
+    let quiet = state
+        .next_event(Duration::from_millis(200))
+        .map(|event| event.map(|event| event.data));
+    assert!(
+        !matches!(&quiet, Ok(Some(data)) if data.contains("updated")),
+        "{quiet:?}"
+    );
+    let quiet = foreign
+        .next_event(Duration::from_millis(200))
+        .map(|event| event.map(|event| event.data));
+    assert!(
+        !matches!(&quiet, Ok(Some(data)) if data.contains("updated")),
+        "{quiet:?}"
+    );
+    // The end of the host is the end of its streams.
+    assert_eq!(host.stop(), 0);
+}
+
+#[test]
+fn a_stream_ends_when_its_token_is_nobody_s_any_more() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "teller", &["kora__append_event"]);
+    let going = Client::with_token(&host, add_caller(&home, "going", &[], &["acme"], None));
+    let mut stays = listen(&client, &[EVENTS]);
+    let mut ends = listen(&going, &[EVENTS]);
+    remove_caller(&home, "going");
+    let ended = eventually("the stream ends", || {
+        match ends.next_event(Duration::from_millis(100)) {
+            Ok(None) => Some(()),
+            Ok(Some(_)) => None,
+            Err(error) => (!is_timeout(&error)).then_some(()),
+        }
+    });
+    assert_eq!(ended, ());
+    append(&client);
+    assert_eq!(next_updated(&mut stays), EVENTS);
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+    )
+}
+
+fn descriptors(host: &RunningHost<'_>) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", host.pid())).unwrap().count()
+}
+
+/// What of its memory is not shared and is used, in KiB.
+fn memory_kib(host: &RunningHost<'_>) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+}
+
+/// Opens so many streams at once and drops them all, as clients do that go away.
+fn open_and_drop(client: &Client, number: usize) {
+    let streams: Vec<_> = (0..number).map(|_| listen(client, &[STATE, EVENTS])).collect();
+    append(client);
+    for stream in streams {
+        stream.close();
+    }
+}
+
+#[test]
+fn two_thousand_streams_that_were_dropped_leave_memory_and_descriptors_where_they_were() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "teller", &["kora__append_event"]);
+    // Buffers that are kept, and threads, are there after the first of them.
+    let idle = descriptors(&host);
+    for _ in 0..3 {
+        open_and_drop(&client, 200);
+    }
+    let settled = || {
+        eventually("no stream is open", || {
+            (descriptors(&host) <= idle + 4).then_some(())
+        })
+    };
+    settled();
+    let memory = memory_kib(&host);
+    for _ in 0..10 {
+        open_and_drop(&client, 200);
+    }
+    settled();
+    let grown = memory_kib(&host).saturating_sub(memory);
+    assert!(grown < 8 * 1024, "the host has grown by {grown} KiB");
+    let mut stream = listen(&client, &[EVENTS]);
+    append(&client);
+    assert_eq!(next_updated(&mut stream), EVENTS);
+}
+
+/// Room for so little that a reader who takes nothing is soon noticed.
+fn narrow(stream: &TcpStream) {
+    rustix::net::sockopt::set_socket_recv_buffer_size(stream.as_fd(), 2304).unwrap();
+}
+
+#[test]
+fn a_reader_who_takes_nothing_is_cut_and_the_others_go_on() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "teller", &["kora__append_event"]);
+    let mut sound = listen(&client, &[EVENTS]);
+    let idle = descriptors(&host);
+    let stuck = listen(&client, &[EVENTS, STATE]);
+    narrow(stuck.socket());
+    assert_eq!(descriptors(&host), idle + 1);
+    let mut told = 0;
+    // It is cut once the buffers of the system are full and nothing was taken for a while.
+    eventually("the stuck reader is cut", || {
+        for _ in 0..200 {
+            append(&client);
+        }
+        for _ in 0..200 {
+            assert_eq!(next_updated(&mut sound), EVENTS);
+            told += 1;
+        }
+        (descriptors(&host) <= idle).then_some(())
+    });
+    assert!(told >= 200);
+    drop(stuck);
+}
