@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -133,10 +132,7 @@ fn prepare(home: &Home) -> Result<String> {
         .as_str()
         .context("expected the token of a new home")?
         .to_owned();
-    fs::OpenOptions::new()
-        .append(true)
-        .open(home.config_file())?
-        .write_all(CONFIG.as_bytes())?;
+    fs::write(home.config_file(), CONFIG)?;
     fs::write(home.root.join("prompt.md"), "You are patient.")?;
     Ok(token)
 }

@@ -42,7 +42,9 @@ fn a_foreign_host_or_origin_is_refused_before_the_token_is_looked_at() {
     let token = add_caller(&home, "reader", &[], &["acme"], None);
     let host = home.start();
     let http = HttpClient::of(&host);
+    let disguised = format!("kora.example.com@{}", http.address());
     for (name, value) in [
+        ("Host", disguised.as_str()),
         ("Host", "kora.example.com"),
         ("Host", "127.0.0.1.example.com"),
         ("Origin", "https://example.com"),

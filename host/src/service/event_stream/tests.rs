@@ -132,11 +132,7 @@ async fn a_place_behind_the_end_of_a_chain_means_its_end() {
 #[tokio::test]
 async fn a_prefix_that_is_none_is_told_at_once() {
     let rig = Rig::new();
-    let stream = EventStream::open(
-        rig.log.clone(),
-        &[tenant("acme")],
-        Some("No Type"),
-        &Places::new(),
-    );
-    assert!(matches!(stream.await.err(), Some(ReadError::Prefix { .. })));
+    let (tenants, from) = ([tenant("acme")], Places::new());
+    let stream = EventStream::open(rig.log.clone(), &tenants, Some("No Type"), &from).await;
+    assert!(matches!(stream.err(), Some(ReadError::Prefix { .. })));
 }
