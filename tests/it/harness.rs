@@ -21,7 +21,6 @@ pub use offenders::{Offender, home_with_offenders};
 pub use package_file::{Entry, package_file};
 pub use registry::{TENANT, TestRegistry, caller, request};
 
-
 use std::time::{Duration, Instant};
 
 /// Far above what anything here takes; it is reached only when a test is about to fail.

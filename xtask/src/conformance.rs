@@ -93,7 +93,7 @@ fn run_suite(node: &Node, stage: &Stage, set: &str) -> Result<Vec<String>> {
     Ok(report.surprises(&explained, set))
 }
 
-/// The words of a command that clients are run with, for a message.
+/// Runs a client, says how it ended, and answers its name if it failed.
 fn ended_well(what: &str, command: &mut Command) -> Result<Option<String>> {
     let output = command.output().with_context(|| format!("cannot run {what}"))?;
     if output.status.success() {

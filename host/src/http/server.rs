@@ -104,7 +104,9 @@ async fn serve_connection(
 ) {
     // Small answers are not held back to be joined with later ones.
     drop(stream.set_nodelay(true));
-    drop(set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES));
+    if let Err(error) = set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES) {
+        tracing::debug!(%error, "a connection keeps the system's own buffer");
+    }
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
