@@ -11,10 +11,10 @@ mod redact;
 mod token;
 
 pub use audit::{
-    AuditEnd, AuditEntry, AuditFilter, AuditLog, AuditOptions, AuditResult, Details, Seam, Source,
-    audit_file, read_audit,
+    AuditEnd, AuditEntry, AuditFilter, AuditFollower, AuditLog, AuditOptions, AuditResult, Details, Seam,
+    Source, audit_file, read_audit,
 };
-pub use caller::{Caller, CallerName, Capability, Tenancy};
+pub use caller::{Caller, CallerKind, CallerName, Capability, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};
 pub use callers_file::{CallerDraft, CallersDocument, CallersFileError, EntryFault};
 pub use principal::{ANONYMOUS_KIND, Principal};

@@ -2,6 +2,7 @@
 
 mod admission;
 mod boot;
+mod callers;
 mod checkpoints;
 mod command_line;
 mod control;
@@ -15,11 +16,13 @@ mod harness;
 mod health;
 mod identity;
 mod lies;
+mod logs;
 mod pairs;
 mod panics;
 mod postgres;
 mod power_cut;
 mod state;
+mod stdio;
 mod steering;
 mod store;
 mod tickets;

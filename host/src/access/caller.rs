@@ -67,6 +67,10 @@ label! {
     CallerName, "the name of a caller"
 }
 label! {
+    /// The label of a caller in answers and in the audit, such as `operator` or `ci`.
+    CallerKind, "the kind of a caller"
+}
+label! {
     /// A right to call one tool, by the name that the tool asks for. No capability implies another.
     Capability, "a capability"
 }
@@ -129,6 +133,27 @@ impl Caller {
     /// What it may do.
     pub fn holds(&self, capability: &Capability) -> bool {
         self.capabilities.contains(capability)
+    }
+
+    /// Everything that it may do.
+    pub const fn capabilities(&self) -> &BTreeSet<Capability> {
+        &self.capabilities
+    }
+
+    /// The event types that it may append beside those that the operator declared.
+    pub const fn allowed_events(&self) -> &BTreeSet<EventType> {
+        &self.allowed_events
+    }
+
+    /// The same caller once nobody stands behind its name any more: without capabilities, tenants and events.
+    #[must_use]
+    pub fn without_rights(&self) -> Self {
+        Self {
+            capabilities: BTreeSet::new(),
+            tenancy: Tenancy::Only(BTreeSet::new()),
+            allowed_events: BTreeSet::new(),
+            ..self.clone()
+        }
     }
 
     /// For whom.

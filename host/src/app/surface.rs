@@ -21,6 +21,10 @@ use crate::{
 pub struct Open {
     serving: Option<JoinHandle<()>>,
     audit: Audit,
+    /// The tools, for the control socket.
+    pub tools: Arc<Tools>,
+    /// Who may call.
+    pub callers: Arc<Callers>,
 }
 
 /// The audit, which outlives the surface.
@@ -50,7 +54,7 @@ pub async fn open(service: &Arc<Service>) -> Result<Open, Problem> {
     let surface = Surface::new(
         SurfaceParts {
             service: service.clone(),
-            tools,
+            tools: tools.clone(),
             callers: callers.clone(),
             audit,
         },
@@ -63,6 +67,8 @@ pub async fn open(service: &Arc<Service>) -> Result<Open, Problem> {
     Ok(Open {
         serving,
         audit: Audit(end),
+        tools,
+        callers,
     })
 }
 

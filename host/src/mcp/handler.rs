@@ -35,24 +35,37 @@ pub fn versions() -> Vec<ProtocolVersion> {
     ]
 }
 
+/// Tells on whose behalf a request is answered, at the moment when it is.
+pub type Asker = Arc<dyn Fn() -> Principal + Send + Sync>;
+
 /// Answers for one principal.
 #[derive(Clone)]
 pub struct McpHandler {
     pub(super) service: Arc<Service>,
     pub(super) tools: Arc<Tools>,
-    pub(super) by: Principal,
+    by: Asker,
     pub(super) source: Source,
 }
 
 impl McpHandler {
     /// For `by`, whose requests came in by `source`.
-    pub const fn new(service: Arc<Service>, tools: Arc<Tools>, by: Principal, source: Source) -> Self {
+    pub fn new(service: Arc<Service>, tools: Arc<Tools>, by: Principal, source: Source) -> Self {
+        Self::for_asker(service, tools, Arc::new(move || by.clone()), source)
+    }
+
+    /// For whoever `by` tells with each request: on a stream that goes on, what he may can change.
+    pub const fn for_asker(service: Arc<Service>, tools: Arc<Tools>, by: Asker, source: Source) -> Self {
         Self {
             service,
             tools,
             by,
             source,
         }
+    }
+
+    /// On whose behalf it answers now.
+    pub(super) fn by(&self) -> Principal {
+        (self.by)()
     }
 
     /// Calls a tool through the gate.
@@ -62,7 +75,7 @@ impl McpHandler {
         arguments: serde_json::Map<String, serde_json::Value>,
     ) -> Result<serde_json::Value, ToolFault> {
         let call = ToolCall {
-            by: self.by.clone(),
+            by: self.by(),
             source: self.source,
             name: name.to_owned(),
             arguments,

@@ -25,7 +25,7 @@ const URIS_MAX: usize = 1000;
 
 /// What of it is granted: the resources that the caller may read. Others are left out, whether there are any or not.
 pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> SubscriptionFilter {
-    let tenants = handler.service.seen_tenants(&handler.by);
+    let tenants = handler.service.seen_tenants(&handler.by());
     let is_seen = |uri: &&String| parse(uri).is_some_and(|(tenant, _)| tenants.contains(&tenant));
     let mut accepted = SubscriptionFilter::new();
     accepted.resource_subscriptions = requested
@@ -56,7 +56,12 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
             change = changes.next() => change,
         };
         let Some(change) = change else { return };
+        let by = handler.by();
         for uri in changed(&wanted, &change) {
+            // Who lost a tenant meanwhile hears nothing more of it.
+            if !parse(uri).is_some_and(|(tenant, _)| by.sees(&tenant)) {
+                continue;
+            }
             let update = ResourceUpdatedNotificationParam::new(uri);
             let update =
                 ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(update));

@@ -69,16 +69,22 @@ fn read_file(path: &Path, filter: &AuditFilter) -> io::Result<(Vec<Value>, usize
         if text.is_empty() {
             continue;
         }
-        match serde_json::from_slice::<ReadLine>(&text) {
-            Ok(line) if wanted(&line, &text, filter) => {
-                // It was JSON a moment ago.
-                lines.push(serde_json::to_value(line).unwrap_or_default());
-            }
-            Ok(_) => {}
+        match read_line(&text, filter) {
+            Ok(line) => lines.extend(line),
             Err(_) => malformed += 1,
         }
     }
     Ok((lines, malformed))
+}
+
+/// A line, if it is one that is wanted.
+pub(super) fn read_line(text: &[u8], filter: &AuditFilter) -> serde_json::Result<Option<Value>> {
+    let line: ReadLine = serde_json::from_slice(text)?;
+    if wanted(&line, text, filter) {
+        serde_json::to_value(line).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn wanted(line: &ReadLine, text: &[u8], filter: &AuditFilter) -> bool {
