@@ -10,10 +10,10 @@ mod rate;
 mod redact;
 mod token;
 
-pub use crate::domain::{CallerName, Capability};
+pub use crate::domain::{CallerKind, CallerName, Capability};
 pub use audit::{
-    AuditEnd, AuditEntry, AuditFilter, AuditLog, AuditOptions, AuditResult, Details, Seam, Source,
-    audit_file, read_audit,
+    AuditEnd, AuditEntry, AuditFilter, AuditFollower, AuditLog, AuditOptions, AuditResult, Details, Seam,
+    Source, audit_file, read_audit,
 };
 pub use caller::{Caller, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};

@@ -121,8 +121,9 @@ async fn run(
         .await
         .map_err(|error| cannot_start("socket", &error))?;
     let stop_serving = CancellationToken::new();
-    let serving = tokio::spawn(socket.serve(Arc::new(rim::Rim::new(service.clone())), stop_serving.clone()));
     let surface = surface::open(&running).await?;
+    let rim = rim::Rim::new(service.clone(), surface.tools.clone(), surface.callers.clone());
+    let serving = tokio::spawn(socket.serve(Arc::new(rim), stop_serving.clone()));
     let signals = signals::listen(kept, &service);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");
 

@@ -13,6 +13,7 @@ mod health;
 mod home;
 mod keys;
 mod kind;
+mod levels;
 mod near_miss;
 mod problem;
 mod reference;
@@ -40,6 +41,7 @@ pub use health::HealthSection;
 pub use home::{HOME_VARIABLE, Home, HomeInputs, HomeUnknown};
 pub use keys::{Applies, KEYS, Key};
 pub use kind::Kind;
+pub use near_miss::near_miss;
 pub use problem::{ConfigProblems, Place, Problem};
 pub use reference::{reference, template};
 pub use secret_source::{InvalidSecretSource, SecretSource};
@@ -245,7 +247,7 @@ impl Config {
             Origin::Default => Place::File(file),
             Origin::File { line } => Place::Line { file, line: *line },
             Origin::Environment(name) => Place::Variable(name.clone()),
-            Origin::Flag(name) => Place::Flag(name.clone()),
+            Origin::Flag(name) | Origin::Command(name) => Place::Flag(name.clone()),
         }
     }
 

@@ -20,7 +20,7 @@ pub use ids::{
     Digest, EntryName, EventId, InvalidName, PluginName, PromptName, ProviderId, RESERVED_FIRST_WORDS,
     ResourceUri, SecretName, TenantId, ToolName,
 };
-pub use label::{CallerName, Capability, InvalidLabel, is_label};
+pub use label::{CallerKind, CallerName, Capability, InvalidLabel, is_label};
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use money::{InvalidMoney, Money};
 pub(crate) use operational_state::wire_enum;

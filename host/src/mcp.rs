@@ -15,5 +15,5 @@ mod subscriptions;
 
 pub use bare::{BareAnswer, answer_bare, is_bare, listed};
 pub use fault::code;
-pub use handler::{McpHandler, versions};
+pub use handler::{Asker, McpHandler, versions};
 pub use stdio::{ServeStreamError, serve_stream};

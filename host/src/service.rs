@@ -14,6 +14,7 @@ mod events;
 mod health;
 mod holding;
 mod identity;
+mod logs;
 mod plugin_settings;
 mod plugins;
 mod problem;

@@ -1,12 +1,12 @@
 //! The control socket: how the operator of this machine talks to the running daemon. Carries [`service::api`] calls as JSON
-//! lines over a Unix socket in the home; it decides nothing but who may speak, and knows no use case by name except the one
-//! that streams.
+//! lines over a Unix socket in the home; it decides nothing but who may speak, and knows no use case by name except those
+//! that stream and the one that takes the connection over ([`handover`]).
 //!
 //! ```text
 //!   {"id":1,"method":"identity.swap","params":{"tenant":"acme","provider":"marvin"}}      request, one line
 //!   {"id":1,"result":{…}}                                                                 its answer
 //!   {"id":1,"error":{"code":"…","kind":"…","message":"…","hints":[…]}}                    or this
-//!   {"id":2,"item":{…}}  {"id":2,"item":{…}}  …  {"id":2,"result":null}                   `events.tail` that follows
+//!   {"id":2,"item":{…}}  {"id":2,"item":{…}}  …  {"id":2,"result":null}                   a tail that follows
 //!   {"id":null,"error":{…}}                                                               a line that was no request
 //! ```
 //!
@@ -25,6 +25,7 @@
 mod blocking;
 mod client;
 mod connection;
+mod handover;
 mod lines;
 mod listener;
 mod protocol;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use blocking::BlockingClient;
 pub use client::{Client, Follow, read_answer};
+pub use handover::{Conversation, PeerReader, PeerWriter, open_mcp};
 pub use listener::{BindError, ControlSocket, MAX_PATH_BYTES};
 pub use server::Handler;
 

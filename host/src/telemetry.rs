@@ -7,6 +7,7 @@ mod metrics;
 mod plugin_log;
 mod printable;
 mod recent_errors;
+mod recent_records;
 
 pub use logging::{AlreadyInstalled, Logging, LoggingHandle, LoggingOptions};
 pub use metrics::{
@@ -14,3 +15,4 @@ pub use metrics::{
 };
 pub use plugin_log::{MAX_FIELDS_BYTES, MAX_MESSAGE_BYTES, PluginLog};
 pub use recent_errors::RECENT_ERRORS_WINDOW;
+pub use recent_records::{LogHeard, LogListener, LogRecord, RECENT_RECORDS_MAX};

@@ -14,7 +14,8 @@ pub use follower::Follower;
 pub use home::{Finished, TestHome, finish};
 pub use host::{RunningHost, payload};
 pub use http::{
-    HttpClient, HttpRequest, HttpResponse, HttpStream, ServerSentEvent, add_caller, add_caller_with, remove_caller,
+    HttpClient, HttpRequest, HttpResponse, HttpStream, ServerSentEvent, add_caller, add_caller_with,
+    remove_caller,
 };
 pub use libraries::{elf, library, package_of, patched, renamed, rewritten, wrong_at_load};
 pub use offenders::{Offender, home_with_offenders};

@@ -2,6 +2,7 @@
 
 mod admission;
 mod boot;
+mod callers;
 mod checkpoints;
 mod command_line;
 mod control;
@@ -16,6 +17,7 @@ mod health;
 mod http;
 mod identity;
 mod lies;
+mod logs;
 mod mcp;
 mod offers;
 mod pairs;
@@ -23,6 +25,7 @@ mod panics;
 mod postgres;
 mod power_cut;
 mod state;
+mod stdio;
 mod steering;
 mod store;
 mod tickets;

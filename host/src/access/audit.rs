@@ -6,10 +6,12 @@
 
 mod entry;
 mod file;
+mod follow;
 mod log;
 mod read;
 
 pub use entry::{AuditEntry, AuditResult, Details, Seam, Source};
+pub use follow::AuditFollower;
 pub use log::{AuditEnd, AuditLog, AuditOptions};
 pub use read::{AuditFilter, read_audit};
 

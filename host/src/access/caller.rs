@@ -59,6 +59,27 @@ impl Caller {
         self.capabilities.contains(capability)
     }
 
+    /// Everything that it may do.
+    pub const fn capabilities(&self) -> &BTreeSet<Capability> {
+        &self.capabilities
+    }
+
+    /// The event types that it may append beside those that the operator declared.
+    pub const fn allowed_events(&self) -> &BTreeSet<EventType> {
+        &self.allowed_events
+    }
+
+    /// The same caller once nobody stands behind its name any more: without capabilities, tenants and events.
+    #[must_use]
+    pub fn without_rights(&self) -> Self {
+        Self {
+            capabilities: BTreeSet::new(),
+            tenancy: Tenancy::Only(BTreeSet::new()),
+            allowed_events: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
+
     /// For whom.
     pub const fn tenancy(&self) -> &Tenancy {
         &self.tenancy

@@ -1,6 +1,8 @@
 //! `callers.toml`: who may call, as it is written down. One bad entry is left out and named; a file that cannot be read as a whole
 //! admits nobody.
 
+mod change;
+
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -42,7 +44,7 @@ pub enum CallersFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// `read` or `written`.
+        /// `read`, `written` or `locked`.
         doing: &'static str,
         /// What the system said.
         why: io::Error,

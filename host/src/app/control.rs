@@ -38,12 +38,11 @@ fn revoke(path: &std::path::Path, tenant: &TenantId) -> Result<(), String> {
     if !path.exists() {
         return Ok(());
     }
-    let mut document = CallersDocument::read(path).map_err(|error| error.to_string())?;
-    let revoked = document.revoke_tenant(tenant);
+    let revoked = CallersDocument::change(path, |document| Ok(document.revoke_tenant(tenant)))
+        .map_err(|error| error.to_string())?;
     if revoked.is_empty() {
         return Ok(());
     }
-    document.write().map_err(|error| error.to_string())?;
     tracing::warn!(%tenant, callers = revoked.join(", "), "[kora.access.revoked] tokens are of no use any more");
     Ok(())
 }

@@ -22,6 +22,10 @@ use crate::{
 pub struct Open {
     serving: Vec<JoinHandle<()>>,
     audit: Audit,
+    /// The tools, for the control socket.
+    pub tools: Arc<Tools>,
+    /// Who may call.
+    pub callers: Arc<Callers>,
 }
 
 /// The audit, which outlives the surface.
@@ -53,7 +57,7 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
     let surface = Surface::new(
         SurfaceParts {
             service: service.clone(),
-            tools,
+            tools: tools.clone(),
             callers: callers.clone(),
             audit,
         },
@@ -86,6 +90,8 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
     }
     Ok(Open {
         serving,
+        tools,
+        callers,
         audit: Audit(end),
     })
 }

@@ -8,11 +8,12 @@ use clap::{
 };
 
 use super::command::{
-    boot::BootArguments, completions::CompletionsArguments, config::ConfigCommand, cost::CostCommand,
-    daemon::DaemonArguments, events::EventsCommand, health::HealthArguments, identity::IdentityCommand,
-    init::InitArguments, operations::OperationsCommand, plugins::PluginsCommand,
-    reference::ReferenceArguments, state::StateCommand, store::StoreCommand, tenants::TenantsCommand,
-    tickets::TicketsCommand,
+    audit::AuditCommand, boot::BootArguments, callers::CallersCommand, completions::CompletionsArguments,
+    config::ConfigCommand, cost::CostCommand, daemon::DaemonArguments, events::EventsCommand,
+    health::HealthArguments, identity::IdentityCommand, init::InitArguments, logs::LogsArguments,
+    mcp::McpCommand, operations::OperationsCommand, plugins::PluginsCommand, reference::ReferenceArguments,
+    state::StateCommand, store::StoreCommand, tenants::TenantsCommand, tickets::TicketsCommand,
+    tools::ToolsCommand,
 };
 use crate::domain::{LogFormat, LogLevel};
 
@@ -85,7 +86,7 @@ pub(super) struct Globals {
     pub color: ColorChoice,
 }
 
-fn log_levels() -> impl clap::builder::TypedValueParser<Value = LogLevel> {
+pub(super) fn log_levels() -> impl clap::builder::TypedValueParser<Value = LogLevel> {
     let names = LogLevel::ALL.iter().map(|level| level.as_str());
     PossibleValuesParser::new(names.collect::<Vec<_>>()).try_map(|name| name.parse::<LogLevel>())
 }
@@ -130,6 +131,19 @@ pub(super) enum Command {
     /// Read, check, export and append events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// See and change who may call over HTTP and MCP
+    #[command(subcommand)]
+    Callers(CallersCommand),
+    /// See and call the tools that callers have
+    #[command(subcommand)]
+    Tools(ToolsCommand),
+    /// Speak MCP with programs
+    #[command(subcommand)]
+    Mcp(McpCommand),
+    /// See who asked for what over the control surface, and what came of it
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    Logs(LogsArguments),
     /// Back up, restore and move the store
     #[command(subcommand)]
     Store(StoreCommand),

@@ -93,7 +93,8 @@ impl Context<'_> {
         self.current_directory.join(path)
     }
 
-    fn with_home_hint(&self, problem: Problem) -> Problem {
+    /// Where there is no home, how to make one in the place of how to start a daemon.
+    pub fn with_home_hint(&self, problem: Problem) -> Problem {
         if problem.code == NOT_RUNNING && !self.home.config_file().exists() {
             // Starting one, which the client hints at, would not help.
             let hints = vec![self.no_home()];

@@ -2,7 +2,9 @@
 //! the gate, and only to read; what it writes are the files of the home that an operator could write by hand. A store is written by
 //! `kora store` alone.
 
+pub(super) mod audit;
 pub(super) mod boots;
+pub(super) mod callers;
 pub(super) mod checkpoints;
 pub(super) mod diagnosis;
 pub(super) mod gate;

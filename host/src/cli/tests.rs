@@ -4,6 +4,7 @@ mod asking;
 mod events;
 mod home;
 mod plugins;
+mod surface;
 mod usage;
 
 use std::{
@@ -28,9 +29,9 @@ use crate::{
     config::Home,
     service::{
         Problem, ProblemKind,
-        api::{Call, Event, TailEvents},
+        api::{Call, Event, LogRecord, ServeMcp, TailEvents, TailLogs},
     },
-    socket::{ControlSocket, Handler},
+    socket::{ControlSocket, Conversation, Handler},
 };
 
 /// A home and what surrounds it.
@@ -165,6 +166,7 @@ struct FakeHandler {
     calls: Mutex<Vec<Value>>,
     /// What a stream brings before it ends.
     streamed: Mutex<Vec<Event>>,
+    logged: Mutex<Vec<LogRecord>>,
 }
 
 #[async_trait]
@@ -185,6 +187,23 @@ impl Handler for FakeHandler {
         }
         Ok(receiver)
     }
+
+    async fn follow_logs(&self, _: u32, _: TailLogs) -> Result<mpsc::Receiver<LogRecord>, Problem> {
+        let records = std::mem::take(&mut *self.logged.lock().unwrap());
+        let (sender, receiver) = mpsc::channel(records.len().max(1));
+        for record in records {
+            sender.try_send(record).unwrap();
+        }
+        Ok(receiver)
+    }
+
+    async fn converse(&self, _: u32, _: ServeMcp) -> Result<Conversation, Problem> {
+        Err(Problem::new(
+            ProblemKind::NotFound,
+            "caller.unknown",
+            "no caller `pm` is in force",
+        ))
+    }
 }
 
 impl Daemon {
@@ -196,6 +215,7 @@ impl Daemon {
                 answer,
                 calls: Mutex::default(),
                 streamed: Mutex::default(),
+                logged: Mutex::default(),
             }),
             CancellationToken::new(),
         );

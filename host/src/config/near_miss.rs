@@ -4,7 +4,7 @@
 const MAX_DISTANCE: usize = 2;
 
 /// The one of `known` that `found` is most likely a slip of, if any is near.
-pub(super) fn near_miss<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn near_miss<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = found.to_lowercase().replace('-', "_");
     known
         .into_iter()

@@ -56,6 +56,8 @@ pub enum Origin {
     Environment(String),
     /// This flag of the command.
     Flag(String),
+    /// This command, while the host ran: until it is restarted or reads its configuration again.
+    Command(String),
 }
 
 impl fmt::Display for Origin {
@@ -65,6 +67,7 @@ impl fmt::Display for Origin {
             Self::File { line } => write!(f, "file, line {line}"),
             Self::Environment(name) => write!(f, "environment, {name}"),
             Self::Flag(name) => write!(f, "flag, {name}"),
+            Self::Command(name) => write!(f, "`{name}`, until a reload or restart"),
         }
     }
 }

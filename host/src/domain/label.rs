@@ -64,6 +64,10 @@ label! {
     CallerName, "the name of a caller"
 }
 label! {
+    /// The label of a caller in answers and in the audit, such as `operator` or `ci`.
+    CallerKind, "the kind of a caller"
+}
+label! {
     /// A right to call one tool, by the name that the tool asks for. No capability implies another.
     Capability, "a capability"
 }

@@ -39,24 +39,37 @@ pub fn versions() -> Vec<ProtocolVersion> {
     ]
 }
 
+/// Tells on whose behalf a request is answered, at the moment when it is.
+pub type Asker = Arc<dyn Fn() -> Principal + Send + Sync>;
+
 /// Answers for one principal.
 #[derive(Clone)]
 pub struct McpHandler {
     pub(super) service: Arc<Service>,
     pub(super) tools: Arc<Tools>,
-    pub(super) by: Principal,
+    by: Asker,
     pub(super) source: Source,
 }
 
 impl McpHandler {
     /// For `by`, whose requests came in by `source`.
-    pub const fn new(service: Arc<Service>, tools: Arc<Tools>, by: Principal, source: Source) -> Self {
+    pub fn new(service: Arc<Service>, tools: Arc<Tools>, by: Principal, source: Source) -> Self {
+        Self::for_asker(service, tools, Arc::new(move || by.clone()), source)
+    }
+
+    /// For whoever `by` tells with each request: on a stream that goes on, what he may can change.
+    pub const fn for_asker(service: Arc<Service>, tools: Arc<Tools>, by: Asker, source: Source) -> Self {
         Self {
             service,
             tools,
             by,
             source,
         }
+    }
+
+    /// On whose behalf it answers now.
+    pub(super) fn by(&self) -> Principal {
+        (self.by)()
     }
 
     /// Calls a tool through the gate.
@@ -67,7 +80,7 @@ impl McpHandler {
         round: Round,
     ) -> Result<Answer, ToolFault> {
         let call = ToolCall {
-            by: self.by.clone(),
+            by: self.by(),
             source: self.source,
             name: name.to_owned(),
             arguments,
@@ -78,7 +91,9 @@ impl McpHandler {
 
     /// Notes a prompt or a resource that there is not for this principal.
     pub(super) async fn note_unread(&self, sort: &'static str, result: AuditResult) {
-        self.tools.note_unread(&self.by, self.source, sort, result).await;
+        self.tools
+            .note_unread(&self.by(), self.source, sort, result)
+            .await;
     }
 
     /// Calls one of the host's own tools through the gate.
@@ -102,7 +117,7 @@ impl McpHandler {
     ) -> Result<Value, ErrorData> {
         let asked = self
             .tools
-            .ask_plugin(&self.by, self.source, wanted, arguments, round)
+            .ask_plugin(&self.by(), self.source, wanted, arguments, round)
             .await;
         asked.map_err(|fault| match wanted {
             Wanted::Resource(uri) if matches!(fault, ToolFault::Unknown { .. }) => resources::unknown(uri),
@@ -295,7 +310,7 @@ impl ServerHandler for McpHandler {
             return Ok(CompleteResult::default());
         }
         let argument = (request.argument.name, request.argument.value);
-        let answer = self.tools.complete(&self.by, wanted, argument, known).await;
+        let answer = self.tools.complete(&self.by(), wanted, argument, known).await;
         let completion = answer.map_err(|fault| fault::error(&fault))?;
         read(serde_json::json!({ "completion": completion }))
     }

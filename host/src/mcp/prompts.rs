@@ -14,7 +14,7 @@ const IDENTITY: &str = "identity:";
 
 /// One for each tenant that the caller may know of.
 pub(super) fn list(handler: &McpHandler) -> Vec<Prompt> {
-    let speaking = handler.service.seen_tenants(&handler.by);
+    let speaking = handler.service.seen_tenants(&handler.by());
     let prompt = |tenant: crate::domain::TenantId| {
         let description = format!("Who speaks for `{tenant}` now.");
         Prompt::new(format!("{IDENTITY}{tenant}"), Some(description), None)

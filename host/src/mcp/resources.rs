@@ -61,7 +61,7 @@ pub(super) fn parse(uri: &str) -> Option<(TenantId, Sort)> {
 
 /// Those of every tenant that the caller may know of.
 pub(super) fn list(handler: &McpHandler) -> Vec<Resource> {
-    let tenants = handler.service.seen_tenants(&handler.by);
+    let tenants = handler.service.seen_tenants(&handler.by());
     let of_tenant = |tenant: TenantId| {
         Sort::ALL.map(|sort| {
             Resource::new(sort.uri(tenant.as_str()), format!("{} of {tenant}", sort.path()))
@@ -95,7 +95,7 @@ pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResource
         handler.note_unread("resource", AuditResult::Unknown).await;
         return Err(unknown());
     };
-    if !handler.service.seen_tenants(&handler.by).contains(&tenant) {
+    if !handler.service.seen_tenants(&handler.by()).contains(&tenant) {
         handler.note_unread("resource", AuditResult::TenantDenied).await;
         return Err(unknown());
     }

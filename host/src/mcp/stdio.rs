@@ -1,5 +1,6 @@
 //! The protocol over one stream of lines, as clients speak it to a process that they start.
 
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::handler::McpHandler;
@@ -13,15 +14,22 @@ pub struct ServeStreamError(String);
 ///
 /// # Errors
 /// If the other side does not speak the protocol.
-pub async fn serve_stream<R, W>(handler: McpHandler, read: R, write: W) -> Result<(), ServeStreamError>
+pub fn serve_stream<R, W>(
+    handler: McpHandler,
+    read: R,
+    write: W,
+) -> BoxFuture<'static, Result<(), ServeStreamError>>
 where
     R: AsyncRead + Send + Sync + Unpin + 'static,
     W: AsyncWrite + Send + Sync + Unpin + 'static,
 {
     let failed = |error: &dyn std::fmt::Display| ServeStreamError(error.to_string());
-    let running = rmcp::serve_server(handler, (read, write))
-        .await
-        .map_err(|error| failed(&error))?;
-    running.waiting().await.map_err(|error| failed(&error))?;
-    Ok(())
+    // In a box of its own: the compiler does not see through the whole of it that it may go from thread to thread.
+    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(handler, (read, write)));
+    Box::pin(async move {
+        let running = starting.await.map_err(|error| failed(&error))?;
+        let waiting: BoxFuture<'static, _> = Box::pin(running.waiting());
+        waiting.await.map_err(|error| failed(&error))?;
+        Ok(())
+    })
 }

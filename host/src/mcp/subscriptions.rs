@@ -28,7 +28,7 @@ const URIS_MAX: usize = 1000;
 
 /// What of it is granted: the resources that the caller may read. Others are left out, whether there are any or not.
 pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> SubscriptionFilter {
-    let tenants = handler.service.seen_tenants(&handler.by);
+    let tenants = handler.service.seen_tenants(&handler.by());
     let is_seen = |uri: &&String| {
         let is_own = parse(uri).is_some_and(|(tenant, _)| tenants.contains(&tenant));
         is_own || handler.tools.plugin_has(Wanted::Resource(uri))
@@ -60,7 +60,10 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
             change = changes.next() => change,
         };
         let Some(change) = change else { return };
-        for notification in told(&wanted, context.accepted(), &change) {
+        // Who lost a tenant meanwhile hears nothing more of it.
+        let by = handler.by();
+        let is_seen = |uri: &str| parse(uri).is_none_or(|(tenant, _)| by.sees(&tenant));
+        for notification in told(&wanted, context.accepted(), &change, is_seen) {
             let sent = tokio::time::timeout(SEND_DEADLINE, context.sink().send(notification)).await;
             if !matches!(sent, Ok(Ok(()))) {
                 tracing::debug!("a subscription is cut off: its client takes nothing");
@@ -99,7 +102,12 @@ impl WantedResources {
 }
 
 /// What a client is told of a change.
-fn told(wanted: &WantedResources, accepted: &SubscriptionFilter, change: &Change) -> Vec<ServerNotification> {
+fn told(
+    wanted: &WantedResources,
+    accepted: &SubscriptionFilter,
+    change: &Change,
+    is_seen: impl Fn(&str) -> bool,
+) -> Vec<ServerNotification> {
     let updated = |uri: &str| {
         let update = ResourceUpdatedNotificationParam::new(uri);
         ServerNotification::ResourceUpdatedNotification(ResourceUpdatedNotification::new(update))
@@ -115,6 +123,7 @@ fn told(wanted: &WantedResources, accepted: &SubscriptionFilter, change: &Change
     };
     let mut told: Vec<_> = changed(&wanted.of_tenants, change)
         .into_iter()
+        .filter(|uri| is_seen(uri))
         .map(updated)
         .collect();
     let plugins = wanted.of_plugins.iter();

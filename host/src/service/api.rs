@@ -9,10 +9,12 @@ mod cost;
 mod events;
 mod health;
 mod identity;
+mod logs;
 mod state;
 mod status;
 mod tenants;
 mod tickets;
+mod tools;
 
 pub use boot::{AcceptEpoch, Boot, BootHistory, EpochAccepted, Gate};
 pub use chains::{Checkpoint, Disk};
@@ -23,10 +25,12 @@ pub use cost::{
 pub use events::{AppendEvent, Appended, Event, TailEvents};
 pub use health::{Health, Subsignal, TenantHealth};
 pub use identity::{Identities, Identity, Provider, Rollback, Swap, Swapped, Why};
+pub use logs::{LogLevels, LogRecord, SetLogLevel, TailLogs};
 pub use state::{NextState, State, StateChanged, StateRequest, Transition};
 pub use status::{Daemon, Plugin, PluginStatus, Status, Task, TenantStatus};
 pub use tenants::{Actor, AddTenant, MaybeTenant, OneTenant, Tenant};
 pub use tickets::*;
+pub use tools::{CallTool, ServeMcp, Tool};
 
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +161,25 @@ pub enum Call {
     /// The effective configuration: an array of [`ShownValue`](crate::config::ShownValue), sorted by key.
     #[serde(rename = "config.show")]
     ConfigShow(Nothing),
+    /// Every tool: an array of [`Tool`]. Answered by the rim, as the other calls of `tools` and `mcp` are.
+    #[serde(rename = "tools.list")]
+    ToolsList(Nothing),
+    /// Calls a tool through the gate: what the tool answers.
+    #[serde(rename = "tools.call")]
+    ToolsCall(CallTool),
+    /// From here on the connection speaks MCP, one message on each line; answered with `null` before that.
+    #[serde(rename = "mcp.serve")]
+    McpServe(ServeMcp),
+    /// Records of the log, the oldest first: an array of [`LogRecord`]. If it is to follow: one by one, and then those that are logged
+    /// from now on.
+    #[serde(rename = "logs.tail")]
+    LogsTail(TailLogs),
+    /// How much is logged: [`LogLevels`].
+    #[serde(rename = "logs.levels")]
+    LogsLevels(Nothing),
+    /// Changes how much is logged: [`LogLevels`].
+    #[serde(rename = "logs.set_level")]
+    LogsSetLevel(SetLogLevel),
     /// Applies what has changed in `kora.toml`: [`Reloaded`].
     #[serde(rename = "config.reload")]
     ConfigReload(Nothing),

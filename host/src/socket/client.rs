@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io,
+    marker::PhantomData,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::service::{
     Problem, ProblemKind,
-    api::{Call, Event, TailEvents},
+    api::{Call, Event, LogRecord, TailEvents, TailLogs},
 };
 
 /// Events of a stream that wait to be taken. More than these wait in the daemon.
@@ -45,10 +46,11 @@ pub struct Client {
     _tasks: [AbortOnDropHandle<()>; 2],
 }
 
-/// The events of a `events.tail` that follows.
+/// What a call that follows brings, one by one.
 #[derive(Debug)]
-pub struct Follow {
+pub struct Follow<T> {
     items: mpsc::Receiver<Result<Value, Problem>>,
+    item: PhantomData<fn() -> T>,
 }
 
 /// Who waits for which answer, and why nobody does any more.
@@ -115,11 +117,27 @@ impl Client {
     ///
     /// # Errors
     /// Only if the connection has ended: what the daemon has against the request comes as the first item.
-    pub async fn follow(&self, tail: TailEvents) -> Result<Follow, Problem> {
+    pub async fn follow(&self, tail: TailEvents) -> Result<Follow<Event>, Problem> {
+        self.stream(&Call::EventsTail(TailEvents { follow: true, ..tail }))
+            .await
+    }
+
+    /// The same of records of the log.
+    ///
+    /// # Errors
+    /// As [`follow`](Self::follow).
+    pub async fn follow_logs(&self, tail: TailLogs) -> Result<Follow<LogRecord>, Problem> {
+        self.stream(&Call::LogsTail(TailLogs { follow: true, ..tail }))
+            .await
+    }
+
+    async fn stream<T>(&self, call: &Call) -> Result<Follow<T>, Problem> {
         let (sender, items) = mpsc::channel(STREAM_BUFFER);
-        let call = Call::EventsTail(TailEvents { follow: true, ..tail });
-        self.ask(&call, Waiter::Follow(sender)).await?;
-        Ok(Follow { items })
+        self.ask(call, Waiter::Follow(sender)).await?;
+        Ok(Follow {
+            items,
+            item: PhantomData,
+        })
     }
 
     async fn ask(&self, call: &Call, waiter: Waiter) -> Result<(), Problem> {
@@ -135,12 +153,12 @@ impl Client {
     }
 }
 
-impl Follow {
-    /// The next event, and the same as the JSON that came; `None` when the daemon ended the stream. Cancel safe.
+impl<T: DeserializeOwned> Follow<T> {
+    /// The next item, and the same as the JSON that came; `None` when the daemon ended the stream. Cancel safe.
     ///
     /// # Errors
     /// What the daemon has against the request, or that the connection ended.
-    pub async fn next(&mut self) -> Option<Result<(Event, Value), Problem>> {
+    pub async fn next(&mut self) -> Option<Result<(T, Value), Problem>> {
         let item = self.items.recv().await?;
         Some(item.and_then(|value| Ok((read_answer(value.clone())?, value))))
     }
@@ -254,7 +272,7 @@ pub fn read_answer<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     })
 }
 
-fn unreachable(path: &Path, error: &io::Error) -> Problem {
+pub(super) fn unreachable(path: &Path, error: &io::Error) -> Problem {
     let shown = path.display();
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Problem::new(
@@ -283,7 +301,7 @@ fn unreachable(path: &Path, error: &io::Error) -> Problem {
     }
 }
 
-fn connection_lost(error: Option<&io::Error>) -> Problem {
+pub(super) fn connection_lost(error: Option<&io::Error>) -> Problem {
     let cause = error.map_or_else(String::new, |error| format!(": {error}"));
     let message = format!(
         "the daemon closed the connection before it answered{cause}; whether the call took effect is not known"

@@ -2,12 +2,14 @@
 //! answers, or when the daemon stops.
 
 use std::{
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
     task::Poll,
 };
 
+use serde::Serialize;
 use serde_json::Value;
 use tokio::{
     io::{AsyncWriteExt as _, BufReader},
@@ -21,14 +23,15 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    MAX_CALLS_IN_FLIGHT, MAX_FOLLOWS, MAX_REQUEST_BYTES, OUTBOX_LINES,
+    Conversation, MAX_CALLS_IN_FLIGHT, MAX_FOLLOWS, MAX_REQUEST_BYTES, OUTBOX_LINES,
+    handover::UntilStopped,
     lines::{Line, Lines},
     protocol::{Answer, BadRequest, Request, read_request, too_long},
     server::Handler,
 };
 use crate::service::{
     Problem, ProblemKind,
-    api::{Call, Event, TailEvents},
+    api::{Call, ServeMcp},
 };
 
 /// What all connections have in common.
@@ -50,7 +53,8 @@ struct Connection<H> {
 
 pub(super) async fn run<H: Handler>(stream: UnixStream, operator_uid: u32, shared: Arc<Shared<H>>) {
     let (read, write) = stream.into_split();
-    let (outbox, lines) = mpsc::channel(OUTBOX_LINES);
+    let stop = shared.stop.clone();
+    let (outbox, outgoing) = mpsc::channel(OUTBOX_LINES);
     let mut tasks = JoinSet::new();
     let connection = Arc::new(Connection {
         operator_uid,
@@ -60,45 +64,56 @@ pub(super) async fn run<H: Handler>(stream: UnixStream, operator_uid: u32, share
         calls: Arc::new(Semaphore::new(MAX_CALLS_IN_FLIGHT)),
         follows: Arc::new(Semaphore::new(MAX_FOLLOWS)),
     });
-    let writer = AbortOnDropHandle::new(tokio::spawn(write_lines(write, lines)));
-    read_requests(&connection, read, &mut tasks).await;
+    let writer = AbortOnDropHandle::new(tokio::spawn(write_lines(write, outgoing)));
+    let mut lines = Lines::new(BufReader::new(read), MAX_REQUEST_BYTES);
+    let handed_over = read_requests(&connection, &mut lines, &mut tasks).await;
     connection.ended.cancel();
     while tasks.join_next().await.is_some() {}
     drop(connection); // With it the last sender: the writer ends once it has written what waits.
-    if let Err(error) = writer.await {
-        tracing::error!(%error, "the answers of a connection could not be written");
+    match (writer.await, handed_over) {
+        (Ok(Some(write)), Some(conversation)) => {
+            let read = UntilStopped::new(lines.into_reader(), stop);
+            conversation(Box::new(read), Box::new(write)).await;
+        }
+        (Ok(_), _) => {}
+        (Err(error), _) => tracing::error!(%error, "the answers of a connection could not be written"),
     }
 }
 
+/// Why no more requests are read: the peer has gone or the daemon stops, or the connection was handed over.
+type End = Option<Conversation>;
+
 async fn read_requests<H: Handler>(
     connection: &Arc<Connection<H>>,
-    read: OwnedReadHalf,
+    lines: &mut Lines<BufReader<OwnedReadHalf>>,
     tasks: &mut JoinSet<()>,
-) {
-    let mut lines = Lines::new(BufReader::new(read), MAX_REQUEST_BYTES);
+) -> End {
     loop {
         let next = tokio::select! {
             biased;
-            () = connection.ended.cancelled() => return,
+            () = connection.ended.cancelled() => return None,
             Some(_) = tasks.join_next() => continue,
             next = lines.next() => next,
         };
         let line = match next {
             Ok(Some(line)) => line,
-            Ok(None) => return,
-            Err(error) => return tracing::debug!(%error, "a connection of the control socket broke off"),
+            Ok(None) => return None,
+            Err(error) => {
+                tracing::debug!(%error, "a connection of the control socket broke off");
+                return None;
+            }
         };
-        if Arc::clone(connection).take(line, tasks).await.is_none() {
-            return;
+        if let ControlFlow::Break(end) = Arc::clone(connection).take(line, tasks).await {
+            return end;
         }
     }
 }
 
 impl<H: Handler> Connection<H> {
-    /// Begins what the line asks for. `None` when the connection has ended.
-    async fn take(self: Arc<Self>, line: Line, tasks: &mut JoinSet<()>) -> Option<()> {
+    /// Begins what the line asks for.
+    async fn take(self: Arc<Self>, line: Line, tasks: &mut JoinSet<()>) -> ControlFlow<End> {
         let request = match line {
-            Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return Some(()),
+            Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return ControlFlow::Continue(()),
             Line::Whole(bytes) => read_request(&bytes),
             Line::TooLong => Err(BadRequest {
                 id: None,
@@ -106,26 +121,58 @@ impl<H: Handler> Connection<H> {
             }),
         };
         match request {
-            Err(BadRequest { id, problem }) => self.send(&Answer::error(id, problem)).await,
+            Err(BadRequest { id, problem }) => self.reply(&Answer::error(id, problem)).await,
             Ok(Request {
                 id,
-                call: Call::EventsTail(tail),
-            }) if tail.follow => match Arc::clone(&self.follows).try_acquire_owned() {
-                Ok(permit) => {
-                    tasks.spawn(self.follow(id, tail, permit));
-                    Some(())
+                call: Call::McpServe(serve),
+            }) => {
+                while tasks.try_join_next().is_some() {}
+                self.hand_over(id, serve, !tasks.is_empty()).await
+            }
+            Ok(Request { id, call }) if follows(&call) => {
+                match Arc::clone(&self.follows).try_acquire_owned() {
+                    Ok(permit) => {
+                        tasks.spawn(self.follow(id, call, permit));
+                        ControlFlow::Continue(())
+                    }
+                    Err(_) => self.reply(&Answer::error(Some(id), too_many_follows())).await,
                 }
-                Err(_) => self.send(&Answer::error(Some(id), too_many_follows())).await,
-            },
+            }
             Ok(Request { id, call }) => {
                 let permit = tokio::select! {
                     biased;
-                    () = self.ended.cancelled() => return None,
-                    permit = Arc::clone(&self.calls).acquire_owned() => permit.ok()?,
+                    () = self.ended.cancelled() => return ControlFlow::Break(None),
+                    permit = Arc::clone(&self.calls).acquire_owned() => permit,
+                };
+                let Ok(permit) = permit else {
+                    return ControlFlow::Break(None);
                 };
                 tasks.spawn(self.call(id, call, permit));
-                Some(())
+                ControlFlow::Continue(())
             }
+        }
+    }
+
+    /// Lets another protocol have the connection, if nothing else is under way on it: an answer would be a stranger there.
+    async fn hand_over(&self, id: u64, serve: ServeMcp, is_busy: bool) -> ControlFlow<End> {
+        if is_busy {
+            return self.reply(&Answer::error(Some(id), busy())).await;
+        }
+        let agreed = guarded(self.shared.handler.converse(self.operator_uid, serve)).await;
+        match agreed {
+            Ok(conversation) => {
+                let told = self.send(&Answer::new(id, Ok(Value::Null))).await;
+                ControlFlow::Break(told.map(|()| conversation))
+            }
+            Err(problem) => self.reply(&Answer::error(Some(id), problem)).await,
+        }
+    }
+
+    /// Answers a line, and goes on if somebody still reads.
+    async fn reply(&self, answer: &Answer) -> ControlFlow<End> {
+        match self.send(answer).await {
+            Some(()) => ControlFlow::Continue(()),
+            None => ControlFlow::Break(None),
         }
     }
 
@@ -135,19 +182,28 @@ impl<H: Handler> Connection<H> {
         let _gone = self.send(&Answer::new(id, outcome)).await;
     }
 
-    async fn follow(self: Arc<Self>, id: u64, tail: TailEvents, _permit: OwnedSemaphorePermit) {
-        let following = guarded(self.shared.handler.follow(self.operator_uid, tail));
-        let outcome = match self.unless_ended(following).await {
-            Some(Ok(events)) => self.stream(id, events).await,
-            Some(Err(problem)) => Err(problem),
-            None => Ok(Value::Null),
+    async fn follow(self: Arc<Self>, id: u64, call: Call, _permit: OwnedSemaphorePermit) {
+        let (handler, uid) = (&self.shared.handler, self.operator_uid);
+        let outcome = match call {
+            Call::EventsTail(tail) => self.stream(id, handler.follow(uid, tail)).await,
+            Call::LogsTail(tail) => self.stream(id, handler.follow_logs(uid, tail)).await,
+            // `follows` lets no other through.
+            _ => Ok(Value::Null),
         };
         let _gone = self.send(&Answer::new(id, outcome)).await;
     }
 
-    async fn stream(&self, id: u64, mut events: mpsc::Receiver<Event>) -> Result<Value, Problem> {
-        while let Some(event) = self.unless_ended(events.recv()).await.flatten() {
-            let item = serde_json::to_value(&event).map_err(|error| unrenderable(&error))?;
+    async fn stream<T: Serialize>(
+        &self,
+        id: u64,
+        following: impl Future<Output = Result<mpsc::Receiver<T>, Problem>>,
+    ) -> Result<Value, Problem> {
+        let Some(items) = self.unless_ended(guarded(following)).await else {
+            return Ok(Value::Null);
+        };
+        let mut items = items?;
+        while let Some(item) = self.unless_ended(items.recv()).await.flatten() {
+            let item = serde_json::to_value(&item).map_err(|error| unrenderable(&error))?;
             let sent = self.unless_ended(self.send(&Answer::item(id, item))).await;
             if sent.flatten().is_none() {
                 break;
@@ -166,13 +222,28 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-async fn write_lines(mut write: OwnedWriteHalf, mut lines: mpsc::Receiver<Vec<u8>>) {
+/// Whether a call brings one item after another, and does not end by itself.
+const fn follows(call: &Call) -> bool {
+    match call {
+        Call::EventsTail(tail) => tail.follow,
+        Call::LogsTail(tail) => tail.follow,
+        _ => false,
+    }
+}
+
+/// Answers the half that it wrote to, once there is nothing more to write; nothing if the peer has gone.
+async fn write_lines(
+    mut write: OwnedWriteHalf,
+    mut lines: mpsc::Receiver<Vec<u8>>,
+) -> Option<OwnedWriteHalf> {
     while let Some(line) = lines.recv().await {
         if let Err(error) = write.write_all(&line).await {
             // Returning closes the channel, which tells the senders.
-            return tracing::debug!(%error, "the peer of the control socket has gone");
+            tracing::debug!(%error, "the peer of the control socket has gone");
+            return None;
         }
     }
+    Some(write)
 }
 
 /// A fault of the handler is answered, so that the peer does not wait for ever.
@@ -198,8 +269,13 @@ fn unrenderable(error: &serde_json::Error) -> Problem {
     Problem::new(
         ProblemKind::Internal,
         "internal.fault",
-        format!("an event has no JSON form: {error}"),
+        format!("an item has no JSON form: {error}"),
     )
+}
+
+fn busy() -> Problem {
+    let message = "other calls are under way on this connection, which cannot be handed over meanwhile";
+    Problem::new(ProblemKind::Conflict, "socket.in_use", message).hint("open another connection")
 }
 
 fn too_many_follows() -> Problem {

@@ -33,6 +33,11 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         }
     }
 
+    /// The reader, right after a line.
+    pub fn into_reader(self) -> R {
+        self.reader
+    }
+
     /// The next line; `None` at the end. A last line without an end counts as one. Cancel safe: what was read of a line is
     /// kept for the next call.
     pub async fn next(&mut self) -> io::Result<Option<Line>> {

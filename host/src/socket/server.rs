@@ -15,13 +15,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ControlSocket, DRAIN, MAX_CONNECTIONS,
+    ControlSocket, Conversation, DRAIN, MAX_CONNECTIONS,
     connection::{self, Shared},
     protocol::Answer,
 };
 use crate::service::{
     Problem, ProblemKind,
-    api::{Call, Event, TailEvents},
+    api::{Call, Event, LogRecord, ServeMcp, TailEvents, TailLogs},
 };
 
 /// The system has no descriptors left, or the like: it passes, and trying at once would only burn time.
@@ -39,6 +39,18 @@ pub trait Handler: Send + Sync + 'static {
     /// The events that `tail` asks for, in order, then those that are appended from now on, without a gap: after a place all of
     /// them, else as many of the newest as the limit says. The stream ends when either side drops its half.
     async fn follow(&self, operator_uid: u32, tail: TailEvents) -> Result<mpsc::Receiver<Event>, Problem>;
+
+    /// The records of the log that `tail` asks for, then those that are logged from now on. The stream ends when either side drops its
+    /// half.
+    async fn follow_logs(
+        &self,
+        operator_uid: u32,
+        tail: TailLogs,
+    ) -> Result<mpsc::Receiver<LogRecord>, Problem>;
+
+    /// What goes on over a connection that is handed over. It is begun once nothing else is under way on the connection, ends when it
+    /// likes, and soon after what it reads has ended.
+    async fn converse(&self, operator_uid: u32, serve: ServeMcp) -> Result<Conversation, Problem>;
 }
 
 /// Whose uid may speak.

@@ -1,5 +1,7 @@
 //! A real socket with a handler that is none.
 
+mod handover;
+
 use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::{server::Operators, *};
 use crate::service::{
     Problem, ProblemKind,
-    api::{Call, Event, Nothing, OneTenant, PluginName, TailEvents},
+    api::{Call, Event, LogRecord, Nothing, OneTenant, PluginName, ServeMcp, TailEvents, TailLogs},
 };
 
 /// Ends a test that would hang.
@@ -80,6 +82,28 @@ impl Handler for Fake {
         let (sender, events) = mpsc::channel(8);
         *self.appended.lock().unwrap() = Some(sender);
         Ok(events)
+    }
+
+    async fn follow_logs(&self, _: u32, _: TailLogs) -> Result<mpsc::Receiver<LogRecord>, Problem> {
+        let (sender, records) = mpsc::channel(1);
+        sender.try_send(record()).unwrap();
+        Ok(records)
+    }
+
+    /// Says each line twice.
+    async fn converse(&self, _: u32, serve: ServeMcp) -> Result<Conversation, Problem> {
+        if serve.caller.as_deref() == Some("nobody") {
+            return Err(Problem::new(ProblemKind::NotFound, "caller.unknown", "nobody"));
+        }
+        Ok(Box::new(|read, mut write| {
+            Box::pin(async move {
+                let mut lines = BufReader::new(read).lines();
+                while let Some(line) = lines.next_line().await.unwrap() {
+                    let twice = format!("{line}{line}\n");
+                    write.write_all(twice.as_bytes()).await.unwrap();
+                }
+            })
+        }))
     }
 }
 
@@ -396,6 +420,27 @@ async fn a_stream_too_many_is_refused() {
         last.next().await.unwrap().unwrap_err().code,
         "socket.too_many_streams"
     );
+}
+
+fn record() -> LogRecord {
+    LogRecord {
+        at: "2026-11-20T10:00:00.000000Z".to_owned(),
+        level: crate::domain::LogLevel::Info,
+        target: "kora".to_owned(),
+        plugin: None,
+        message: "said".to_owned(),
+        fields: serde_json::Map::new(),
+    }
+}
+
+#[tokio::test]
+async fn records_of_the_log_come_as_a_stream_too() {
+    let host = Host::start().await;
+    let client = host.client().await;
+    let mut records = client.follow_logs(TailLogs::default()).await.unwrap();
+    let (heard, _) = records.next().await.unwrap().unwrap();
+    assert_eq!(heard, record());
+    assert!(records.next().await.is_none());
 }
 
 #[tokio::test]

@@ -46,8 +46,8 @@ impl Gate {
         tracing::callsite::rebuild_interest_cache();
     }
 
-    fn passes(&self, metadata: &Metadata<'_>, format: LogFormat) -> bool {
-        self.format.load(Ordering::Relaxed) == format as u8
+    fn passes(&self, metadata: &Metadata<'_>, format: Option<LogFormat>) -> bool {
+        format.is_none_or(|format| self.format.load(Ordering::Relaxed) == format as u8)
             && self
                 .targets
                 .load()
@@ -82,10 +82,10 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// The gate before the writer of one form.
+/// The gate before the writer of one form, or before what takes records whatever their form.
 pub(super) struct FormatFilter {
     pub gate: Arc<Gate>,
-    pub format: LogFormat,
+    pub format: Option<LogFormat>,
 }
 
 impl<S> Filter<S> for FormatFilter {
@@ -116,7 +116,7 @@ mod tests {
         let hint = |settings: &LogSettings| {
             let filter = FormatFilter {
                 gate: Arc::new(Gate::new(settings)),
-                format: LogFormat::Text,
+                format: Some(LogFormat::Text),
             };
             Filter::<Registry>::max_level_hint(&filter)
         };

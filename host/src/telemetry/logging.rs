@@ -11,6 +11,7 @@ use super::{
     gate::{FormatFilter, Gate},
     plugin_log::PluginLogs,
     recent_errors::RecentErrors,
+    recent_records::{LogListener, LogRecord, RecentRecords},
 };
 use crate::domain::{Clock, LogFormat, LogSettings};
 
@@ -48,6 +49,7 @@ impl Logging {
         } = options;
         let gate = Arc::new(Gate::new(&settings));
         let errors = RecentErrors::new(Arc::clone(&clock));
+        let records = RecentRecords::new(Arc::clone(&clock));
         let filter = |format| FormatFilter {
             gate: Arc::clone(&gate),
             format,
@@ -62,8 +64,9 @@ impl Logging {
             .with_writer(writer);
         let subscriber = tracing_subscriber::registry()
             .with(errors.clone().with_filter(LevelFilter::ERROR))
-            .with(text.with_filter(filter(LogFormat::Text)))
-            .with(json.with_filter(filter(LogFormat::Json)));
+            .with(records.clone().with_filter(filter(None)))
+            .with(text.with_filter(filter(Some(LogFormat::Text))))
+            .with(json.with_filter(filter(Some(LogFormat::Json))));
         let plugins = Arc::new(PluginLogs::new(&settings, clock));
         Self {
             dispatch: Dispatch::new(subscriber),
@@ -71,6 +74,7 @@ impl Logging {
                 gate,
                 plugins,
                 errors,
+                records,
             },
         }
     }
@@ -102,6 +106,7 @@ pub struct LoggingHandle {
     gate: Arc<Gate>,
     plugins: Arc<PluginLogs>,
     errors: RecentErrors,
+    records: RecentRecords,
 }
 
 impl LoggingHandle {
@@ -137,6 +142,11 @@ impl LoggingHandle {
     /// is for the end of a flood, to be called now and then.
     pub fn report_dropped(&self) {
         self.plugins.report_dropped();
+    }
+
+    /// The newest records that were kept, the oldest first, and a listener for those that come after them.
+    pub fn listen(&self) -> (Vec<Arc<LogRecord>>, LogListener) {
+        self.records.listen()
     }
 
     /// How many ERROR records there were in the last five minutes, the host's and the plugins', whatever level is kept.

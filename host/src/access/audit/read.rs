@@ -71,19 +71,28 @@ fn read_file(path: &Path, filter: &AuditFilter) -> io::Result<(VecDeque<Value>, 
         if text.is_empty() {
             continue;
         }
-        match serde_json::from_slice::<ReadLine>(&text) {
-            Ok(line) if wanted(&line, &text, filter) => {
-                // It was JSON a moment ago.
-                lines.push_back(serde_json::to_value(line).unwrap_or_default());
+        match read_line(&text, filter) {
+            Ok(Some(line)) => {
+                lines.push_back(line);
                 if lines.len() > filter.limit {
                     lines.pop_front();
                 }
             }
-            Ok(_) => {}
+            Ok(None) => {}
             Err(_) => malformed += 1,
         }
     }
     Ok((lines, malformed))
+}
+
+/// A line, if it is one that is wanted.
+pub(super) fn read_line(text: &[u8], filter: &AuditFilter) -> serde_json::Result<Option<Value>> {
+    let line: ReadLine = serde_json::from_slice(text)?;
+    if wanted(&line, text, filter) {
+        serde_json::to_value(line).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn wanted(line: &ReadLine, text: &[u8], filter: &AuditFilter) -> bool {

@@ -1,6 +1,6 @@
 //! `kora state`.
 
-mod duration;
+pub(super) mod duration;
 mod stop;
 
 use clap::{Args, Subcommand};

@@ -8,6 +8,7 @@ mod machine;
 mod plugins;
 mod secrets;
 mod store;
+mod surface;
 mod tenants;
 
 use serde::Serialize;
@@ -77,6 +78,7 @@ pub(in crate::cli) fn diagnose(context: &Context<'_>) -> Vec<Finding> {
             secrets::look(&config, context.environment, &admitted, &mut findings);
             store::look(&config, context.environment, &mut findings);
             disk::look(&config, context.environment, &mut findings);
+            surface::look(&config, &mut findings);
         }
         Err(problems) => {
             let places = problems.iter().map(|problem| {

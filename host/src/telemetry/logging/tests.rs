@@ -269,3 +269,71 @@ fn errors_of_the_last_five_minutes_are_counted_whatever_is_kept() {
     log.clock.advance(Duration::from_secs(300));
     assert_eq!(handle.recent_errors(), 0);
 }
+
+#[test]
+fn what_the_log_keeps_is_kept_in_memory_too_whatever_its_form() {
+    for format in [LogFormat::Text, LogFormat::Json] {
+        let log = Log::new(settings(LogLevel::Info, format, &[]));
+        log.lines(|_| say_all());
+        let (kept, _) = log.logging.handle().listen();
+        let said: Vec<_> = kept.iter().map(|record| record.message.as_str()).collect();
+        assert_eq!(said, ["an error", "an info", "a warning of rmcp"]);
+    }
+}
+
+#[test]
+fn a_record_in_memory_says_whose_it_is_and_what_else_it_says() {
+    let log = Log::new(settings(LogLevel::Info, LogFormat::Text, &[]));
+    log.lines(|handle| {
+        tracing::warn!(plugin = "marvin", count = 2, "it is slow");
+        let fields = object(json!({ "mood": "bad", "brain": { "size": 1 } }));
+        handle.emit_plugin("marvin", 3, "marvin::mood", "life", &fields);
+    });
+    let (kept, _) = log.logging.handle().listen();
+    let [of_host, of_plugin] = kept.as_slice() else {
+        panic!("{kept:?}")
+    };
+    assert_eq!(
+        (of_host.level, of_host.plugin.as_deref()),
+        (LogLevel::Warn, Some("marvin"))
+    );
+    assert_eq!(Value::Object(of_host.fields.clone()), json!({ "count": 2 }));
+    assert_eq!(
+        (of_plugin.plugin.as_deref(), of_plugin.target.as_str()),
+        (Some("marvin"), "marvin::mood")
+    );
+    assert_eq!(of_plugin.message, "life");
+    assert_eq!(
+        Value::Object(of_plugin.fields.clone()),
+        json!({ "mood": "bad", "brain": { "size": 1 } })
+    );
+}
+
+#[test]
+fn memory_holds_the_newest_records_in_bounded_room() {
+    let log = Log::new(settings(LogLevel::Info, LogFormat::Text, &[]));
+    let count = crate::telemetry::RECENT_RECORDS_MAX + 10;
+    log.lines(|_| (0..count).for_each(|number| tracing::info!(number, "said")));
+    let (kept, _) = log.logging.handle().listen();
+    assert_eq!(kept.len(), crate::telemetry::RECENT_RECORDS_MAX);
+    assert_eq!(kept.last().unwrap().fields["number"], count - 1);
+
+    let long = "x".repeat(8 * 1024);
+    log.lines(|_| (0..2000).for_each(|_| tracing::info!("{long}")));
+    let (kept, _) = log.logging.handle().listen();
+    assert!((100..600).contains(&kept.len()), "4 MiB of them: {}", kept.len());
+}
+
+#[tokio::test]
+async fn a_listener_hears_what_comes_after_what_is_kept_and_how_much_it_missed() {
+    use crate::telemetry::LogHeard;
+    let log = Log::new(settings(LogLevel::Info, LogFormat::Text, &[]));
+    log.lines(|_| tracing::info!("before"));
+    let (kept, mut listener) = log.logging.handle().listen();
+    assert_eq!(kept.len(), 1);
+    log.lines(|_| tracing::info!("after"));
+    let heard = listener.next().await.unwrap();
+    assert!(matches!(heard, LogHeard::Record(record) if record.message == "after"));
+    log.lines(|_| (0..2000).for_each(|_| tracing::info!("flood")));
+    assert!(matches!(listener.next().await, Some(LogHeard::Missed(count)) if count > 0));
+}

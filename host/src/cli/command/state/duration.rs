@@ -7,7 +7,7 @@ const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400
 ///
 /// # Errors
 /// What was expected.
-pub(super) fn seconds(text: &str) -> Result<u64, String> {
+pub(in crate::cli::command) fn seconds(text: &str) -> Result<u64, String> {
     let expected = || "expected a whole number with a unit: `90s`, `15m`, `2h` or `1d`".to_owned();
     let (number, unit) = UNITS
         .iter()

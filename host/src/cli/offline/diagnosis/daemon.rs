@@ -41,6 +41,12 @@ fn describe(status: &Status, findings: &mut Vec<Finding>) {
             status.version, status.state, status.pid
         ),
     ));
+    if let Some(address) = &status.http {
+        findings.push(Finding::ok(
+            CHECK,
+            format!("it answers on `http://{address}`: MCP at `/mcp`, its health at `/healthz`"),
+        ));
+    }
     if status.store != "available" {
         let cause = status.store_cause.as_deref().unwrap_or("no cause is known");
         let message = format!("its store is {}: {cause}", status.store);

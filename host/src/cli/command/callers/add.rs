@@ -1,0 +1,141 @@
+//! `kora callers add`.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::{problem, show_token};
+use crate::{
+    access::{CallerDraft, CallerKind, CallerName, CallersDocument, Capability, Tenancy},
+    cli::{
+        context::Context,
+        failure::{Failure, Outcome},
+    },
+    config::near_miss,
+    domain::{EventType, TenantId},
+    service::{
+        api::{Call, Nothing, Tool},
+        tools::own_capabilities,
+    },
+    socket::read_answer,
+};
+
+/// Let somebody call over HTTP and MCP, and show the token
+///
+/// The token is shown this once, alone on standard output, and kept nowhere; of it only the hash is stored. A running host knows the
+/// caller from the next request on. A caller has the capabilities that are named and no other: each lets it call the one tool of that
+/// name. Tools that need none, which only look, are open to every caller, for its own tenants.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AddArguments {
+    /// What you call it
+    #[arg(value_name = "NAME")]
+    name: CallerName,
+    /// What sort of caller it is, such as `operator` or `ci`: its label in answers and in the audit
+    #[arg(long, value_name = "LABEL")]
+    kind: CallerKind,
+    /// A capability, by the name of its tool; may be given more than once
+    #[arg(long = "capability", value_name = "TOOL")]
+    capabilities: Vec<Capability>,
+    /// Every capability that there is now; those that a later release or plugin brings are not among them
+    #[arg(long)]
+    all_capabilities: bool,
+    /// A tenant that it may know of and act for; may be given more than once
+    #[arg(long = "tenant", value_name = "ID")]
+    tenants: Vec<TenantId>,
+    /// All tenants, those that are added later too, and the host's own affairs
+    #[arg(long, conflicts_with = "tenants")]
+    all_tenants: bool,
+    /// The actor that it stands for; without one, it cannot give stop commands
+    #[arg(long, value_name = "UUID")]
+    actor_id: Option<Uuid>,
+    /// Stand for a new actor
+    #[arg(long, conflicts_with = "actor_id")]
+    new_actor_id: bool,
+    /// An event type of a session's that it may append beside those of `[events] types`; may be given more than once
+    #[arg(long = "allow-event", value_name = "TYPE")]
+    events: Vec<EventType>,
+    /// How often it may ask, 0 for as often as it likes; else as `access.requests_per_second` says
+    #[arg(long, value_name = "N")]
+    requests_per_second: Option<u32>,
+}
+
+pub(super) fn run(arguments: AddArguments, context: &mut Context<'_>) -> Outcome {
+    let known = known_capabilities(context)?;
+    let mut warnings: Vec<String> = arguments
+        .capabilities
+        .iter()
+        .filter_map(|wanted| known.doubt(wanted))
+        .collect();
+    if arguments.tenants.is_empty() && !arguments.all_tenants {
+        let name = &arguments.name;
+        warnings.push(format!(
+            "`{name}` has no tenant, so no tool of a tenant's does anything for it: revoke it and add it with `--tenant ID` or `--all-tenants`"
+        ));
+    }
+    let name = arguments.name.clone();
+    let draft = arguments.draft(known.names);
+    let file = context.home.callers_file();
+    let token = CallersDocument::change(&file, |document| document.add(&name, &draft)).map_err(problem)?;
+    show_token(name.as_str(), &token, &warnings, context)
+}
+
+impl AddArguments {
+    fn draft(self, known: BTreeSet<Capability>) -> CallerDraft {
+        let mut capabilities: BTreeSet<_> = self.capabilities.into_iter().collect();
+        if self.all_capabilities {
+            capabilities.extend(known);
+        }
+        CallerDraft {
+            actor_kind: self.kind.to_string(),
+            capabilities,
+            actor_id: self.actor_id.or_else(|| self.new_actor_id.then(Uuid::now_v7)),
+            tenancy: match self.all_tenants {
+                true => Tenancy::All,
+                false => Tenancy::Only(self.tenants.into_iter().collect()),
+            },
+            allowed_events: self.events.into_iter().collect(),
+            requests_per_second: self.requests_per_second,
+        }
+    }
+}
+
+/// The capabilities that tools ask for.
+struct Known {
+    names: BTreeSet<Capability>,
+    /// Whether a running host was asked, which knows the tools of its plugins too.
+    is_whole: bool,
+}
+
+fn known_capabilities(context: &Context<'_>) -> Result<Known, Failure> {
+    let asked = match context.daemon_if_running()? {
+        None => None,
+        Some(daemon) => {
+            let tools: Vec<Tool> = read_answer(daemon.call(&Call::ToolsList(Nothing {}))?)?;
+            Some(tools.into_iter().filter_map(|tool| tool.required_capability))
+        }
+    };
+    let is_whole = asked.is_some();
+    let names = own_capabilities().into_iter().chain(asked.into_iter().flatten());
+    Ok(Known {
+        names: names.filter_map(|name| name.parse().ok()).collect(),
+        is_whole,
+    })
+}
+
+impl Known {
+    /// What may be a slip and may be meant.
+    fn doubt(&self, wanted: &Capability) -> Option<String> {
+        if self.names.contains(wanted) {
+            return None;
+        }
+        let near = near_miss(wanted.as_str(), self.names.iter().map(Capability::as_str));
+        let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Some(match self.is_whole {
+            true => format!("no tool asks for the capability `{wanted}`{meant}"),
+            false => format!(
+                "no tool of the host's asks for the capability `{wanted}`, and no daemon runs that would know whether a plugin's does{meant}"
+            ),
+        })
+    }
+}
