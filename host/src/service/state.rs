@@ -18,9 +18,16 @@ use crate::{
 /// The text of a pause or a resume that came without a reason.
 const NO_REASON: &str = "operator";
 
-/// Which permission to claim each tenant had before the store went away.
+/// What each tenant had before the store went away.
 #[derive(Debug, Default)]
-pub struct TakenAway(BTreeMap<TenantId, ClaimPermission>);
+pub struct TakenAway(BTreeMap<TenantId, Before>);
+
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    permission: ClaimPermission,
+    /// Something else than its absence holds the tenant for the store's sake: a store that is another one.
+    was_held: bool,
+}
 
 impl Service {
     /// A tenant's state, its history, and what may follow.
@@ -138,7 +145,11 @@ impl Service {
         for tenant in self.states.tenants() {
             let (service, text) = (Arc::clone(self), text.clone());
             noting.spawn(async move {
-                let before = service.states.current(&tenant)?.state.claim_permission;
+                let state = service.states.current(&tenant)?;
+                let before = Before {
+                    permission: state.state.claim_permission,
+                    was_held: state.state.degradation_reasons.contains(&DegradationReason::Substrate),
+                };
                 let request = Request::stay(TriggerKind::Degradation, text)
                     .permission(ClaimPermission::None)
                     .adding([DegradationReason::Substrate]);
@@ -149,24 +160,23 @@ impl Service {
         TakenAway(noting.join_all().await.into_iter().flatten().collect())
     }
 
-    /// The store is back: what its absence took away is given back.
+    /// The store is back: what its absence took away is given back, and nothing else.
     pub async fn store_is_back(self: &Arc<Self>, taken: &TakenAway) {
         tracing::info!("the store is back");
         let mut noting = JoinSet::new();
-        for tenant in self.states.tenants() {
-            let (service, before) = (Arc::clone(self), taken.0.get(&tenant).copied());
+        for (tenant, before) in taken.0.clone() {
+            let service = Arc::clone(self);
             noting.spawn(async move {
                 let request = Request::stay(TriggerKind::Degradation, "the store is back");
                 // A store that is another one holds its tenants although it is there.
-                let request = match service.epoch_hold.mismatch() {
-                    None => request.removing([DegradationReason::Substrate]),
-                    Some(_) => request,
+                let request = if before.was_held || service.epoch_hold.mismatch().is_some() {
+                    request
+                } else {
+                    request.removing([DegradationReason::Substrate])
                 };
                 let state = service.states.current(&tenant).map(|now| now.state.primary_state);
-                let request = match (state, before) {
-                    (Some(PrimaryState::Ready | PrimaryState::Active), Some(before)) => {
-                        request.permission(before)
-                    }
+                let request = match state {
+                    Some(PrimaryState::Ready | PrimaryState::Active) => request.permission(before.permission),
                     _ => request,
                 };
                 service.note_store(&tenant, request).await;

@@ -63,7 +63,8 @@ impl ResumeGuard for ReasonGuard {
 fn blocker(reason: DegradationReason) -> Option<Blocker> {
     let detail = match reason {
         DegradationReason::Substrate => {
-            "the store is not the one that was known: it has to be checked and confirmed first"
+            "the store is away or cannot be written, or it is another one than was known: `kora status` says which; another one is \
+             looked at and accepted with `kora boot accept-epoch`"
         }
         DegradationReason::Cost
         | DegradationReason::Auth

@@ -18,6 +18,11 @@ impl Chance {
         u64::from(now.subsec_nanos()) ^ now.as_secs()
     }
 
+    /// A chance of its own, for what draws a number of times that depends on what it finds: what comes after it here does not.
+    pub const fn apart(&mut self) -> Self {
+        Self(self.number())
+    }
+
     /// A number.
     pub const fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

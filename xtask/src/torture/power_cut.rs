@@ -84,7 +84,7 @@ impl Blow for Cutting {
             true => Damage::Suffix,
             false => Damage::by(chance),
         };
-        let cut = shim.cut(damage, chance)?;
+        let cut = shim.cut(damage, &mut chance.apart())?;
         eprintln!("power cut, {damage:?}: {cut:?}");
         if self.lying_disk {
             shim.lie();

@@ -13,7 +13,7 @@ pub(in crate::cli) fn state(state: &State) -> String {
         ("tenant", state.tenant.clone()),
         ("state", state.primary_state.clone()),
         ("since", or_nothing(state.state_entered_at.as_deref())),
-        ("may claim", state.claim_permission.clone()),
+        ("may claim", may_claim(state)),
         ("degraded by", list(&state.degradation_reasons)),
         ("stop command", or_nothing(in_force(state).as_deref())),
     ]);
@@ -35,6 +35,16 @@ pub(in crate::cli) fn state(state: &State) -> String {
         })
         .to_text("no other state may follow before the next boot");
     format!("{now}{why}\n{past}\n{next}{}", way_on(state))
+}
+
+/// A permission counts while the tenant takes work; in other states it is what it will have.
+fn may_claim(state: &State) -> String {
+    let permission = &state.claim_permission;
+    match state.primary_state.as_str() {
+        "ready" | "active" => permission.clone(),
+        _ if permission == "none" => permission.clone(),
+        other => format!("none while it is {other} ({permission} after that)"),
+    }
 }
 
 /// What lets it take work again.

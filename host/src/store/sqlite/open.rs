@@ -2,8 +2,12 @@
 
 use std::{
     ffi::OsString,
+    fs,
     io::ErrorKind,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -25,8 +29,25 @@ pub(super) fn ensure_file(path: &Path) -> Result<PathBuf, StoreError> {
     let failed = |error| StoreError::Unavailable(format!("cannot open `{}`: {error}", path.display()));
     match schema::create_private(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
-        _ => path.canonicalize().map_err(failed),
+        _ => {
+            let real = path.canonicalize().map_err(failed)?;
+            check_that_it_has_one_name(&real)?;
+            Ok(real)
+        }
     }
+}
+
+/// The lock and the log of a database lie beside its name: two hosts on two names of one file would not see each other, and destroy it.
+fn check_that_it_has_one_name(path: &Path) -> Result<(), StoreError> {
+    let names = fs::metadata(path).map_or(1, |found| found.nlink());
+    if names <= 1 {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(format!(
+        "`{}` has {names} names (hard links), expected one: hosts on different names of one file would destroy it; find the others with \
+         `find -samefile` and remove them, or copy the file",
+        path.display()
+    )))
 }
 
 /// The connection that may write. It changes nothing of the file yet.
