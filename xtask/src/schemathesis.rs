@@ -20,9 +20,10 @@ use crate::{
 
 /// Known to run against the document; another one is another test.
 const PACKAGE: &str = "schemathesis==4.32.5";
-/// What must hold of every answer.
+/// What must hold of every answer; also that what the document allows is answered, and what it does not is refused.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
-     response_schema_conformance,allow_header_conformance,ignored_auth";
+     response_schema_conformance,allow_header_conformance,ignored_auth,unsupported_method,missing_required_header,\
+     negative_data_rejection,positive_data_acceptance";
 /// It does not end by itself.
 const STREAM: &str = "/api/events/stream";
 /// A host with one tenant, whose callers ask as often as they like.
@@ -43,7 +44,8 @@ const FUZZER_CONFIG: &str = "headers = { Authorization = \"Bearer ${KORA_TOKEN}\
 ///
 /// Installs schemathesis from PyPI into `target/schemathesis` (needs Python 3.10 or newer, and the network the first time), starts a
 /// host in a home of its own with one tenant and a caller, and lets schemathesis ask every route but the stream of events. No
-/// answer may be a fault of the host's, have a status that the document does not name, or another form than it says.
+/// answer may be a fault of the host's, have a status that the document does not name, or another form than it says; what the document
+/// allows is answered, and what it does not is refused.
 #[derive(Args)]
 pub struct Schemathesis {
     /// The most cases that are made up for each route

@@ -26,7 +26,8 @@ pub struct InvalidEventType {
 pub struct EventType(Arc<str>);
 
 impl EventType {
-    const MAX_BYTES: usize = 128;
+    /// The longest there is.
+    pub const MAX_BYTES: usize = 128;
 
     /// The type as text.
     pub fn as_str(&self) -> &str {

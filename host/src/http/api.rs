@@ -10,7 +10,7 @@ mod spec;
 mod tenant;
 
 pub(super) use endpoint::{Asked, Registered, audited, failed};
-pub(super) use events::ChainEvent;
+pub(super) use events::{ChainEvent, PREFIX, PREFIX_MAX_CHARS};
 pub(super) use parameters::Parameters;
 pub(super) use spec::{About, Spec};
 

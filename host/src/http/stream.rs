@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answers::HttpProblem,
-    api::{About, ChainEvent, Parameters, Spec, audited, failed},
+    api::{About, ChainEvent, PREFIX, PREFIX_MAX_CHARS, Parameters, Spec, audited, failed},
     guard::Presented,
     surface::Surface,
 };
@@ -47,6 +47,7 @@ const TENANTS_MAX: usize = 16;
 struct Which {
     /// Only types that are this or begin with it and a dot.
     #[serde(default)]
+    #[schemars(extend("pattern" = PREFIX, "maxLength" = PREFIX_MAX_CHARS))]
     prefix: Option<String>,
 }
 

@@ -120,6 +120,9 @@ fn events_are_read_page_by_page_and_none_is_read_twice() {
         before["events"][0]["payload"]["n"].as_u64().unwrap() < 6,
         "{before}"
     );
+    let second = before["events"][0]["seq"].as_u64().unwrap();
+    let both = page(&format!("&before_ts={newest}&before_seq={second}"));
+    assert_eq!(both["events"][0]["payload"]["n"], 4, "{both}");
     let earliest = page("&before_ts=1999-01-01T00:00:00Z");
     assert_eq!(earliest, json!({ "events": [], "next": null }));
 }

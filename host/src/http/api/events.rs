@@ -6,8 +6,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{About, Asked, endpoint::Endpoint, records::time};
 use crate::{
-    domain::Timestamp,
-    service::{EventsBefore, Problem, ProblemKind, api},
+    domain::{EventType, Timestamp},
+    service::{EventsBefore, Problem, api},
 };
 
 /// Events of a chain.
@@ -16,22 +16,28 @@ pub(super) struct ChainEvents;
 /// What is shown unless said.
 const LIMIT_DEFAULT: u32 = 50;
 
+/// What begins an event type, with a dot at its end or without.
+pub(in crate::http) const PREFIX: &str = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.?$";
+/// One word more is still within what a type may be.
+pub(in crate::http) const PREFIX_MAX_CHARS: usize = EventType::MAX_BYTES - 2;
+
 /// Which events.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     /// Only types that are this or begin with it and a dot.
     #[serde(default)]
+    #[schemars(extend("pattern" = PREFIX, "maxLength" = PREFIX_MAX_CHARS))]
     prefix: Option<String>,
     /// At most this many; 50 unless said.
     #[serde(default)]
     #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
-    /// Only before this sequence number: `next` of the page before. Not with `before_ts`.
+    /// Only before this sequence number: `next` of the page before.
     #[serde(default)]
     #[schemars(range(min = 1, max = 9_223_372_036_854_775_807_u64))]
     before_seq: Option<u64>,
-    /// Only what happened before this time, in RFC 3339. Not with `before_seq`.
+    /// Only what happened before this time, in RFC 3339.
     #[serde(default)]
     #[schemars(extend("format" = "date-time"))]
     before_ts: Option<String>,
@@ -94,10 +100,6 @@ impl Endpoint for ChainEvents {
     type Answer = Page;
 
     async fn answer(asked: Asked<'_>, query: Which) -> Result<Page, Problem> {
-        if query.before_seq.is_some() && query.before_ts.is_some() {
-            let message = "either `before_seq` or `before_ts` was expected, both were found";
-            return Err(Problem::new(ProblemKind::BadInput, "http.parameter", message));
-        }
         let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
         let wanted = EventsBefore {
             prefix: query.prefix,
