@@ -72,7 +72,7 @@ async fn answered(
     let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
     if is_post
         && names_version
-        && let Err(refused) = check_json(&bytes)
+        && let Some(refused) = refuse_unless_json(&bytes)
     {
         return (refused, true);
     }
@@ -99,17 +99,17 @@ fn handler(surface: &Surface, principal: Principal) -> McpHandler {
 }
 
 /// What is no JSON, or no object, is told so in the protocol's words.
-fn check_json(bytes: &[u8]) -> Result<(), Response> {
+fn refuse_unless_json(bytes: &[u8]) -> Option<Response> {
     let refused = |code: i32, message: &str| {
         let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
-        (StatusCode::BAD_REQUEST, axum::Json(error)).into_response()
+        Some((StatusCode::BAD_REQUEST, axum::Json(error)).into_response())
     };
     if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
-        return Err(refused(-32700, "parse error: the body is not JSON"));
+        return refused(-32700, "parse error: the body is not JSON");
     }
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => Ok(()),
-        _ => Err(refused(-32600, "invalid request: expected one object")),
+        Some(b'{') => None,
+        _ => refused(-32600, "invalid request: expected one object"),
     }
 }
 

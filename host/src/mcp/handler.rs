@@ -154,6 +154,49 @@ fn read<T: DeserializeOwned>(result: Value) -> Result<T, ErrorData> {
         .map_err(|_| fault::error(&ToolFault::Failed("plugin.bad_answer".to_owned())))
 }
 
+/// A result that is whole says so: clients of the current revision tell it from one that asks back.
+fn complete<T: DeserializeOwned>(mut result: Value) -> Result<T, ErrorData> {
+    if let Some(result) = result.as_object_mut() {
+        result.entry("resultType").or_insert_with(|| "complete".into());
+    }
+    read(result)
+}
+
+/// What a plugin asks back, if the client said that it can be asked that.
+fn asked_back(result: Value, context: &RequestContext<RoleServer>) -> Result<InputRequiredResult, ErrorData> {
+    let version = context.protocol_version();
+    let is_current =
+        version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
+    // Clients of before cannot be asked back at all, which the protocol's library tells them.
+    if is_current {
+        let can = context
+            .client_capabilities()
+            .and_then(|can| serde_json::to_value(can).ok());
+        let missing = missing_capabilities(&result, &can.unwrap_or_default());
+        if !missing.is_empty() {
+            let missing = read(Value::Object(missing))?;
+            return Err(ErrorData::missing_required_client_capability(missing));
+        }
+    }
+    read(result)
+}
+
+/// What a client would have to be able to do, and did not say that it is.
+fn missing_capabilities(result: &Value, can: &Value) -> Map<String, Value> {
+    let asked = result["inputRequests"].as_object().into_iter().flatten();
+    let capability = |(_, request): (&String, &Value)| match request["method"].as_str()? {
+        "sampling/createMessage" => Some("sampling"),
+        "elicitation/create" => Some("elicitation"),
+        "roots/list" => Some("roots"),
+        _ => None,
+    };
+    asked
+        .filter_map(capability)
+        .filter(|capability| can.get(*capability).is_none())
+        .map(|capability| (capability.to_owned(), Value::Object(Map::new())))
+        .collect()
+}
+
 impl ServerHandler for McpHandler {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -207,10 +250,8 @@ impl ServerHandler for McpHandler {
             notices::while_forwarding(&context, told, self.tool(&request.name, arguments, round)).await;
         match answer.map_err(|fault| fault::error(&fault))? {
             Answer::Output(output) => Ok(CallToolResult::structured(output).into()),
-            Answer::Result(result) if is_input_required(&result) => {
-                Ok(read::<InputRequiredResult>(result)?.into())
-            }
-            Answer::Result(result) => Ok(read::<CallToolResult>(result)?.into()),
+            Answer::Result(result) if is_input_required(&result) => Ok(asked_back(result, &context)?.into()),
+            Answer::Result(result) => Ok(complete::<CallToolResult>(result)?.into()),
         }
     }
 
@@ -243,9 +284,9 @@ impl ServerHandler for McpHandler {
             .ask_plugin(Wanted::Prompt(&request.name), arguments, round)
             .await?;
         if is_input_required(&result) {
-            return Ok(read::<InputRequiredResult>(result)?.into());
+            return Ok(asked_back(result, &context)?.into());
         }
-        Ok(read::<GetPromptResult>(result)?.into())
+        Ok(complete::<GetPromptResult>(result)?.into())
     }
 
     async fn list_resources(
@@ -283,9 +324,9 @@ impl ServerHandler for McpHandler {
             .ask_plugin(Wanted::Resource(&request.uri), Map::new(), round)
             .await?;
         if is_input_required(&result) {
-            return Ok(read::<InputRequiredResult>(result)?.into());
+            return Ok(asked_back(result, &context)?.into());
         }
-        Ok(read::<ReadResourceResult>(result)?.into())
+        Ok(complete::<ReadResourceResult>(result)?.into())
     }
 
     async fn complete(
@@ -312,7 +353,7 @@ impl ServerHandler for McpHandler {
         let argument = (request.argument.name, request.argument.value);
         let answer = self.tools.complete(&self.by(), wanted, argument, known).await;
         let completion = answer.map_err(|fault| fault::error(&fault))?;
-        read(serde_json::json!({ "completion": completion }))
+        complete(serde_json::json!({ "completion": completion }))
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

@@ -9,7 +9,10 @@ use std::future::Future;
 
 use rmcp::{
     RoleServer,
-    model::{LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken},
+    model::{
+        LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
+        ProtocolVersion,
+    },
     service::RequestContext,
 };
 use tokio::sync::mpsc;
@@ -55,11 +58,18 @@ async fn forward(context: &RequestContext<RoleServer>, notice: CallNotice) {
             Some(token) => context.peer.notify_progress(progressed(token, progress)).await,
             None => return,
         },
+        // A client of the current revision is told what it asked for, and of the log nothing unless it did.
+        CallNotice::Log(_) if is_current(context) && context.meta.log_level().is_none() => return,
         CallNotice::Log(log) => context.peer.notify_logging_message(logged(log)).await,
     };
     if let Err(error) = sent {
         tracing::debug!(%error, "a notice of a tool did not reach its client");
     }
+}
+
+fn is_current(context: &RequestContext<RoleServer>) -> bool {
+    let version = context.protocol_version();
+    version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 fn progressed(token: ProgressToken, notice: ProgressNotice) -> ProgressNotificationParam {

@@ -1,3 +1,5 @@
+//! The audit: what is written when, in which form, and what a disk that fails costs.
+
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Callers: whose token it is, until it is rotated, revoked, or its file is believed no more.
+
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use super::*;

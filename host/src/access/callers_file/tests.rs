@@ -1,3 +1,5 @@
+//! The file of callers: reading, adding, revoking, rotating, and what is left out.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
