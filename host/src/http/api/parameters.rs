@@ -170,7 +170,9 @@ mod tests {
         prefix: Option<String>,
     }
 
-    fn read(query: &str) -> Result<(Option<String>, Option<u32>, Option<String>), String> {
+    type Found = (Option<String>, Option<u32>, Option<String>);
+
+    fn read(query: &str) -> Result<Found, String> {
         let read = Parameters::of::<Wanted>(About::Tenant).read::<Wanted>(Some(query));
         read.map(|(tenant, wanted)| (tenant, wanted.limit, wanted.prefix))
             .map_err(|problem| problem.message)
