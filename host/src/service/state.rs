@@ -148,7 +148,10 @@ impl Service {
                 let state = service.states.current(&tenant)?;
                 let before = Before {
                     permission: state.state.claim_permission,
-                    was_held: state.state.degradation_reasons.contains(&DegradationReason::Substrate),
+                    was_held: state
+                        .state
+                        .degradation_reasons
+                        .contains(&DegradationReason::Substrate),
                 };
                 let request = Request::stay(TriggerKind::Degradation, text)
                     .permission(ClaimPermission::None)

@@ -16,8 +16,8 @@ fn home_on(url: &str) -> TestHome {
 
 fn tenant(host: &RunningHost<'_>, tenant: &str) -> Option<Value> {
     let listed = host.json(&["tenants", "list"]);
-    let listed = listed.as_array().unwrap().iter();
-    listed.filter(|found| found["tenant"] == tenant).cloned().next()
+    let mut listed = listed.as_array().unwrap().iter();
+    listed.find(|found| found["tenant"] == tenant).cloned()
 }
 
 fn waits_for_state(host: &RunningHost<'_>, id: &str, state: &str) -> Value {

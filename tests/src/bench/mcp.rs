@@ -61,10 +61,9 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
             let [ours_latencies, theirs_latencies] = &mut latencies;
             let calls = in_turn(
                 rounds,
-                [
-                    &mut || Ok(load.run(&runtime, &ours, ours_latencies)?),
-                    &mut || Ok(load.run(&runtime, &theirs, theirs_latencies)?),
-                ],
+                [&mut || load.run(&runtime, &ours, ours_latencies), &mut || {
+                    load.run(&runtime, &theirs, theirs_latencies)
+                }],
             )?;
             rows.push(
                 Row::new(names[0], "calls/s", (calls[0], calls[1]), against).budget(Budget::AtLeast(0.7)),
