@@ -174,7 +174,7 @@ mod tests {
         }
         for part in [
             "| `limit` | integer 1 to 200 (50), optional |",
-            "Needs the capability `kora__request_pause`.",
+            "capability `kora__request_pause`.",
             "| `provider_unavailable` | boolean |",
             "`slack`, `email`",
         ] {

@@ -1,5 +1,8 @@
 //! The spool's file: JSON lines, synced, for its owner's eyes alone. A line that was cut short or spoilt is set aside, never thrown
 //! away and never in the way of the others.
+//!
+//! Beside it lies a file that holds nothing but room: a disk that is full takes what the host itself has to tell all the same, so that a
+//! pause that was answered outlives a crash.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -15,8 +18,12 @@ use crate::domain::{NewEvent, TenantId};
 const OWNER_ONLY: u32 = 0o600;
 
 /// Beside the spool: lines that cannot be read, and events that the store refuses.
+const RESERVE: &str = "jsonl.reserve";
 const UNREADABLE: &str = "jsonl.unreadable";
 const REFUSED: &str = "jsonl.refused";
+
+/// Room for some hundred events of the host's own.
+const RESERVE_BYTES: u64 = 512 * 1024;
 
 pub(super) struct SpoolFile {
     path: PathBuf,
@@ -31,6 +38,7 @@ impl SpoolFile {
 
     /// Every entry, in order. Nothing if there is no file.
     pub(super) fn read(&mut self) -> io::Result<Vec<(TenantId, Vec<NewEvent>)>> {
+        self.reserve();
         let bytes = match std::fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             read => read?,
@@ -79,8 +87,21 @@ impl SpoolFile {
         )
     }
 
-    /// Adds entries behind the others and syncs. On an error none of them is there.
+    /// Adds entries behind the others and syncs, in the room that was reserved if the disk is full. On an error none of them is there.
     pub(super) fn append<'a>(&mut self, groups: impl Iterator<Item = &'a [NewEvent]>) -> io::Result<()> {
+        let text: String = groups.map(line::written).collect();
+        self.with_reserve(|file| file.append_text(&text))
+    }
+
+    /// Does it again in the room that was reserved, if the disk is full.
+    fn with_reserve(&mut self, mut write: impl FnMut(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        match write(self) {
+            Err(error) if is_full(&error) && self.give_up_reserve() => write(self),
+            written => written,
+        }
+    }
+
+    fn append_text(&mut self, text: &str) -> io::Result<()> {
         let is_new = !self.path.exists();
         let mut file = OpenOptions::new()
             .create(true)
@@ -89,7 +110,6 @@ impl SpoolFile {
             .mode(OWNER_ONLY)
             .open(&self.path)?;
         file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
-        let text: String = groups.map(line::written).collect();
         file.set_len(self.sound_bytes)?;
         file.seek(SeekFrom::End(0))?;
         file.write_all(text.as_bytes())?;
@@ -116,8 +136,51 @@ impl SpoolFile {
         std::fs::rename(&beside, &self.path)?;
         sync_directory_of(&self.path)?;
         self.sound_bytes = text.len() as u64;
+        if text.is_empty() {
+            self.reserve();
+        }
         Ok(())
     }
+
+    /// Takes the room, if it is not taken yet. Without it a full disk costs durability and nothing else.
+    fn reserve(&self) {
+        let path = self.path.with_extension(RESERVE);
+        if path.exists() {
+            return;
+        }
+        let take = || {
+            let file = OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .mode(OWNER_ONLY)
+                .open(&path)?;
+            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?;
+            file.sync_all()
+        };
+        if let Err(error) = take() {
+            tracing::debug!(%error, "there is no room to reserve for the spool");
+            // Half a reserve would pass for a whole one.
+            drop(std::fs::remove_file(&path));
+        }
+    }
+
+    /// Whether there was room to give up.
+    fn give_up_reserve(&self) -> bool {
+        let given_up = std::fs::remove_file(self.path.with_extension(RESERVE)).is_ok();
+        if given_up {
+            tracing::warn!(
+                "the disk is full: what the host has to tell goes into the room that was reserved for it"
+            );
+        }
+        given_up
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn add_to(path: &Path, lines: &[u8]) -> io::Result<()> {
@@ -133,4 +196,41 @@ fn add_to(path: &Path, lines: &[u8]) -> io::Result<()> {
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     path.parent()
         .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(path: &Path) -> u64 {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(path).map_or(0, |found| found.blocks())
+    }
+
+    #[test]
+    fn a_full_disk_takes_what_waits_in_the_room_that_was_reserved_for_it() {
+        let home = tempfile::tempdir().unwrap();
+        let mut file = SpoolFile::at(home.path().join("spool.jsonl"));
+        assert!(file.read().unwrap().is_empty());
+        let reserve = home.path().join("spool.jsonl.reserve");
+        assert!(
+            blocks(&reserve) * 512 >= RESERVE_BYTES,
+            "the room is taken, not only named"
+        );
+
+        // As a disk that has no room but that one.
+        let full = |_: &mut SpoolFile| match reserve.exists() {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        };
+        file.with_reserve(full).unwrap();
+        assert!(!reserve.exists());
+        let error = file
+            .with_reserve(|_| Err(io::ErrorKind::StorageFull.into()))
+            .unwrap_err();
+        assert!(is_full(&error), "there is none twice");
+
+        file.write_anew([].into_iter()).unwrap();
+        assert!(reserve.exists(), "it is taken again once nothing waits");
+    }
 }

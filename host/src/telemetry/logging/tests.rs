@@ -101,7 +101,8 @@ fn say_all() {
     tracing::info!("an info");
     tracing::debug!("a debug");
     tracing::info!(target: "rmcp::service", "chatter");
-    tracing::warn!(target: "rmcp::service", "a warning of rmcp");
+    tracing::warn!(target: "rmcp::service", "a warning of rmcp, which may repeat what a caller sent");
+    tracing::error!(target: "rmcp::service", "an error of rmcp");
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -109,12 +110,12 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 #[test]
-fn the_default_keeps_info_and_holds_rmcp_at_warn() {
+fn the_default_keeps_info_and_holds_rmcp_at_error() {
     let log = Log::new(LogSettings::default());
     let lines = log.lines(|_| say_all());
     assert_eq!(lines.len(), 3, "{lines:#?}");
     assert!(
-        lines[0].contains("ERROR") && lines[1].contains("an info") && lines[2].contains("a warning of rmcp")
+        lines[0].contains("ERROR") && lines[1].contains("an info") && lines[2].contains("an error of rmcp")
     );
 }
 
@@ -142,8 +143,8 @@ fn level_and_form_change_while_it_runs() {
         handle.apply(&settings(LogLevel::Error, LogFormat::Text, &[]));
         say_all();
     });
-    assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(lines[0].ends_with("an error"));
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert!(lines[0].ends_with("an error") && lines[1].ends_with("an error of rmcp"));
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn what_the_log_keeps_is_kept_in_memory_too_whatever_its_form() {
         log.lines(|_| say_all());
         let (kept, _) = log.logging.handle().listen();
         let said: Vec<_> = kept.iter().map(|record| record.message.as_str()).collect();
-        assert_eq!(said, ["an error", "an info", "a warning of rmcp"]);
+        assert_eq!(said, ["an error", "an info", "an error of rmcp"]);
     }
 }
 
