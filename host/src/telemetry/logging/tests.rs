@@ -261,10 +261,10 @@ fn errors_of_the_last_five_minutes_are_counted_whatever_is_kept() {
         handle.emit_plugin("marvin", 1, "t", "an error", &Map::new());
         handle.emit_plugin("marvin", 2, "t", "a warning", &Map::new());
     });
-    assert_eq!(handle.recent_errors(), 2);
+    assert_eq!(handle.recent_errors(), 3);
     log.clock.advance(Duration::from_secs(299));
     log.lines(|_| tracing::error!("another"));
-    assert_eq!(handle.recent_errors(), 3);
+    assert_eq!(handle.recent_errors(), 4);
     log.clock.advance(Duration::from_secs(1));
     assert_eq!(handle.recent_errors(), 1);
     log.clock.advance(Duration::from_secs(300));
