@@ -137,6 +137,14 @@ fn what_the_table_does_not_have_is_refused_with_what_may_follow() {
     insta::assert_json_snapshot!(problem, @r#"
     {
       "code": "state.not_allowed",
+      "data": {
+        "current_state": "ready",
+        "legal_next_states": [
+          "active",
+          "paused",
+          "stopped"
+        ]
+      },
       "hints": [
         "`acme` is `ready`; it may go to: `active`, `paused`, `stopped`"
       ],
