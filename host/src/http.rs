@@ -1,7 +1,7 @@
 //! HTTP: the protocol's endpoint, the interface for dashboards and scripts, health and metrics, on the admin port; and the way in for
 //! webhooks, on a port of its own.
 //!
-//! A rim: it finds out who asks ([`guard`]), translates, and nothing else. What strangers reach first is at the front:
+//! A rim: it finds out who asks (`guard`), translates, and nothing else. What strangers reach first is at the front:
 //!
 //! ```text
 //!  connection ─▶ limits (time, size, number) ─▶ Host and Origin ─▶ token ─▶ rate ─▶ route ─▶ service

@@ -1,7 +1,7 @@
 //! MCP: the tools, prompts and resources of the host, for any client of the protocol.
 //!
 //! A rim: it translates and nothing else. One stateless endpoint serves the current revision and older clients; what came before the
-//! protocol, bare JSON-RPC, is answered beside it ([`bare`]). Who asks was found out before.
+//! protocol, bare JSON-RPC, is answered beside it (`bare`). Who asks was found out before.
 
 mod bare;
 mod fault;

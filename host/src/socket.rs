@@ -1,6 +1,6 @@
 //! The control socket: how the operator of this machine talks to the running daemon. Carries [`service::api`] calls as JSON
 //! lines over a Unix socket in the home; it decides nothing but who may speak, and knows no use case by name except those
-//! that stream and the one that takes the connection over ([`handover`]).
+//! that stream and the one that takes the connection over (`handover`).
 //!
 //! ```text
 //!   {"id":1,"method":"identity.swap","params":{"tenant":"acme","provider":"marvin"}}      request, one line
