@@ -51,7 +51,7 @@ fn document(mode: &str) -> Value {
                 "input_schema": {"type": "object"},
                 "annotations": {"read_only": true, "destructive": false, "idempotent": true, "open_world": false},
                 "required_capability": "raw__answer",
-                "timeout_ms": 500,
+                "timeout_ms": 5000,
             }]);
         }
         "very_many_daemons" => {
