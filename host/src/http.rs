@@ -20,8 +20,8 @@ mod router;
 mod server;
 mod stalls;
 mod stream;
-mod streams;
 mod surface;
+mod watched;
 mod webhooks;
 
 pub use openapi::openapi;

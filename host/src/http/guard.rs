@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{answers::HttpProblem, streams, surface::Surface};
+use super::{answers::HttpProblem, surface::Surface, watched};
 use crate::access::{AuditResult, Authenticated, Details, Principal};
 
 /// A burst may be this many seconds' worth of requests.
@@ -82,7 +82,7 @@ pub(super) async fn authenticate(
     request.extensions_mut().insert(principal.clone());
     request.extensions_mut().insert(presented.clone());
     let answer = next.run(request).await;
-    streams::watched(answer, surface, principal, presented)
+    watched::watched(answer, surface, principal, presented)
 }
 
 fn admit(surface: &Surface, principal: &Principal) -> bool {

@@ -15,7 +15,7 @@ use rmcp::transport::streamable_http_server::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{body, guard::Presented, streams::is_stream, surface::Surface};
+use super::{body, guard::Presented, surface::Surface, watched::is_stream};
 use crate::{
     access::{AuditResult, Details, Principal, Source, redacted},
     mcp::{BareAnswer, McpHandler, answer_bare, is_bare, listed},

@@ -29,14 +29,14 @@ use super::{
     surface::Surface,
 };
 use crate::{
-    access::{Authenticated, Principal},
+    access::Principal,
     domain::TenantId,
-    service::{EventStream, Places, Problem, ProblemKind, STATE_CHANGED, api},
+    service::{EventStream, Places, Problem, ProblemKind, STATE_CHANGED, Service, api},
 };
 pub(super) use open::Streams;
 
 pub(super) const PATH: &str = "/api/events/stream";
-/// How often a quiet stream says that it is there, and its caller is looked at again.
+/// How often a quiet stream says that it is there, and looks whether its tenants still are.
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
 /// Tenants of a stream that names none: each has its place in every `id`.
 const TENANTS_MAX: usize = 16;
@@ -75,7 +75,7 @@ pub(super) async fn open(
     headers: HeaderMap,
 ) -> Response {
     let began = Instant::now();
-    let opened = begin(&surface, &by, &presented, uri.query(), &headers).await;
+    let opened = begin(&surface, &by, uri.query(), &headers).await;
     let named = opened.as_ref().ok().and_then(|stream| stream.only_tenant());
     match opened {
         Ok(stream) => {
@@ -107,7 +107,6 @@ impl From<Problem> for Refused {
 async fn begin(
     surface: &Arc<Surface>,
     by: &Principal,
-    presented: &Presented,
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Open, Refused> {
@@ -140,9 +139,7 @@ async fn begin(
         events,
         heartbeat,
         closing: service.surface_token(),
-        surface: surface.clone(),
-        by: by.clone(),
-        presented: presented.clone(),
+        service: service.clone(),
         was_opened: false,
         _place: place,
     })
@@ -175,9 +172,7 @@ struct Open {
     events: EventStream,
     heartbeat: Interval,
     closing: CancellationToken,
-    surface: Arc<Surface>,
-    by: Principal,
-    presented: Presented,
+    service: Arc<Service>,
     was_opened: bool,
     _place: open::Place,
 }
@@ -200,7 +195,7 @@ impl Open {
         let event = tokio::select! {
             () = self.closing.cancelled() => return None,
             _ = self.heartbeat.tick() => {
-                return self.is_still_allowed().then(|| Bytes::from_static(b": still here\n\n"));
+                return self.is_served().then(|| Bytes::from_static(b": still here\n\n"));
             }
             event = self.events.next() => event,
         };
@@ -231,20 +226,11 @@ impl Open {
         Bytes::from(format!("id: {id}\nevent: {name}\ndata: {data}\n\n"))
     }
 
-    /// Whether the token is still its caller's, and the tenants are still the caller's.
-    fn is_still_allowed(&self) -> bool {
-        let service = &self.surface.parts.service;
-        let Authenticated::As(now) = self.surface.parts.callers.authenticate(&self.presented.0) else {
-            return false;
-        };
-        let may_see = |tenant: &TenantId| {
-            let is_there = match *tenant == TenantId::host() {
-                true => now.sees_all(),
-                false => service.tenants.is_served(tenant),
-            };
-            is_there && now.sees(tenant)
-        };
-        now.name() == self.by.name() && self.events.places().keys().all(may_see)
+    /// Whether its tenants are still served. Whose the token is, is looked at for every stream alike ([`watched`](super::watched)).
+    fn is_served(&self) -> bool {
+        let tenants = &self.service.tenants;
+        let mut told = self.events.places().keys();
+        told.all(|tenant| tenant.is_host() || tenants.is_served(tenant))
     }
 }
 
