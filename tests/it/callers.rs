@@ -72,7 +72,7 @@ fn a_caller_is_known_at_once_and_turned_away_at_once() {
 
     host.kora(&["callers", "revoke", "ci"]).ok();
     assert_eq!(post(&host, &second, &state).0, 401);
-    let audit = host.kora(&["audit", "tail", "--tenant", "host", "--json"]).stdout;
+    let audit = host.kora(&["audit", "tail", "--json"]).stdout;
     for part in ["\"unauthorized\"", "\"capability_denied\""] {
         assert!(audit.contains(part), "{part}: {audit}");
     }

@@ -76,6 +76,10 @@ impl Handler for Rim {
         match call {
             Call::ToolsList(_) => self.list_tools(),
             Call::ToolsCall(call) => self.call_tool(by, call).await,
+            Call::AuditFlush(_) => {
+                self.tools.flush_audit().await;
+                Ok(Value::Null)
+            }
             call => self.service.call(&by, call).await,
         }
     }

@@ -228,11 +228,7 @@ impl ServerHandler for McpHandler {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let tools = self.tools.list();
-        tools
-            .iter()
-            .find(|spec| spec.name == name)
-            .map(|spec| shown::tool(spec))
+        self.tools.spec(name).map(|spec| shown::tool(&spec))
     }
 
     async fn call_tool(

@@ -170,6 +170,9 @@ pub enum Call {
     /// From here on the connection speaks MCP, one message on each line; answered with `null` before that.
     #[serde(rename = "mcp.serve")]
     McpServe(ServeMcp),
+    /// Writes what waits of the audit, for who reads its files; answered with `null`. Answered by the rim.
+    #[serde(rename = "audit.flush")]
+    AuditFlush(Nothing),
     /// Records of the log, the oldest first: an array of [`LogRecord`]. If it is to follow: one by one, and then those that are logged
     /// from now on.
     #[serde(rename = "logs.tail")]

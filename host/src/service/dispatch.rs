@@ -57,7 +57,7 @@ impl Service {
             Call::LogsLevels(_) => json(self.log_levels()),
             Call::LogsSetLevel(input) => json(self.set_log_level(by, &input)?),
             // The tools work with the use cases; who holds both answers these.
-            Call::ToolsList(_) | Call::ToolsCall(_) | Call::McpServe(_) => Err(Problem::new(
+            Call::ToolsList(_) | Call::ToolsCall(_) | Call::AuditFlush(_) | Call::McpServe(_) => Err(Problem::new(
                 ProblemKind::Unavailable,
                 "tools.not_here",
                 "tools are called over the control socket, MCP or HTTP",

@@ -55,8 +55,9 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
     plain.output("kora__get_operational_state", json!({}));
     assert_eq!(trail.next("acme")["details"]["tool_kind"], "read");
 
+    // Of a tenant's tools, what was refused is the tenant's to know.
     plain.error("kora__request_pause", json!({ "reason": "r" }));
-    let line = trail.next("host");
+    let line = trail.next("acme");
     assert_eq!(result(&line), ("capability_denied", "not_allowed"));
     assert_eq!(line["details"]["required_capability"], "kora__request_pause");
     assert_eq!(line["details"]["duration_ms"], 0);
@@ -68,7 +69,7 @@ fn a_call_and_each_way_of_refusing_one_is_one_line_and_one_record() {
             "host",
             ("dev_only_refused", "not_allowed"),
         ),
-        ("kora__request_pause", json!({}), "host", ("bad_input", "error")),
+        ("kora__request_pause", json!({}), "acme", ("bad_input", "error")),
         (
             "kora__request_pause",
             json!({ "reason": "r" }),

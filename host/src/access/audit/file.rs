@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -45,9 +45,20 @@ impl AuditFile {
         })
     }
 
-    /// Appends whole lines.
+    /// Whether this is still the file of that name.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let own = self.file.metadata().map(|own| (own.dev(), own.ino()));
+        let there = fs::metadata(path).map(|there| (there.dev(), there.ino()));
+        matches!((own, there), (Ok(own), Ok(there)) if own == there)
+    }
+
+    /// Appends whole lines, all or, if it fails, none.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.file.write_all(lines)?;
+        if let Err(error) = self.file.write_all(lines) {
+            // Nobody else writes here. If this fails too, the next one who opens the file ends the broken line.
+            drop(self.file.set_len(self.bytes));
+            return Err(error);
+        }
         self.bytes += lines.len() as u64;
         Ok(())
     }

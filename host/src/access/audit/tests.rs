@@ -110,17 +110,71 @@ async fn a_line_that_was_cut_off_spoils_no_other() {
 }
 
 #[tokio::test]
-async fn a_disk_that_takes_nothing_costs_lines_and_nothing_else() {
+async fn what_a_disk_does_not_take_is_written_once_it_does_and_in_its_order() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("acme"), b"a file where the directory belongs").unwrap();
     let (log, end) = start(options(home.path()));
     log.note(entry("acme", AuditResult::Unauthorized)).await;
-    assert_eq!(log.lost(), 1);
+    log.note(entry("beta", AuditResult::Unauthorized)).await;
+    assert_eq!(read(home.path(), "beta", &ALL).len(), 1);
     fs::remove_file(home.path().join("acme")).unwrap();
+    log.note(entry("acme", AuditResult::TenantDenied)).await;
+    let lines = read(home.path(), "acme", &ALL);
+    let results: Vec<_> = lines.iter().map(|line| line["details"]["result"].clone()).collect();
+    assert_eq!(results, ["tenant_denied", "unauthorized"]);
+    assert_eq!(log.lost(), 0);
+    drop(log);
+    end.join();
+}
+
+#[tokio::test]
+async fn what_was_never_taken_is_counted() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("acme"), b"a file where the directory belongs").unwrap();
+    let (log, end) = start(options(home.path()));
+    log.note(entry("acme", AuditResult::Unauthorized)).await;
+    tokio::task::spawn_blocking(|| end.join()).await.unwrap();
+    assert_eq!(log.lost(), 1);
+    log.note(entry("acme", AuditResult::Ok)).await;
+    assert_eq!(log.lost(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_moved_or_removed_is_begun_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let path = audit_file(home.path(), &"acme".parse().unwrap());
+    let (log, end) = start(options(home.path()));
+    log.note(entry("acme", AuditResult::Unauthorized)).await;
+    fs::rename(&path, path.with_extension("1")).unwrap();
+    log.note(entry("acme", AuditResult::Unauthorized)).await;
+    assert_eq!(read(home.path(), "acme", &ALL).len(), 1);
+    fs::remove_dir_all(home.path().join("acme")).unwrap();
     log.note(entry("acme", AuditResult::Unauthorized)).await;
     assert_eq!(read(home.path(), "acme", &ALL).len(), 1);
     drop(log);
     end.join();
+}
+
+#[tokio::test]
+async fn more_lines_than_there_is_room_for_wait_and_none_is_left_out() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, end) = start(options(home.path()));
+    let many: Vec<_> = (0..4)
+        .map(|_| {
+            let log = log.clone();
+            tokio::spawn(async move {
+                for _ in 0..5_000 {
+                    log.note(entry("acme", AuditResult::Ok)).await;
+                }
+            })
+        })
+        .collect();
+    for one in many {
+        one.await.unwrap();
+    }
+    tokio::task::spawn_blocking(|| end.join()).await.unwrap();
+    assert_eq!(log.lost(), 0);
+    assert_eq!(read(home.path(), "acme", &AuditFilter { limit: 20_001, ..ALL }).len(), 20_000);
 }
 
 #[test]

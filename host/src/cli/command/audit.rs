@@ -18,7 +18,10 @@ use crate::{
         view,
     },
     domain::{Clock as _, SystemClock, TenantId, Timestamp},
-    service::{Problem, ProblemKind},
+    service::{
+        Problem, ProblemKind,
+        api::{Call, Nothing},
+    },
 };
 
 /// How often a followed audit is looked at.
@@ -34,9 +37,9 @@ pub(in crate::cli) enum AuditCommand {
 
 /// Show the newest lines of the audit: who asked for what over the control surface, and what came of it
 ///
-/// The newest comes last. Read from the files of the home, those that were put aside too, whether a daemon runs or not. A host writes
-/// lines in groups, a denial at once and others within `audit.flush_interval_seconds`. Lines that cannot be read are counted on
-/// standard error.
+/// The newest comes last. Read from the files of the home, those that were put aside too, whether a daemon runs or not; one that runs
+/// writes what it still holds first. While they are followed, lines come in groups: a denial and what changed something at once, others
+/// within `audit.flush_interval_seconds`. Lines that cannot be read are counted on standard error.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TailArguments {
     #[command(flatten)]
@@ -132,6 +135,10 @@ pub(in crate::cli) fn run(command: AuditCommand, context: &mut Context<'_>) -> O
 }
 
 fn look(which: &Which, filter: &AuditFilter, context: &mut Context<'_>) -> Result<Vec<Value>, Failure> {
+    // What stands in the files can be read whether the daemon answers or not.
+    if let Ok(daemon) = context.daemon() {
+        drop(daemon.call(&Call::AuditFlush(Nothing {})));
+    }
     let Read { lines, malformed } =
         read(&context.home.audit(), which.tenant.as_ref(), filter).map_err(unreadable)?;
     tell_malformed(malformed, context)?;

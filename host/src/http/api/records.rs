@@ -121,8 +121,7 @@ struct AuditLine {
 impl Endpoint for Audit {
     const PATH: &'static str = "/api/audit";
     const SUMMARY: &'static str = "Audit";
-    const DESCRIPTION: &'static str = "What callers had done in a tenant, or were refused; the newest first. Lines are written in groups: \
-         the newest seconds may be missing.";
+    const DESCRIPTION: &'static str = "What callers had done in a tenant, or were refused; the newest first.";
     const ABOUT: About = About::TenantOrHost;
     type Query = WhichLines;
     type Answer = AuditLines;
@@ -149,6 +148,7 @@ impl Endpoint for Audit {
                 "the audit cannot be read now: the host's log says why",
             )
         };
+        asked.surface.parts.audit.flush().await;
         // Files may be large: they are read one caller after another, and not by a worker of the runtime.
         let turn = asked.surface.audit_readers.acquire().await;
         let read = tokio::task::spawn_blocking(move || read_audit(&folder, &tenant, &filter)).await;

@@ -1,12 +1,12 @@
 //! The gate that every call of a tool passes, and the audit of what came of it.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, task::Poll, time::Instant};
 
 use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 
 use super::{
-    Round, ToolFault, ToolSpec, WORKSPACE_ID,
+    Round, ToolFault, ToolKind, ToolSpec, WORKSPACE_ID,
     catalogue::{Own, own_tools},
     foreign::{Foreign, ForeignTools},
     schema::check,
@@ -106,6 +106,14 @@ impl Tools {
         })
     }
 
+    /// What is shown of one tool.
+    pub fn spec(&self, name: &str) -> Option<Arc<ToolSpec>> {
+        match self.find(name)? {
+            Tool::Own(own) => Some(own.tool.spec.clone()),
+            Tool::Foreign(foreign) => Some(foreign.spec.clone()),
+        }
+    }
+
     /// Every tool, in the order in which they are listed.
     pub fn list(&self) -> Vec<Arc<ToolSpec>> {
         let own = self.own.iter().map(|own| own.tool.spec.clone());
@@ -129,12 +137,13 @@ impl Tools {
     /// Why it was not done.
     pub async fn call(self: &Arc<Self>, call: ToolCall) -> Result<Answer, ToolFault> {
         let tools = self.clone();
-        let work = self
-            .parts
-            .service
-            .tasks
-            .spawn(async move { tools.carry_out(call).await });
+        let mut work = Box::pin(async move { tools.carry_out(call).await });
+        // Most reads never wait, and need no task of their own: it costs as much as they do.
+        if let Poll::Ready(answer) = futures_util::poll!(&mut work) {
+            return answer;
+        }
         // It ends otherwise only with the runtime.
+        let work = self.parts.service.tasks.spawn(work);
         work.await
             .unwrap_or_else(|_| Err(ToolFault::Failed("host.stopping".to_owned())))
     }
@@ -156,8 +165,7 @@ impl Tools {
         } = call;
         let mut tenant = None;
         let work = async {
-            let admitted = self.admit(&by, &name, arguments, &mut details)?;
-            tenant.clone_from(&admitted.tenant);
+            let admitted = self.admit(&by, &name, arguments, (&mut details, &mut tenant))?;
             self.run(&by, admitted, round).await
         };
         // What a tool does wrong is its own affair: a panic is audited and answered like any other fault.
@@ -215,13 +223,14 @@ impl Tools {
         }
     }
 
-    /// Name, capability, development, schema, tenant: in this order, and nothing is done before all of them passed.
+    /// Name, capability, development, schema, tenant: in this order, and nothing is done before all of them passed. What is refused
+    /// stands in the audit of the tenant that it was asked for, if that is one of the caller's.
     fn admit(
         &self,
         by: &Principal,
         name: &str,
         mut arguments: Map<String, Value>,
-        details: &mut Details,
+        (details, whose): (&mut Details, &mut Option<TenantId>),
     ) -> Result<Admitted<'_>, ToolFault> {
         let unknown = || ToolFault::Unknown {
             name: shown_name(name),
@@ -229,6 +238,14 @@ impl Tools {
         let tool = self.find(name).ok_or_else(unknown)?;
         let spec = tool.spec();
         describe(spec, &arguments, details);
+        let named = match spec.is_of_tenant {
+            true => arguments.remove(WORKSPACE_ID),
+            false => None,
+        };
+        let tenant = self.tenant_of(&tool, by, named.as_ref());
+        if let Ok(found) = &tenant {
+            whose.clone_from(found);
+        }
         if let Some(capability) = &spec.required_capability
             && !by.may(capability)
         {
@@ -243,19 +260,9 @@ impl Tools {
                 tool: spec.name.to_string(),
             });
         }
-        let named = match spec.is_of_tenant {
-            true => arguments.remove(WORKSPACE_ID),
-            false => None,
-        };
         let checked = Value::Object(arguments);
         check(tool.input(), &checked)?;
-        let tenant = match (&tool, spec.is_of_tenant) {
-            (Tool::Foreign(foreign), _) => {
-                Some(self.tenant_of_plugin(by, named.as_ref(), &foreign.plugin)?)
-            }
-            (Tool::Own(_), true) => Some(self.tenant(by, named.as_ref())?),
-            (Tool::Own(_), false) => None,
-        };
+        let tenant = tenant?;
         let arguments = match checked {
             Value::Object(arguments) => arguments,
             // It was one a moment ago.
@@ -266,6 +273,20 @@ impl Tools {
             tenant,
             arguments,
         })
+    }
+
+    /// The tenant that a call is for; `None` for a tool that is about none.
+    fn tenant_of(
+        &self,
+        tool: &Tool<'_>,
+        by: &Principal,
+        named: Option<&Value>,
+    ) -> Result<Option<TenantId>, ToolFault> {
+        match tool {
+            Tool::Foreign(foreign) => self.tenant_of_plugin(by, named, &foreign.plugin).map(Some),
+            Tool::Own(own) if own.tool.spec.is_of_tenant => self.tenant(by, named).map(Some),
+            Tool::Own(_) => Ok(None),
+        }
     }
 
     /// The tenant that is named, or the caller's only one. Unknown and forbidden are answered alike.
@@ -295,6 +316,11 @@ impl Tools {
             error: block.error,
             data,
         })
+    }
+
+    /// Waits until what was noted so far stands in the files of the audit, for who reads them.
+    pub async fn flush_audit(&self) {
+        self.parts.audit.flush().await;
     }
 
     /// Notes that a prompt or a resource was refused before the gate of its tool was asked. `sort`: which of the two.
@@ -327,6 +353,7 @@ impl Tools {
         } else {
             tracing::info!(tool, caller_actor_kind = caller, caller = caller_name, %result, %source, "[kora.mcp.tool_called]");
         }
+        let has_changed = details.tool_kind == Some(ToolKind::Mutating.as_str()) && result.status() == "ok";
         let entry = AuditEntry {
             emitted_at: self.parts.service.clock.now(),
             tenant: tenant.unwrap_or_else(TenantId::host),
@@ -336,6 +363,10 @@ impl Tools {
             details,
         };
         self.parts.audit.note(entry).await;
+        if has_changed {
+            // Who did it outlives the host, as what was done does.
+            self.parts.audit.flush().await;
+        }
     }
 }
 
