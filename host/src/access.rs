@@ -8,6 +8,7 @@ mod callers_file;
 mod principal;
 mod rate;
 mod redact;
+mod review;
 mod token;
 
 pub use crate::domain::{CallerKind, CallerName, Capability};
@@ -21,4 +22,5 @@ pub use callers_file::{CallerDraft, CallersDocument, CallersFileError, EntryFaul
 pub use principal::{ANONYMOUS_KIND, Principal};
 pub use rate::Rates;
 pub use redact::redacted;
+pub use review::{Known, Review};
 pub use token::Token;

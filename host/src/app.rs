@@ -3,6 +3,7 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod callers_gate;
 mod chain_care;
 mod control;
 mod cost;
