@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::home;
+use super::{home, home_with};
 use crate::harness::{HttpClient, add_caller};
 
 /// Routes that are about one tenant.
@@ -99,4 +99,27 @@ fn a_caller_of_several_must_say_which_and_one_of_all_may_ask_for_the_host() {
         .send()
         .json();
     assert_eq!(health["tenant"], json!(null));
+}
+
+#[test]
+fn metrics_are_for_who_may_know_of_all_tenants() {
+    let home = home_with("[audit]\nbatch_size = 1\n");
+    let both = add_caller(&home, "both", &[], &["acme", "globex"], None);
+    let all = add_caller(&home, "all", &[], &["*"], None);
+    let host = home.start();
+    let http = HttpClient::of(&host);
+    let refused = http.get("/metrics").bearer(&both).send();
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    let refused = refused.expect(403);
+    assert_eq!(refused["code"], "tenant.all_expected", "{refused}");
+    let metrics = http.get("/metrics").bearer(&all).send();
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.body.contains("kora_appends_total"), "{}", metrics.body);
+    let audit = http.get("/api/audit?tenant=host").bearer(&all).send().expect(200);
+    let details = &audit["lines"][0]["details"];
+    assert_eq!(
+        (&details["route"], &details["caller"], &details["result"]),
+        (&json!("/metrics"), &json!("both"), &json!("tenant_denied")),
+        "{audit}"
+    );
 }
