@@ -123,7 +123,7 @@ async fn run(
         .map_err(|error| cannot_start("socket", &error))?;
     let stop_serving = CancellationToken::new();
     let surface = surface::open(&running).await?;
-    let rim = rim::Rim::new(service.clone(), surface.tools.clone(), surface.callers.clone());
+    let rim = rim::Rim::new(service.clone(), &surface);
     let serving = tokio::spawn(socket.serve(Arc::new(rim), stop_serving.clone()));
     let signals = signals::listen(kept, &service);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");
