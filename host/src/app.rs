@@ -22,7 +22,7 @@ mod rim;
 mod signals;
 mod surface;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod ticketing;
 mod ticketing_guards;
 mod upkeep;

@@ -91,11 +91,11 @@ impl AuditLog {
         Ok((Self { orders, lost }, end))
     }
 
-    /// Notes an outcome. A denial is handed to the system before this returns, whatever else waits.
+    /// Notes an outcome. A denial or a panic is handed to the system before this returns, whatever else waits.
     pub async fn note(&self, entry: AuditEntry) {
-        let is_denial = entry.result.is_denial();
+        let precedes_answer = entry.result.precedes_answer();
         self.send(Order::Write(Box::new(entry))).await;
-        if is_denial {
+        if precedes_answer {
             self.flush().await;
         }
     }
