@@ -99,6 +99,10 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
         };
         serving.push(serve(service, &config, port, address).await?);
     }
+    let (watched, closing) = (callers.clone(), service.surface_token());
+    service
+        .tasks
+        .spawn(async move { closing.run_until_cancelled(watched.watch()).await });
     if callers.are_none() {
         tracing::warn!(
             "[kora.http] there is no caller: everything is answered with 401 until `kora callers add` makes one"
