@@ -8,6 +8,7 @@ mod callers_file;
 mod principal;
 mod rate;
 mod redact;
+mod review;
 mod token;
 
 pub use crate::domain::{CallerKind, CallerName, Capability};
@@ -19,6 +20,7 @@ pub use caller::{Caller, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};
 pub use callers_file::{CallerDraft, CallersDocument, CallersFileError, EntryFault};
 pub use principal::{ANONYMOUS_KIND, Principal};
-pub use rate::Rates;
+pub use rate::{Rates, Refusals};
 pub use redact::redacted;
+pub use review::{Known, Review};
 pub use token::Token;

@@ -3,6 +3,7 @@
 mod announcements;
 mod boot;
 mod boot_check;
+mod callers_gate;
 mod chain_care;
 mod control;
 mod cost;
@@ -21,7 +22,7 @@ mod rim;
 mod signals;
 mod surface;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod ticketing;
 mod ticketing_guards;
 mod upkeep;
@@ -122,7 +123,7 @@ async fn run(
         .map_err(|error| cannot_start("socket", &error))?;
     let stop_serving = CancellationToken::new();
     let surface = surface::open(&running).await?;
-    let rim = rim::Rim::new(service.clone(), surface.tools.clone(), surface.callers.clone());
+    let rim = rim::Rim::new(service.clone(), &surface);
     let serving = tokio::spawn(socket.serve(Arc::new(rim), stop_serving.clone()));
     let signals = signals::listen(kept, &service);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");

@@ -16,4 +16,4 @@ mod subscriptions;
 pub use bare::{BareAnswer, answer_bare, is_bare, listed};
 pub use fault::code;
 pub use handler::{Asker, McpHandler, versions};
-pub use stdio::{ServeStreamError, serve_stream};
+pub use stdio::{Admission, ServeStreamError, serve_stream};

@@ -62,6 +62,7 @@ fn a_fresh_home_without_credentials_boots_to_ready_and_its_boots_are_remembered(
         "epoch: pass",
         "store_rights: pass",
         "plugins_admitted: pass",
+        "callers: pass",
         "secrets: pass",
         "fatal_daemons_up: pass",
     ];

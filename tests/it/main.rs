@@ -3,6 +3,7 @@
 mod admission;
 mod boot;
 mod callers;
+mod callers_gate;
 mod checkpoints;
 mod command_line;
 mod control;

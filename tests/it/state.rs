@@ -70,6 +70,7 @@ fn a_clean_boot_appends_exactly_two_state_events_and_a_second_one_two_more() {
             "epoch",
             "store_rights",
             "plugins_admitted",
+            "callers",
             "secrets",
             "fatal_daemons_up",
             "chain_tail",

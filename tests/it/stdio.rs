@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{DEADLINE, RunningHost, TestHome, eventually};
+use crate::harness::{DEADLINE, HttpClient, RunningHost, TestHome, eventually};
 
 /// A client and the command that it started.
 struct Client {
@@ -98,6 +98,7 @@ impl Client {
         let result = client.result("initialize", &params);
         assert_eq!(result["protocolVersion"], "2025-11-25", "{result}");
         assert_eq!(result["serverInfo"]["name"], "kora");
+        assert_eq!(result["capabilities"]["resources"], json!({}), "{result}");
         client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
         client
     }
@@ -336,4 +337,57 @@ fn requests_that_are_piped_in_are_all_answered() {
         assert!(answer["result"].is_object(), "{answer}");
     }
     assert_eq!(client.exit_code(), 0);
+}
+
+#[test]
+fn who_asks_too_often_over_standard_input_is_refused_until_it_is_calmer() {
+    let home = home_with_callers();
+    let add = [
+        "callers",
+        "add",
+        "hasty",
+        "--kind",
+        "agent",
+        "--tenant",
+        "acme",
+        "--requests-per-second",
+        "1",
+    ];
+    let token = home.kora(&add).ok().stdout.trim().to_owned();
+    let host = home.start();
+    let mut client = Client::initialised(&home, &["--caller", "hasty"]);
+    let ids: Vec<_> = (0..30).map(|_| client.send("ping", &json!({}))).collect();
+    let answers = ids
+        .into_iter()
+        .map(|id| client.wait_for(|message| message["id"] == id));
+    let refused: Vec<_> = answers.filter(|answer| !answer["error"].is_null()).collect();
+    assert!(!refused.is_empty());
+    for answer in &refused {
+        let error = &answer["error"];
+        assert_eq!(error["code"], -32603, "{answer}");
+        assert!(
+            error["message"].as_str().unwrap().starts_with("rate_limited"),
+            "{answer}"
+        );
+    }
+    // It has one allowance, by whatever way it asks.
+    let http = HttpClient::of(&host);
+    eventually("it is refused over HTTP for what it asked here", || {
+        client.ask("ping", &json!({}));
+        (http.get("/api/tenants").bearer(&token).send().status == 429).then_some(())
+    });
+    let mut calm = Client::initialised(&home, &["--caller", "pm"]);
+    for _ in 0..30 {
+        calm.result("ping", &json!({}));
+    }
+    let noted = eventually("the refusals are in the audit", || {
+        let noted = audited(&host, "hasty");
+        noted
+            .contains(&(String::new(), "rate_limited".to_owned()))
+            .then_some(noted)
+    });
+    assert!(noted.iter().all(|(tool, _)| tool.is_empty()), "{noted:?}");
+    eventually("it may go on", || {
+        client.ask("ping", &json!({}))["error"].is_null().then_some(())
+    });
 }

@@ -4,13 +4,18 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::{Choice, ConstantTimeEq as _};
+use tokio::sync::watch;
 
 use super::{Caller, CallersDocument, CallersFileError, EntryFault, Principal};
 use crate::domain::Digest;
+
+/// How soon it is noticed that the file was replaced although nobody asks for anything: one look at the file's inode.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Tokens that name nobody, read anew each time, so that a rotated one needs no restart.
 pub trait AnonymousTokens: Send + Sync + 'static {
@@ -77,6 +82,7 @@ pub struct Callers {
     path: PathBuf,
     anonymous: Arc<dyn AnonymousTokens>,
     known: Mutex<Known>,
+    changed: watch::Sender<()>,
 }
 
 impl Callers {
@@ -86,6 +92,7 @@ impl Callers {
             path,
             anonymous,
             known: Mutex::default(),
+            changed: watch::Sender::new(()),
         }
     }
 
@@ -133,6 +140,19 @@ impl Callers {
         self.current().is_empty() && self.anonymous.tokens().is_empty()
     }
 
+    /// Tells whenever the callers are others than before, and somebody has looked: whoever asked for anything, or [`watch`](Self::watch).
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Looks at the file now and then, so that what goes on without being asked hears of a change as well. Ends by being dropped.
+    pub async fn watch(&self) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            drop(self.current());
+        }
+    }
+
     /// What is wrong with the file.
     pub fn fault(&self) -> CallersFault {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,12 +182,17 @@ impl Callers {
         if fault != known.fault {
             tell(&fault);
         }
+        let callers: Arc<[Arc<Caller>]> = callers.into_iter().map(Arc::new).collect();
+        let is_other = callers != known.callers;
         *known = Known {
             mark,
             was_read: true,
-            callers: callers.into_iter().map(Arc::new).collect(),
+            callers,
             fault,
         };
+        if is_other {
+            self.changed.send_replace(());
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
+    callers_gate::callers,
     host_gates::{HostGates, secrets},
     hosts,
     parts::{Running, counted},
@@ -97,7 +98,7 @@ async fn before_entries(gates: &mut HostGates<'_>, running: &Running) -> Result<
         return Err(NotBooted::Configuration(unknown.to_string()));
     }
     watch(running, found);
-    if gates.pass(secrets(service)).await {
+    if gates.pass(callers(service)).await && gates.pass(secrets(service)).await {
         Ok(names)
     } else {
         Err(NotBooted::Gate)

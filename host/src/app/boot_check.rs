@@ -6,16 +6,19 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 
 use super::{
-    HomeConfig, cannot_start, config_problem,
+    HomeConfig, callers_gate, cannot_start, config_problem,
     parts::{counted, store_problem, surroundings},
 };
 use crate::{
     cli::{BootOptions, BootOutcome, BootReport},
     config::Config,
     domain::{ProviderId, TenantId},
-    engine::gates::{
-        CANONICAL_ACTOR, CHAIN_TAIL, EPOCH, GateSpec, HOST_BUDGET, Mode, PLUGINS_ADMITTED, SCHEMA, SECRETS,
-        STORE, STORE_RIGHTS, TENANT_IDENTITY,
+    engine::{
+        gates::{
+            CALLERS, CANONICAL_ACTOR, CHAIN_TAIL, EPOCH, GateSpec, HOST_BUDGET, Mode, PLUGINS_ADMITTED,
+            SCHEMA, SECRETS, STORE, STORE_RIGHTS, TENANT_IDENTITY,
+        },
+        vocabulary::Vocabulary,
     },
     gates::{Epoch, Fault, Gate, KnownEpoch, Mismatch, Run, Watcher, judge},
     plugin::{Examined, Limits, Platform, Strictness, check_settings, examine, scan},
@@ -87,6 +90,7 @@ fn gates(config: &Arc<Config>) -> Vec<Gate> {
         looking(CHAIN_TAIL, config, &found, chain_tail),
         looking(CANONICAL_ACTOR, config, &found, canonical_actor),
         looking(PLUGINS_ADMITTED, config, &found, plugins_admitted),
+        looking(CALLERS, config, &found, callers),
         looking(SECRETS, config, &found, secrets),
     ];
     gates.extend(config.tenants.keys().map(|tenant| {
@@ -208,6 +212,23 @@ fn canonical_actor(_: &Config, found: &Found) -> Result<String, Fault> {
             tenant.tenant
         ))),
     }
+}
+
+/// Which capability a plugin's tool asks for is known only to the plugin's code, which does not run here: most ask for one of the tool's
+/// own name.
+fn callers(config: &Config, found: &Found) -> Result<String, Fault> {
+    let vocabulary = Vocabulary::new(&config.events.types).map_err(Fault::lasting)?;
+    let registered = match reader(found) {
+        None => Vec::new(),
+        Some(reader) => reader.tenants()?,
+    };
+    let tenants = registered.into_iter().map(|record| record.tenant);
+    let plugins = found.plugins.get().into_iter().flatten();
+    let tools = plugins.flat_map(|examined| &examined.manifest.provides.tools);
+    let capabilities = tools.map(|tool| tool.as_str().to_owned());
+    let known = callers_gate::known(config, &vocabulary, tenants, capabilities);
+    let review = callers_gate::look(config, &known)?;
+    Ok(callers_gate::line(&review, config, []))
 }
 
 /// Which daemons are fatal is known only to the plugin's code, which does not run here: what is missing is told, and the host's own gate

@@ -145,8 +145,8 @@ impl ActingPlugins {
         let (state, detail) = match self.plugins.report(name.as_str()) {
             None => (BreakerState::Absent, "it is not loaded".to_owned()),
             Some(report) => {
-                let cause = report.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-                (of_state(report.state), format!("it is {}{cause}", report.state))
+                let detail = format!("it is {}{}", report.state, hint(report.cause.as_ref()));
+                (of_state(report.state), detail)
             }
         };
         Breaker {
@@ -194,12 +194,20 @@ const fn of_entry_state(state: EntryState) -> BreakerState {
 }
 
 fn of_entry(entry: EntryStatus) -> Breaker {
-    let cause = entry.detail.or(entry.last_error);
-    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    let hint = hint(entry.detail.as_ref().or(entry.last_error.as_ref()));
     Breaker {
         what: entry.id.to_string(),
         state: of_entry_state(entry.state),
-        detail: format!("it is {}{cause}", entry.state),
+        detail: format!("it is {}{hint}", entry.state),
+    }
+}
+
+/// Health stands in the tenant's chain and is shown to its callers. What a plugin gives as a cause may name another tenant that it acts
+/// for, so it is told where it is.
+fn hint(cause: Option<&String>) -> &'static str {
+    match cause {
+        Some(_) => " (`kora status` says why)",
+        None => "",
     }
 }
 

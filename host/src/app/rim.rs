@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::surface::{self, SocketPace};
 use crate::{
     access::{Callers, Source},
     mcp::{Asker, McpHandler, serve_stream},
@@ -22,14 +23,16 @@ pub struct Rim {
     service: Arc<Service>,
     tools: Arc<Tools>,
     callers: Arc<Callers>,
+    pace: Arc<SocketPace>,
 }
 
 impl Rim {
-    pub fn new(service: Arc<Service>, tools: Arc<Tools>, callers: Arc<Callers>) -> Self {
+    pub fn new(service: Arc<Service>, surface: &surface::Open) -> Self {
         Self {
             service,
-            tools,
-            callers,
+            tools: surface.tools.clone(),
+            callers: surface.callers.clone(),
+            pace: surface.pace.clone(),
         }
     }
 
@@ -105,9 +108,10 @@ impl Handler for Rim {
             "[kora.mcp.stdio] a program speaks MCP on behalf of this caller"
         );
         let handler = McpHandler::for_asker(self.service.clone(), self.tools.clone(), by, Source::McpStdio);
+        let pace = self.pace.clone();
         Ok(Box::new(move |read, write| {
             Box::pin(async move {
-                if let Err(error) = serve_stream(handler, read, write).await {
+                if let Err(error) = serve_stream(handler, pace, read, write).await {
                     tracing::debug!(%error, "a conversation over the control socket broke off");
                 }
             })

@@ -2,15 +2,21 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use axum::Router;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 
 use super::{cannot_start, parts::Running};
 use crate::{
-    access::{AnonymousTokens, AuditEnd, AuditLog, AuditOptions, Callers},
+    access::{
+        AnonymousTokens, AuditEnd, AuditEntry, AuditLog, AuditOptions, AuditResult, Callers, Details,
+        Principal, Rates, Refusals, Seam, Source,
+    },
     config::{Config, Listen},
+    domain::TenantId,
     http::{HttpServer, ServerOptions, Surface, SurfaceParts, WebhookDoor, router, webhook_router},
+    mcp::Admission,
     secrets::anonymous_tokens,
     service::{
         Problem, Service,
@@ -26,6 +32,8 @@ pub struct Open {
     pub tools: Arc<Tools>,
     /// Who may call.
     pub callers: Arc<Callers>,
+    /// How often a caller may ask over the control socket: as often as over HTTP, both together.
+    pub pace: Arc<SocketPace>,
 }
 
 /// The audit, which outlives the surface.
@@ -53,6 +61,13 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
         service: service.clone(),
         audit: audit.clone(),
     });
+    let rates = Arc::new(Rates::default());
+    let pace = Arc::new(SocketPace {
+        service: service.clone(),
+        rates: rates.clone(),
+        audit: audit.clone(),
+        refusals: Refusals::new(service.clock.monotonic()),
+    });
     running.open_tools(Arc::new(PluginsGate(tools.clone())));
     let surface = Surface::new(
         SurfaceParts {
@@ -60,6 +75,7 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
             tools: tools.clone(),
             callers: callers.clone(),
             audit,
+            rates,
         },
         &config,
     );
@@ -83,6 +99,10 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
         };
         serving.push(serve(service, &config, port, address).await?);
     }
+    let (watched, closing) = (callers.clone(), service.surface_token());
+    service
+        .tasks
+        .spawn(async move { closing.run_until_cancelled(watched.watch()).await });
     if callers.are_none() {
         tracing::warn!(
             "[kora.http] there is no caller: everything is answered with 401 until `kora callers add` makes one"
@@ -92,6 +112,7 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
         serving,
         tools,
         callers,
+        pace,
         audit: Audit(end),
     })
 }
@@ -155,6 +176,53 @@ fn audit_options(config: &Config) -> AuditOptions {
         delay: Duration::from_secs(audit.flush_interval_seconds),
         max_bytes: audit.max_file_mib.saturating_mul(1024 * 1024),
         keep: usize::try_from(audit.keep_files).unwrap_or(usize::MAX),
+    }
+}
+
+/// How often callers ask over the control socket.
+pub struct SocketPace {
+    service: Arc<Service>,
+    rates: Arc<Rates>,
+    audit: AuditLog,
+    refusals: Refusals,
+}
+
+#[async_trait]
+impl Admission for SocketPace {
+    async fn admit(&self, by: &Principal) -> bool {
+        let per_second = self.service.config.load().access.requests_per_second;
+        let now = self.service.clock.monotonic();
+        if self.rates.admit_caller(by, per_second, now) {
+            return true;
+        }
+        if let Some(left_out) = self.refusals.note(now) {
+            self.note(by, left_out).await;
+        }
+        false
+    }
+}
+
+impl SocketPace {
+    async fn note(&self, by: &Principal, left_out: usize) {
+        tracing::warn!(
+            caller = by.name(),
+            left_out,
+            "[kora.mcp.stdio] a caller asks more often than it may"
+        );
+        let entry = AuditEntry {
+            emitted_at: self.service.clock.now(),
+            tenant: TenantId::host(),
+            seam: Seam::RequestRefused,
+            source: Source::McpStdio,
+            result: AuditResult::RateLimited,
+            details: Details {
+                caller: Some(by.name()),
+                caller_actor_kind: Some(by.kind().to_owned()),
+                left_out,
+                ..Details::default()
+            },
+        };
+        self.audit.note(entry).await;
     }
 }
 

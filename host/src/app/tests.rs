@@ -4,6 +4,7 @@ use std::{fs, io};
 
 use tempfile::TempDir;
 
+pub(crate) use super::parts::Running;
 use super::*;
 use crate::{
     coordinator::ShutdownReason,
@@ -14,10 +15,11 @@ use crate::{
     store::EventFilter,
 };
 
-struct TestHome(TempDir);
+/// A home for a host that is made of its parts.
+pub(crate) struct TestHome(TempDir);
 
 impl TestHome {
-    fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let home = Self(tempfile::tempdir().unwrap());
         home.configure(config);
         fs::write(
@@ -49,7 +51,12 @@ impl TestHome {
         parts::open(config, self.source(), only, logging).await.unwrap()
     }
 
-    async fn boot(&self) -> Running {
+    /// Where its audit is.
+    pub(crate) fn audit(&self) -> std::path::PathBuf {
+        Home::at(self.0.path()).audit()
+    }
+
+    pub(crate) async fn boot(&self) -> Running {
         let running = self.open(&[]).await;
         let service = running.service.clone();
         let booted = boot::boot(&running, service.plugin_turn().await).await;
@@ -58,7 +65,7 @@ impl TestHome {
     }
 }
 
-async fn end(running: Running) {
+pub(crate) async fn end(running: Running) {
     let reason = ShutdownReason::Requested("the test ends".to_owned());
     running.service.coordinator.request_shutdown(reason);
     let ending = running.service.coordinator.stopped().await;

@@ -105,9 +105,14 @@ impl Inner {
             return self.is_exit_done(command);
         }
         let (level, writer) = (command.level(), writer(&command.record.issuer));
+        // A reason of the host's may name any tenant: it stands in the host's chain, and in those of tenants only which command it was.
+        let reason = match command.is_on_host() {
+            true => format!("command {} on the host", command.record.command_id),
+            false => command.record.reason.clone(),
+        };
         let mut holding = JoinSet::new();
         for tenant in self.tenants_of(&command.tenant) {
-            let (inner, reason, writer) = (self.clone(), command.record.reason.clone(), writer.clone());
+            let (inner, reason, writer) = (self.clone(), reason.clone(), writer.clone());
             holding.spawn(async move { inner.is_held(&tenant, level, &reason, &writer).await });
         }
         holding.join_all().await.into_iter().all(|is_held| is_held)

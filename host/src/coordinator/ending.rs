@@ -63,6 +63,19 @@ pub enum ShutdownReason {
     Requested(String),
 }
 
+impl ShutdownReason {
+    /// What sort of reason it is, without what somebody or some plugin said: for those who are not to know of the host's affairs.
+    pub fn sort(&self) -> String {
+        match self {
+            Self::Signal(_) => self.to_string(),
+            Self::StartupFailure { .. } => "startup failure".to_owned(),
+            Self::BootGate { gate, .. } => format!("boot gate `{gate}` failed"),
+            Self::Configuration(_) => "configuration".to_owned(),
+            Self::Requested(_) => "requested".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for ShutdownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -173,5 +186,33 @@ mod tests {
             cause: "no token".to_owned(),
         };
         assert_eq!(failure.to_string(), "startup failure in kora/engine: no token");
+    }
+
+    #[test]
+    fn the_sort_of_a_reason_says_nothing_of_what_anybody_said() {
+        let said = "globex has no money left".to_owned();
+        let failure = ShutdownReason::StartupFailure {
+            entry: EntryId::new("kora", "engine"),
+            cause: said.clone(),
+        };
+        let gate = ShutdownReason::BootGate {
+            gate: "secrets".to_owned(),
+            cause: said.clone(),
+        };
+        let reasons = [
+            failure,
+            gate,
+            ShutdownReason::Configuration(said.clone()),
+            ShutdownReason::Requested(said),
+        ];
+        assert_eq!(
+            reasons.map(|reason| reason.sort()),
+            [
+                "startup failure",
+                "boot gate `secrets` failed",
+                "configuration",
+                "requested"
+            ]
+        );
     }
 }

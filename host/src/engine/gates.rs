@@ -89,6 +89,8 @@ pub const PLUGINS_ADMITTED: GateSpec = GateSpec {
     limits: None,
     ..near("plugins_admitted", GateClass::Invariant, None)
 };
+/// Who may call is known, and nobody is let in with what anybody could have.
+pub const CALLERS: GateSpec = near("callers", GateClass::Transient, Some(DegradationReason::Auth));
 /// The secrets are there without which a fatal daemon cannot do its work.
 pub const SECRETS: GateSpec = near("secrets", GateClass::Transient, Some(DegradationReason::Auth));
 /// The daemons without which the host does not boot have started.

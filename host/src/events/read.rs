@@ -64,6 +64,10 @@ pub enum ReadError {
     Store(#[from] StoreError),
 }
 
+/// How far behind the place of a time the chain is looked through as well. The clocks of hosts on one store differ a little, and a clock is
+/// corrected by a little: what that puts out of order stands near.
+const BEHIND_THE_PLACE: u64 = 256;
+
 impl EventLog {
     /// The newest events of a tenant, newest first. The prefix is part of the query: the limit counts what passes it.
     ///
@@ -94,7 +98,47 @@ impl EventLog {
             .iter()
             .map(|prefix| checked_prefix(prefix))
             .collect::<Result<_, _>>()?;
+        if let Some(time) = filter.before
+            && filter.order == Order::NewestFirst
+        {
+            filter.before_seq = self.place_of(tenant, time, filter.before_seq).await?;
+        }
         Ok(self.store.events(tenant, filter).await?)
+    }
+
+    /// The sequence number before which a chain is looked through for what happened before a time. A chain has no index over times, and
+    /// from its end to a time long ago it is long; so the place is found by halving, which reads an event for each doubling of the
+    /// chain's length.
+    async fn place_of(
+        &self,
+        tenant: &TenantId,
+        time: Timestamp,
+        before_seq: Option<u64>,
+    ) -> Result<Option<u64>, StoreError> {
+        let newest = match self.newest_before(tenant, before_seq).await? {
+            Some(newest) if newest.occurred_at >= time => newest.seq,
+            _ => return Ok(before_seq),
+        };
+        let mut search = Halving::of(newest);
+        while let Some(middle) = search.middle() {
+            let event = self.newest_before(tenant, Some(middle + 1)).await?;
+            search.go_on(middle, event.is_some_and(|event| event.occurred_at < time));
+        }
+        // The newest itself is one of those that are not before the time.
+        Ok(Some(search.after.saturating_add(BEHIND_THE_PLACE).min(newest)))
+    }
+
+    async fn newest_before(
+        &self,
+        tenant: &TenantId,
+        before_seq: Option<u64>,
+    ) -> Result<Option<Event>, StoreError> {
+        let filter = EventFilter {
+            before_seq,
+            limit: 1,
+            ..EventFilter::default()
+        };
+        Ok(self.store.events(tenant, filter).await?.pop())
     }
 
     /// One event, if the store has it.
@@ -103,6 +147,42 @@ impl EventLog {
     /// If the store could not answer.
     pub async fn event(&self, id: EventId) -> Result<Option<Event>, ReadError> {
         Ok(self.store.event(id).await?)
+    }
+}
+
+/// The search for the first number that is not before something. Numbers that are before lie below those that are not; where they do not,
+/// one of the borders between the two is found.
+struct Halving {
+    /// Known to be before, or 0.
+    before: u64,
+    /// Known not to be.
+    after: u64,
+}
+
+impl Halving {
+    /// From 1 to `last`, which is known not to be before.
+    const fn of(last: u64) -> Self {
+        Self {
+            before: 0,
+            after: last,
+        }
+    }
+
+    /// The number to look at; none once the place is found.
+    const fn middle(&self) -> Option<u64> {
+        match self.after - self.before {
+            0 | 1 => None,
+            distance => Some(self.before + distance / 2),
+        }
+    }
+
+    /// What the look at `middle` found.
+    const fn go_on(&mut self, middle: u64, is_before: bool) {
+        if is_before {
+            self.before = middle;
+        } else {
+            self.after = middle;
+        }
     }
 }
 
@@ -136,5 +216,24 @@ fn summary(payload: String) -> String {
     match payload.char_indices().nth(PAYLOAD_SUMMARY_CHARS) {
         None => payload,
         Some((end, _)) => format!("{}…", &payload[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_a_chain_of_two_hundred_thousand_is_found_with_eighteen_looks() {
+        for first_after in [1, 2, 99_999, 199_999, 200_000] {
+            let (mut search, mut looks) = (Halving::of(200_000), 0);
+            while let Some(middle) = search.middle() {
+                search.go_on(middle, middle < first_after);
+                looks += 1;
+            }
+            assert_eq!(search.after, first_after);
+            assert!(looks <= 18, "{first_after}: {looks}");
+        }
+        assert_eq!(Halving::of(1).middle(), None);
     }
 }

@@ -12,9 +12,6 @@ use axum::{
 use super::{answers::HttpProblem, surface::Surface, watched};
 use crate::access::{AuditResult, Authenticated, Details, Principal};
 
-/// A burst may be this many seconds' worth of requests.
-const BURST_SECONDS: u32 = 2;
-
 /// The token that a request came with, kept so that nothing that is answered repeats it.
 #[derive(Clone)]
 pub(super) struct Presented(pub Arc<str>);
@@ -87,17 +84,9 @@ pub(super) async fn authenticate(
 
 fn admit(surface: &Surface, principal: &Principal) -> bool {
     let service = &surface.parts.service;
-    let own = match principal {
-        Principal::Caller(caller) => caller.requests_per_second(),
-        Principal::Operator { .. } | Principal::Anonymous | Principal::Plugin { .. } => None,
-    };
-    let rate = own.unwrap_or_else(|| service.config.load().access.requests_per_second);
-    surface.rates.admit(
-        &format!("caller {}", principal.name()),
-        rate.saturating_mul(BURST_SECONDS),
-        rate.into(),
-        service.clock.monotonic(),
-    )
+    let per_second = service.config.load().access.requests_per_second;
+    let now = service.clock.monotonic();
+    surface.parts.rates.admit_caller(principal, per_second, now)
 }
 
 /// The token of `Authorization: Bearer …`, if there is exactly one such header.

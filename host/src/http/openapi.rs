@@ -22,8 +22,8 @@ const PROBLEMS: [(&str, &str, &str); 9] = [
     ("401", "Unauthorized", "No token, or one that is nobody's."),
     (
         "403",
-        "ForeignName",
-        "The `Host` or `Origin` of the request is not one of this host's.",
+        "Forbidden",
+        "The `Host` or `Origin` of the request is not one of this host's; of `/metrics` also: the caller is not one of all tenants.",
     ),
     (
         "404",
@@ -183,7 +183,7 @@ fn of_readyz() -> Value {
 
 fn of_metrics() -> Value {
     let text = answer(
-        "The host's metrics and those of its plugins.",
+        "The host's metrics and those of its plugins, for a caller of all tenants.",
         "application/openmetrics-text",
         &json!({ "type": "string" }),
     );

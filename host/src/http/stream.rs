@@ -59,7 +59,7 @@ pub(super) fn spec() -> Spec {
         description: "Events of the caller's tenants from now on, as server-sent events. The first is `opened`; then come \
              `state_changed` for a change of a tenant's operational state and `event` for any other, with the fields of an event of \
              `/api/chain-events`. Sent back as `Last-Event-ID`, the `id` of any of them goes on after it without a gap. The stream \
-             ends when the host does, and within seconds once the token is revoked.",
+             ends when the host does, and within a second once the token is revoked.",
         about: About::Tenants,
         parameters: Parameters::of::<Which>(About::Tenants),
         answer: serde_json::json!({ "type": "string" }),

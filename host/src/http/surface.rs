@@ -1,9 +1,6 @@
 //! What the routes work with.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -13,15 +10,12 @@ use super::{
     stream::{self, Streams},
 };
 use crate::{
-    access::{AuditEntry, AuditLog, AuditResult, Callers, Details, Principal, Rates, Seam, Source},
+    access::{AuditEntry, AuditLog, AuditResult, Callers, Details, Principal, Rates, Refusals, Seam, Source},
     config::Config,
-    domain::{TenantId, TokenBucket},
+    domain::TenantId,
     service::{Service, tools::Tools},
 };
 
-/// Refusals of strangers that are noted one by one; of more, the audit says how many there were.
-const REFUSALS_BURST: u32 = 100;
-const REFUSALS_PER_SECOND: u32 = 10;
 /// Readers of the audit at once: each takes a thread, and reads as fast as the disk gives.
 const AUDIT_READERS: usize = 2;
 
@@ -35,25 +29,21 @@ pub struct SurfaceParts {
     pub callers: Arc<Callers>,
     /// Where outcomes are noted.
     pub audit: AuditLog,
+    /// How often each caller asks, by whatever way.
+    pub rates: Arc<Rates>,
 }
 
 /// What the routes of the admin port work with.
 pub struct Surface {
     pub(super) parts: SurfaceParts,
     pub(super) names: Names,
-    pub(super) rates: Rates,
     pub(super) max_body_bytes: usize,
     pub(super) read_timeout: Duration,
     /// Whose turn it is to read files of the audit.
     pub(super) audit_readers: Semaphore,
     pub(super) streams: Streams,
     pub(super) stream_parameters: Parameters,
-    refusals: Mutex<Refusals>,
-}
-
-struct Refusals {
-    bucket: TokenBucket,
-    left_out: usize,
+    refusals: Refusals,
 }
 
 impl Surface {
@@ -63,7 +53,6 @@ impl Surface {
         let now = parts.service.clock.monotonic();
         Arc::new(Self {
             names: Names::new(&http.allowed_hosts, &http.allowed_origins),
-            rates: Rates::default(),
             max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(usize::MAX),
             read_timeout: Duration::from_secs(http.read_timeout_seconds),
             audit_readers: Semaphore::new(AUDIT_READERS),
@@ -73,10 +62,7 @@ impl Surface {
                 usize::try_from(http.max_streams_per_caller).unwrap_or(usize::MAX),
             ),
             stream_parameters: stream::spec().parameters,
-            refusals: Mutex::new(Refusals {
-                bucket: TokenBucket::new(REFUSALS_BURST, REFUSALS_PER_SECOND, now),
-                left_out: 0,
-            }),
+            refusals: Refusals::new(now),
             parts,
         })
     }
@@ -84,14 +70,10 @@ impl Surface {
     /// Notes a request that was turned away before anybody looked at what it asks for. Whoever sends many cannot fill the disk.
     pub(super) async fn note_refused(&self, result: AuditResult, mut details: Details) {
         let now = self.parts.service.clock.monotonic();
-        {
-            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            if !refusals.bucket.take(now) {
-                refusals.left_out += 1;
-                return;
-            }
-            details.left_out = std::mem::take(&mut refusals.left_out);
-        }
+        let Some(left_out) = self.refusals.note(now) else {
+            return;
+        };
+        details.left_out = left_out;
         tracing::warn!(%result, route = details.route.as_deref(), "[kora.http.refused]");
         self.note(TenantId::host(), Seam::RequestRefused, result, details)
             .await;

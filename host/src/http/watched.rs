@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use super::{guard::Presented, surface::Surface};
 use crate::access::{Authenticated, Principal, redacted};
 
-/// How soon a stream ends after its caller was revoked, or may something else than before.
+/// How soon a stream ends after its token, one that names nobody, was taken away. Of callers with a name it is told at once.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether an answer is a stream of events.
@@ -53,8 +53,8 @@ fn without_token(piece: Bytes, presented: &Presented) -> Bytes {
 }
 
 async fn until_revoked(surface: Arc<Surface>, principal: Principal, presented: Presented) {
+    let mut changes = surface.parts.callers.changes();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
         let is_same = match surface.parts.callers.authenticate(&presented.0) {
             Authenticated::As(now) => match (&now, &principal) {
                 (Principal::Caller(now), Principal::Caller(then)) => now == then,
@@ -66,5 +66,7 @@ async fn until_revoked(surface: Arc<Surface>, principal: Principal, presented: P
         if !is_same {
             return;
         }
+        // Either is a reason to look again: a change, and that some time has passed.
+        let _ = tokio::time::timeout(LOOK_EVERY, changes.changed()).await;
     }
 }

@@ -111,6 +111,7 @@ async fn check(
     let now = service.clock.monotonic();
     if door
         .surface
+        .parts
         .rates
         .admit(&format!("webhook {address}"), burst, f64::from(burst) / 60.0, now)
     {

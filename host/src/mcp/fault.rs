@@ -13,6 +13,10 @@ const INVALID_PARAMS: i32 = -32602;
 /// It cannot be done now, or a fault of the host's.
 const INTERNAL: i32 = -32603;
 
+/// Asked more often than the caller may: it cannot be done now.
+pub(super) const RATE_LIMITED: (i32, &str) =
+    (INTERNAL, "rate_limited: this caller asks more often than it may");
+
 /// The number of a fault.
 pub fn code(fault: &ToolFault) -> i32 {
     match fault {

@@ -1,6 +1,6 @@
 //! How the host is, at one moment.
 
-use super::{Service, api};
+use super::{Principal, Service, api};
 use crate::{
     coordinator::EntryStatus,
     disk::DiskReport,
@@ -60,6 +60,15 @@ impl Service {
                 .collect(),
             daemons: coordinator.entries.into_iter().map(daemon).collect(),
         }
+    }
+
+    /// Why the host ends, if it does: to who may know of its affairs in the words of the reason, to others what sort of one it is.
+    pub fn shutdown_reason(&self, by: &Principal) -> Option<String> {
+        let reason = self.coordinator.shutdown_reason()?;
+        Some(match by.sees_all() {
+            true => reason.to_string(),
+            false => reason.sort(),
+        })
     }
 
     /// Notes where callers reach the host.

@@ -205,7 +205,7 @@ impl TenantBoots {
             started_at,
             gates,
         } = begun;
-        let gates = [host, &gates].concat();
+        let gates = [shown_to_tenants(host), gates].concat();
         let (result, decisive) = verdict(&gates);
         if let Some(gate) = decisive {
             tracing::error!(%tenant, gate = gate.gate_id, "a boot gate failed: {}", gate.detail);
@@ -312,6 +312,19 @@ impl TenantBoots {
             Err(error) => tracing::error!(%tenant, %error, "the boot of a tenant could not be finished"),
         }
     }
+}
+
+/// The gates of the host in the records of a tenant: what one says that passed is the host's affair, and may name other tenants and
+/// callers.
+fn shown_to_tenants(host: &[GateReport]) -> Vec<GateReport> {
+    let shown = |gate: &GateReport| match gate.outcome {
+        GateOutcome::Pass => GateReport {
+            detail: String::new(),
+            ..gate.clone()
+        },
+        GateOutcome::Fail => gate.clone(),
+    };
+    host.iter().map(shown).collect()
 }
 
 /// Somebody acts for the tenant's agent.

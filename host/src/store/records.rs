@@ -152,7 +152,8 @@ pub struct EventFilter {
     pub after_seq: Option<u64>,
     /// Only before this sequence number.
     pub before_seq: Option<u64>,
-    /// Only what happened before this time. A chain goes by its numbers: where a clock was set back, later ones may have earlier times.
+    /// Only what happened before this time. A chain goes by its numbers: where a clock was set back, later ones may have earlier times. A store
+    /// looks through the chain for it; `EventLog::page` finds the place first.
     pub before: Option<Timestamp>,
     /// Only types that are one of these, or begin with one of these and a dot. Empty: all. The filter is part of the query:
     /// the limit counts what passes it.

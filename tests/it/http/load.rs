@@ -38,6 +38,7 @@ fn stream(http: &HttpClient, token: &str) -> HttpStream {
 fn two_thousand_streams_that_come_and_go_leave_nothing_behind() {
     let home = home_with("[http]\nmax_streams = 200\nmax_streams_per_caller = 200\n");
     let token = writer(&home, &["acme"]);
+    let watcher = add_caller_with(&home, "watcher", &[], &["*"], None, "requests_per_second = 0\n");
     let host = home.start();
     let http = HttpClient::of(&host);
     let batch = |n: usize| {
@@ -54,7 +55,7 @@ fn two_thousand_streams_that_come_and_go_leave_nothing_behind() {
         assert!(open_files(&host) >= BATCH, "they are open");
         drop(streams);
         eventually("all streams are closed", || {
-            let metrics = http.get("/metrics").bearer(&token).send().body;
+            let metrics = http.get("/metrics").bearer(&watcher).send().body;
             metrics.contains("kora_event_streams 0\n").then_some(())
         });
     };
@@ -79,6 +80,7 @@ fn two_thousand_streams_that_come_and_go_leave_nothing_behind() {
 fn a_reader_that_does_not_read_is_cut_and_the_others_get_everything() {
     let home = home_with("");
     let token = writer(&home, &["acme"]);
+    let watcher = add_caller_with(&home, "watcher", &[], &["*"], None, "requests_per_second = 0\n");
     let lazy = add_caller_with(&home, "lazy", &[], &["acme"], None, "");
     let host = home.start();
     let http = HttpClient::of(&host);
@@ -102,7 +104,7 @@ fn a_reader_that_does_not_read_is_cut_and_the_others_get_everything() {
     let filler = "x".repeat(60_000);
     let mut sent = 0;
     let is_open = |http: &HttpClient| {
-        let metrics = http.get("/metrics").bearer(&token).send().body;
+        let metrics = http.get("/metrics").bearer(&watcher).send().body;
         metrics.contains("kora_event_streams 2\n")
     };
     for _ in 0..300 {

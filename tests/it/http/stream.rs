@@ -137,7 +137,13 @@ fn a_stream_ends_with_its_token_and_with_the_host() {
     next(&mut gone);
     next(&mut there);
     remove_caller(&home, "leaves");
+    let removed = std::time::Instant::now();
     assert!(ends(gone), "the stream of a token that was taken away ends");
+    let took = removed.elapsed();
+    assert!(
+        took < Duration::from_secs(4),
+        "it ends because of the change: {took:?}"
+    );
     let heartbeat = there.next_line(DEADLINE).unwrap().unwrap();
     assert!(heartbeat.starts_with(':'), "{heartbeat}");
     let ended = std::thread::spawn(move || ends(there));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::home;
+use super::{home, home_with};
 use crate::harness::{HttpClient, add_caller};
 
 /// Routes that are about one tenant.
@@ -18,6 +18,19 @@ const OF_TENANT: [&str; 8] = [
 ];
 /// Routes that are about the host.
 const OF_HOST: [&str; 4] = ["/api/status", "/api/plugins", "/api/identities", "/api/tenants"];
+
+/// Tools that anybody may call who has a token.
+const READING: [&str; 9] = [
+    "kora__daemon_status",
+    "kora__get_operational_state",
+    "kora__get_health_rollup",
+    "kora__get_recent_ledger_entries",
+    "kora__get_recent_chain_events",
+    "kora__list_active_sea_tickets",
+    "kora__list_plugins",
+    "kora__list_identities",
+    "kora__get_identity",
+];
 
 #[test]
 fn another_tenant_and_none_at_all_are_answered_alike() {
@@ -99,4 +112,105 @@ fn a_caller_of_several_must_say_which_and_one_of_all_may_ask_for_the_host() {
         .send()
         .json();
     assert_eq!(health["tenant"], json!(null));
+}
+
+#[test]
+fn metrics_are_for_who_may_know_of_all_tenants() {
+    let home = home_with("[audit]\nbatch_size = 1\n");
+    let both = add_caller(&home, "both", &[], &["acme", "globex"], None);
+    let all = add_caller(&home, "all", &[], &["*"], None);
+    let host = home.start();
+    let http = HttpClient::of(&host);
+    let refused = http.get("/metrics").bearer(&both).send();
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    let refused = refused.expect(403);
+    assert_eq!(refused["code"], "tenant.all_expected", "{refused}");
+    let metrics = http.get("/metrics").bearer(&all).send();
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.body.contains("kora_appends_total"), "{}", metrics.body);
+    let audit = http.get("/api/audit?tenant=host").bearer(&all).send().expect(200);
+    let details = &audit["lines"][0]["details"];
+    assert_eq!(
+        (&details["route"], &details["caller"], &details["result"]),
+        (&json!("/metrics"), &json!("both"), &json!("tenant_denied")),
+        "{audit}"
+    );
+}
+
+#[test]
+fn why_the_host_was_stopped_is_no_tenant_s_affair() {
+    let home = home();
+    let own = add_caller(&home, "own", &[], &["acme"], None);
+    let all = add_caller(&home, "all", &[], &["*"], None);
+    std::fs::write(home.plugins().join("libglobex.so"), "no library").unwrap();
+    let host = home.start();
+    let session = host.json(&["status"])["daemon_session_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let reason = "globex is under attack";
+    host.json(&[
+        "state",
+        "stop",
+        "--level",
+        "2",
+        "--host",
+        "--confirm",
+        &session,
+        "--reason",
+        reason,
+    ]);
+    let http = HttpClient::of(&host);
+    let commands = "/api/kora-control/observed-state?tenant=acme";
+    let shown = http.get(commands).bearer(&own).send().expect(200);
+    let command = &shown["active"][0];
+    assert_eq!(
+        (&command["on"], &command["level"]),
+        (&json!("host"), &json!(2)),
+        "{shown}"
+    );
+    for hidden in ["reason", "issuer_kind", "issuer_id"] {
+        assert!(command[hidden].is_null(), "{hidden}: {shown}");
+    }
+    let whole = http.get(commands).bearer(&all).send().expect(200);
+    assert_eq!(whole["active"][0]["reason"], reason, "{whole}");
+    let state = http.get("/api/operational-state").bearer(&own).send().expect(200);
+    assert_eq!(state["primary_state"], "paused", "{state}");
+    let trigger = &state["transition_history"].as_array().unwrap().last().unwrap()["trigger"];
+    let id = command["command_id"].as_str().unwrap();
+    assert_eq!(
+        trigger,
+        &json!(format!("STOP-KORA L2: command {id} on the host")),
+        "{state}"
+    );
+
+    for route in OF_TENANT.into_iter().chain(OF_HOST) {
+        let answer = http.get(route).bearer(&own).send();
+        assert_eq!(answer.status, 200, "{route}: {answer:?}");
+        assert!(!answer.body.contains("globex"), "{route}: {}", answer.body);
+    }
+    for tool in READING {
+        let call = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": {} },
+        });
+        let shown = |token: &str| {
+            http.post_json("/mcp", &call)
+                .bearer(token)
+                .send()
+                .expect(200)
+                .to_string()
+        };
+        let answer = shown(&own);
+        assert!(
+            !answer.contains("globex") && !answer.contains("\"error\""),
+            "{tool}: {answer}"
+        );
+        if tool == "kora__list_plugins" {
+            let cause = "not an ELF file";
+            assert!(
+                !answer.contains(cause) && shown(&all).contains(cause),
+                "{tool}: {answer}"
+            );
+        }
+    }
 }

@@ -19,6 +19,13 @@ fn clients_of_every_revision_connect_list_and_call() {
         let hello = client.of_protocol(&initialize(revision)).send().expect(200);
         assert_eq!(hello["result"]["protocolVersion"], revision, "{hello}");
         assert_eq!(hello["result"]["serverInfo"]["name"], "kora");
+        // What is told outside of a request never reaches such a client, so it is not promised.
+        let promised = &hello["result"]["capabilities"];
+        assert_eq!(
+            [&promised["tools"], &promised["prompts"], &promised["resources"]],
+            [&json!({}); 3],
+            "{revision}"
+        );
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         assert_eq!(client.of_revision(revision, &initialized).send().status, 202);
         let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
@@ -49,6 +56,8 @@ fn clients_of_every_revision_connect_list_and_call() {
         );
     }
     let discovered = client.current("server/discover", json!({})).send().expect(200);
+    let resources = &discovered["result"]["capabilities"]["resources"];
+    assert_eq!(resources, &json!({ "subscribe": true, "listChanged": true }));
     let versions = json!(["2025-06-18", OLDER, CURRENT]);
     assert_eq!(
         discovered["result"]["supportedVersions"], versions,

@@ -90,6 +90,8 @@ pub enum AuditResult {
     Unavailable,
     /// A fault.
     Failed,
+    /// It panicked.
+    Exception,
     /// Nobody is there to take it.
     NoReceiver,
     /// A plugin turned it away, with one of its documented words.
@@ -100,7 +102,7 @@ pub enum AuditResult {
 }
 
 impl AuditResult {
-    /// Whether it was a denial: one that must be on its way to the disk before the answer is sent.
+    /// Whether it was a denial.
     pub const fn is_denial(&self) -> bool {
         matches!(
             self,
@@ -111,6 +113,11 @@ impl AuditResult {
                 | Self::TenantDenied
                 | Self::ForeignOrigin
         )
+    }
+
+    /// Whether it must be on its way to the disk before the answer is sent: a denial, and what may be the last thing that a host tells.
+    pub const fn precedes_answer(&self) -> bool {
+        self.is_denial() || matches!(self, Self::Exception)
     }
 
     /// Its word alone, of a closed list: what counts outcomes may have it for a label.
@@ -134,6 +141,7 @@ impl AuditResult {
             Self::BlockedByControl => "blocked_by_control",
             Self::Unavailable => "unavailable",
             Self::Failed => "failed",
+            Self::Exception => "exception",
             Self::NoReceiver => "no_receiver",
             Self::Rejected { .. } => "rejected",
         }

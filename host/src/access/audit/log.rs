@@ -187,11 +187,11 @@ impl AuditLog {
         Ok((Self { desk, lost }, end))
     }
 
-    /// Notes an outcome. A denial is handed to the system before this returns, whatever else waits.
+    /// Notes an outcome. A denial or a panic is handed to the system before this returns, whatever else waits.
     ///
     /// Cancel safe: an outcome is noted whole or, where the desk was full, not yet.
     pub async fn note(&self, mut entry: AuditEntry) {
-        let is_urgent = entry.result.is_denial();
+        let precedes_answer = entry.result.precedes_answer();
         loop {
             let room = self.desk.room.notified();
             tokio::pin!(room);
@@ -207,7 +207,7 @@ impl AuditLog {
             }
             room.await;
         }
-        if is_urgent {
+        if precedes_answer {
             self.flush().await;
         }
     }

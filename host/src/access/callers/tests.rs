@@ -109,3 +109,27 @@ fn a_file_that_is_gone_broken_or_others_could_write_admits_nobody() {
     fs::remove_file(scene.path()).unwrap();
     assert_eq!(scene.who(token.expose()), "nobody");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_file_is_told_although_nobody_asks() {
+    let scene = Scene::new();
+    scene.add("pm");
+    scene.who("nobody's");
+    let mut changes = scene.callers.changes();
+    let watched = async {
+        tokio::select! {
+            () = scene.callers.watch() => unreachable!("it goes on for ever"),
+            told = tokio::time::timeout(Duration::from_secs(2), changes.changed()) => told.is_ok(),
+        }
+    };
+    assert!(!watched.await, "nothing has changed");
+    let mut changes = scene.callers.changes();
+    scene.add("ops");
+    let watched = async {
+        tokio::select! {
+            () = scene.callers.watch() => unreachable!("it goes on for ever"),
+            told = tokio::time::timeout(Duration::from_secs(2), changes.changed()) => told.is_ok(),
+        }
+    };
+    assert!(watched.await, "there is another caller");
+}

@@ -124,7 +124,7 @@ fn a_check_ends_with_the_worst_that_it_found() {
 #[test]
 fn five_quick_attempts_fit_into_the_time_of_every_transient_gate() {
     let waits: Duration = (1..TRANSIENT_ATTEMPTS).map(backoff).sum();
-    for spec in [STORE_RIGHTS, SECRETS] {
+    for spec in [STORE_RIGHTS, CALLERS, SECRETS] {
         let limits = spec.limits.unwrap();
         assert!(waits < limits.in_all && limits.in_all < HOST_BUDGET, "{spec:?}");
     }

@@ -105,3 +105,33 @@ async fn a_page_goes_on_where_the_last_one_ended() {
     let one = rig.log.event(rest[0].event_id).await.unwrap();
     assert_eq!(one.as_ref(), rest.first());
 }
+
+#[tokio::test]
+async fn what_happened_before_a_time_is_found_from_there_and_none_is_left_out() {
+    let rig = Rig::new();
+    for _ in 0..40 {
+        append(&rig, "{}").await;
+    }
+    let page = async |before, before_seq| {
+        let filter = EventFilter {
+            before,
+            before_seq,
+            limit: 100,
+            ..EventFilter::default()
+        };
+        rig.log.page(&id("acme"), filter).await.unwrap()
+    };
+    let all = page(None, None).await;
+    assert_eq!(all.len(), 40);
+    for event in &all {
+        let seqs = |before_seq: Option<u64>| {
+            let page = page(Some(event.occurred_at), before_seq);
+            async { page.await.into_iter().map(|event| event.seq).collect::<Vec<_>>() }
+        };
+        let expected: Vec<_> = (1..event.seq).rev().collect();
+        assert_eq!(seqs(None).await, expected, "before event {}", event.seq);
+        assert_eq!(seqs(Some(u64::MAX)).await, expected);
+        let cut: Vec<_> = (1..event.seq.min(20)).rev().collect();
+        assert_eq!(seqs(Some(20)).await, cut, "and before number 20");
+    }
+}

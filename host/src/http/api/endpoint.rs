@@ -166,7 +166,9 @@ pub(in crate::http) async fn audited(
 ) {
     let result = match problem.map(|problem| (problem.kind, problem.code.as_str())) {
         None => AuditResult::Ok,
-        Some((ProblemKind::NotFound, "tenant.unknown")) => AuditResult::TenantDenied,
+        Some((ProblemKind::NotFound, "tenant.unknown") | (ProblemKind::Denied, "tenant.all_expected")) => {
+            AuditResult::TenantDenied
+        }
         Some((ProblemKind::BadInput, _)) => AuditResult::BadInput,
         Some((ProblemKind::NotFound, _)) => AuditResult::Unknown,
         Some((ProblemKind::WrongState | ProblemKind::Conflict, _)) => AuditResult::WrongState,

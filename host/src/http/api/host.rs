@@ -27,6 +27,7 @@ pub(super) struct HostStatus {
     daemon_session_id: String,
     boot_at: String,
     uptime_seconds: u64,
+    /// In its own words to a caller of all tenants, to others what sort of reason it is.
     shutdown_reason: Option<String>,
     /// `available`, `unavailable` or `closed`.
     store: String,
@@ -76,7 +77,7 @@ impl Endpoint for Status {
             daemon_session_id: status.daemon_session_id,
             boot_at: status.boot_at,
             uptime_seconds: status.uptime_seconds,
-            shutdown_reason: status.shutdown_reason,
+            shutdown_reason: asked.service.shutdown_reason(by),
             store: status.store,
             tenants: seen(by, status.tenants, |tenant| &tenant.tenant),
             plugins: status.plugins,

@@ -147,7 +147,7 @@ impl Endpoint for ObservedState {
     const PATH: &'static str = "/api/kora-control/observed-state";
     const SUMMARY: &'static str = "Stop commands";
     const DESCRIPTION: &'static str = "The stop commands on a tenant: those in force, also those on the host, the newest ten that were \
-         carried out, and the newest thirty of all.";
+         carried out, and the newest thirty of all. Why and by whom a command on the host was given is shown to a caller of all tenants.";
     const ABOUT: About = About::TenantOrHost;
     type Query = Nothing;
     type Answer = api::Commands;
@@ -159,8 +159,30 @@ impl Endpoint for ObservedState {
             tenant: (!host).then(|| tenant.to_string()),
             host,
         };
-        asked.service.commands(&whom).await
+        let mut shown = asked.service.commands(&whom).await?;
+        if !asked.by.sees_all() {
+            let lists = [
+                &mut shown.active,
+                &mut shown.recently_enforced,
+                &mut shown.history,
+            ];
+            let of_host = lists
+                .into_iter()
+                .flatten()
+                .filter(|command| command.on == TenantId::host().as_str());
+            of_host.for_each(hide_host_affairs);
+        }
+        Ok(shown)
     }
+}
+
+/// Of a command on the host a tenant is told that it holds and how far it goes; why and by whom is the host's affair, and a reason is a
+/// text that may name another tenant.
+fn hide_host_affairs(command: &mut api::Command) {
+    command.reason = None;
+    command.issuer_kind = None;
+    command.issuer_id = None;
+    command.failure = None;
 }
 
 fn whose(asked: &Asked<'_>) -> Result<api::MaybeTenant, Problem> {

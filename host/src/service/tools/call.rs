@@ -401,3 +401,6 @@ fn describe(spec: &ToolSpec, arguments: &Map<String, Value>, details: &mut Detai
         details.actor_id_present = Some(details.caller_actor_id.is_some());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,7 @@ impl HostTool for DaemonStatus {
         Ok(Output {
             state: context.service.state_of_host(status.state).to_owned(),
             uptime_seconds: status.uptime.as_secs(),
-            shutdown_reason: status.shutdown_reason.map(|reason| reason.to_string()),
+            shutdown_reason: context.service.shutdown_reason(context.by),
             listeners: listeners.collect(),
             daemon_session_id: status.daemon_session_id,
         })

@@ -7,6 +7,9 @@ use crate::{
     service::{Problem, ProblemKind},
 };
 
+/// The name of a panic.
+const PANIC: &str = "panic";
+
 /// Why a tool was not done.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ToolFault {
@@ -86,6 +89,7 @@ impl ToolFault {
             Self::DevOnly { .. } => AuditResult::DevOnlyRefused,
             Self::ActorIdRequired { .. } => AuditResult::ActorIdRequired,
             Self::Blocked { .. } => AuditResult::BlockedByControl,
+            Self::Failed(code) if code == PANIC => AuditResult::Exception,
             Self::Failed(_) => AuditResult::Failed,
         }
     }

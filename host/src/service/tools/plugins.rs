@@ -22,7 +22,7 @@ struct Plugin {
     /// The SHA-256 of its package or library.
     digest: Option<String>,
     state: String,
-    /// Why it is in that state, in a line.
+    /// Why it is in that state, in a line; for a caller of all tenants, since it may name any of them.
     cause: Option<String>,
     /// `update waiting`, `file gone`, or a version that lost against a higher one.
     note: Option<String>,
@@ -44,12 +44,13 @@ impl HostTool for ListPlugins {
 
     async fn run(context: Context<'_>, _: Nothing) -> Result<Plugins, ToolFault> {
         let plugins = context.service.plugins().await;
+        let sees_all = context.by.sees_all();
         let plugins = plugins.into_iter().map(|plugin| Plugin {
             name: plugin.name,
             version: plugin.version,
             digest: plugin.digest,
             state: plugin.state,
-            cause: plugin.cause,
+            cause: plugin.cause.filter(|_| sees_all),
             note: plugin.note,
             identity_providers: plugin.identity_providers,
             daemons: plugin.daemons,
