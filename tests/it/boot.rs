@@ -201,7 +201,7 @@ fn what_an_earlier_gate_kept_from_being_looked_at_does_not_pass() {
         "secrets: pass",
         "tenant_identity:acme: pass",
     ];
-    let found = |first: [&str; 3]| [&first[..], &not_looked_at].concat();
+    let found = |first: [&'static str; 3]| [&first[..], &not_looked_at].concat();
     let checked = home.kora(&["boot", "--check-only", "--json"]);
     assert_eq!(checked.code, 1, "{checked:?}");
     assert_eq!(
