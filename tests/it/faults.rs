@@ -238,7 +238,7 @@ fn a_host_whose_database_is_written_over_acknowledges_nothing_more_and_says_so()
     let other = home();
     assert_eq!(other.start().stop(), 0);
     taken_away("was overwritten while the host had it open", |database| {
-        drop(fs::copy(other.database(), database).unwrap());
+        fs::copy(other.database(), database).unwrap();
     });
 }
 
