@@ -8,6 +8,7 @@ mod chain_care;
 mod control;
 mod cost;
 mod health;
+mod home_modes;
 mod host_gates;
 mod hosts;
 mod journal;

@@ -1,16 +1,20 @@
 //! How much room there is for what the host writes, and how fast the store grows: a warning while there still is some.
 
 use std::{
-    io,
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     domain::{Clock, TenantId, Timestamp},
@@ -78,6 +82,44 @@ fn space_at(path: &Path) -> io::Result<Space> {
     })
 }
 
+/// Why a directory does not take what a store needs.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{}` does not take {PROBE_BYTES} bytes more: {why}; {} bytes are free: free some room, and see that this user may write there",
+    directory.display(),
+    free_bytes.map_or_else(|| "an unknown number of".to_owned(), |free| free.to_string())
+)]
+pub struct NoRoom {
+    directory: PathBuf,
+    free_bytes: Option<u64>,
+    why: io::Error,
+}
+
+/// Two of the largest payloads: with less a store would fail at its next append.
+const PROBE_BYTES: usize = 128 * 1024;
+
+/// Writes and syncs to `directory` as much as a store needs to go on, and removes it again: modes, quotas and mounts do not say whether that
+/// works. Blocks.
+///
+/// # Errors
+/// If it does not work.
+pub fn try_to_write(directory: &Path) -> Result<(), NoRoom> {
+    let probe = directory.join(format!(".kora-probe-{}.tmp", uuid::Uuid::new_v4()));
+    let write = || {
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&probe)?;
+        file.write_all(&vec![1; PROBE_BYTES])?;
+        file.sync_all()
+    };
+    let written = write();
+    let removed = std::fs::remove_file(&probe);
+    written.and(removed).map_err(|why| NoRoom {
+        directory: directory.to_owned(),
+        free_bytes: space_at(directory).ok().map(|space| space.free_bytes),
+        why,
+    })
+}
+
 /// None if there is no file.
 fn store_bytes(store: &Path) -> Option<u64> {
     let mut log = store.as_os_str().to_owned();
@@ -94,8 +136,17 @@ pub struct DiskWatch {
     /// The time of the first event; it does not change.
     since: OnceLock<Timestamp>,
     last: ArcSwapOption<DiskReport>,
+    /// By the clock that nobody sets, in milliseconds, and one more: 0 is never.
+    measured_at: AtomicU64,
+    /// A filesystem that hangs holds one thread, and not one for each who asks.
+    alone: Arc<Semaphore>,
     was_low: AtomicBool,
 }
+
+/// What was measured within this time is as good as new.
+const FRESH: Duration = Duration::from_millis(250);
+/// Whoever asks waits no longer than this for a filesystem.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl DiskWatch {
     /// Of these places. Nothing is measured yet.
@@ -106,6 +157,8 @@ impl DiskWatch {
             clock,
             since: OnceLock::new(),
             last: ArcSwapOption::empty(),
+            measured_at: AtomicU64::new(0),
+            alone: Arc::new(Semaphore::new(1)),
             was_low: AtomicBool::new(false),
         }
     }
@@ -115,10 +168,35 @@ impl DiskWatch {
         self.last.load_full()
     }
 
-    /// Measures, and logs if room has become low or is no longer. May be dropped.
+    /// What there is now; if the filesystem does not answer in time, what was measured last. May be dropped.
+    pub async fn now(&self, limits: Limits) -> Option<Arc<DiskReport>> {
+        let at = self.measured_at.load(Ordering::Relaxed);
+        let is_fresh =
+            at > 0 && self.millis().saturating_sub(at) < u64::try_from(FRESH.as_millis()).unwrap_or(0);
+        if !is_fresh {
+            // Late: the last one is what there is.
+            drop(timeout(PATIENCE, self.look(limits)).await);
+        }
+        self.last()
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_millis()).map_or(u64::MAX, |millis| millis.saturating_add(1))
+    }
+
+    /// Measures, unless somebody does, and logs if room has become low or is no longer. May be dropped.
     pub async fn look(&self, limits: Limits) {
+        let Ok(alone) = Arc::clone(&self.alone).try_acquire_owned() else {
+            return;
+        };
         let (places, now, since) = (self.places.clone(), self.clock.now(), self.since().await);
-        let measured = tokio::task::spawn_blocking(move || places.measure(since, now, limits)).await;
+        let measured = tokio::task::spawn_blocking(move || {
+            let measured = places.measure(since, now, limits);
+            drop(alone);
+            measured
+        })
+        .await;
+        self.measured_at.store(self.millis(), Ordering::Relaxed);
         match measured.map_err(io::Error::other).and_then(|report| report) {
             Ok(report) => {
                 self.tell(&report);
@@ -173,6 +251,20 @@ mod tests {
         free_bytes: 0,
         free_percent: 0,
     };
+    /// Milliseconds, moved by hand.
+    #[derive(Default)]
+    struct HandClock(AtomicU64);
+
+    impl Clock for HandClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(0)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
     const TIGHT: Limits = Limits {
         free_bytes: u64::MAX,
         free_percent: 0,
@@ -214,6 +306,41 @@ mod tests {
         assert!(
             watch.last().is_none(),
             "what cannot be measured is not shown as it was"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_told_of_a_disk_that_filled_up_meanwhile() {
+        let home = tempfile::TempDir::new().unwrap();
+        let store = home.path().join("kora.db");
+        std::fs::write(&store, [0; 100]).unwrap();
+        let places = Places {
+            home: home.path().to_owned(),
+            store: Some(store.clone()),
+        };
+        let clock = Arc::new(HandClock::default());
+        let watch = DiskWatch::new(places, Arc::new(MemoryStore::default()), clock.clone());
+        let taken = async || watch.now(ROOMY).await.unwrap().store_bytes;
+        assert_eq!(taken().await, Some(100));
+        std::fs::write(&store, [0; 300]).unwrap();
+        assert_eq!(
+            taken().await,
+            Some(100),
+            "a moment later it is not measured again"
+        );
+        clock.0.fetch_add(1000, Ordering::Relaxed);
+        assert_eq!(taken().await, Some(300));
+    }
+
+    #[test]
+    fn a_directory_that_takes_no_more_is_told_with_the_room_it_has() {
+        let place = tempfile::TempDir::new().unwrap();
+        try_to_write(place.path()).unwrap();
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+        let refused = try_to_write(Path::new("/proc")).unwrap_err().to_string();
+        assert!(
+            refused.contains("`/proc`") && refused.contains("bytes are free"),
+            "{refused}"
         );
     }
 }

@@ -62,7 +62,8 @@ pub trait Store: Send + Sync + 'static {
     async fn check_tail(&self, tenant: &TenantId, records: u64) -> Result<Option<String>, StoreError>;
 
     /// Tries what the host must be able to do and what nobody may: appends an event to the host's chain, tries to change and to
-    /// delete one, and takes all of it back. Names the first that is not as it must be; nothing is left behind, whatever it finds.
+    /// delete one, and takes all of it back; where the store is a file, commits and syncs as much as the largest events take, too, of which
+    /// nothing is left. Names the first that is not as it must be; nothing is left behind, whatever it finds.
     async fn check_rights(&self) -> Result<Option<String>, StoreError>;
 
     /// Every tenant, sorted by id.

@@ -1,6 +1,6 @@
 //! Boots: what is checked without starting, a store that is another one, what the history shows, and very many tenants.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::Value;
 
@@ -56,6 +56,7 @@ fn a_fresh_home_without_credentials_boots_to_ready_and_its_boots_are_remembered(
     let home = home();
     let host = home.start();
     let expected = [
+        "home_modes: pass",
         "store: pass",
         "schema: pass",
         "chain_tail: pass",
@@ -185,6 +186,79 @@ fn a_store_that_does_not_refuse_changes_is_tried_again_and_then_stops_the_boot()
     assert_eq!(waiting["primary_state"], "booting", "{waiting}");
     host.signal("INT");
     assert_eq!(host.exit_code(), 130, "a boot that waits is interrupted at once");
+}
+
+#[test]
+fn what_an_earlier_gate_kept_from_being_looked_at_does_not_pass() {
+    let home = home();
+    assert_eq!(home.start().stop(), 0);
+    fs::write(home.database(), "this was a database").unwrap();
+    let not_looked_at = [
+        "epoch: not_looked_at",
+        "store_rights: not_looked_at",
+        "chain_tail: not_looked_at",
+        "canonical_actor: not_looked_at",
+        "plugins_admitted: pass",
+        "secrets: pass",
+        "tenant_identity:acme: pass",
+    ];
+    let found = |first: [&'static str; 3]| [&first[..], &not_looked_at].concat();
+    let checked = home.kora(&["boot", "--check-only", "--json"]);
+    assert_eq!(checked.code, 1, "{checked:?}");
+    assert_eq!(
+        outcomes(&checked.parsed()["gates"]),
+        found(["home_modes: pass", "store: pass", "schema: fail"])
+    );
+
+    // Nobody listens on port 1.
+    home.configure(&format!(
+        "[store]\nurl = \"postgres://kora@127.0.0.1:1/kora?sslmode=disable\"\n{PROMPT}"
+    ));
+    let checked = home.kora(&["boot", "--check-only", "--json"]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    let gates = &checked.parsed()["gates"];
+    assert_eq!(
+        outcomes(gates),
+        found(["home_modes: pass", "store: fail", "schema: not_looked_at"])
+    );
+    let detail = gate(gates, "store")["detail"].as_str().unwrap();
+    for part in ["127.0.0.1:1", "as the role `kora`", "pg_hba.conf"] {
+        assert!(detail.contains(part), "{detail}");
+    }
+    let problem = home.problem(&["events", "verify"]);
+    let message = problem["message"].as_str().unwrap();
+    assert_eq!(message.matches("127.0.0.1:1").count(), 1, "{message}");
+    assert!(problem["hints"].to_string().contains("pg_hba.conf"), "{problem}");
+}
+
+#[test]
+fn what_others_may_read_or_write_of_a_home_is_told_at_boot_and_by_the_check() {
+    let home = home();
+    assert_eq!(home.start().stop(), 0);
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(&home.path().join("data"), 0o777);
+    open(&home.database(), 0o644);
+    let expected = [
+        format!("chmod 700 {}", home.path().join("data").display()),
+        format!("chmod 600 {}", home.database().display()),
+    ];
+    let checked = home.kora(&["boot", "--check-only", "--json"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let host = home.start();
+    let status = host.json(&["status"]);
+    let log = home.daemon_log();
+    for part in &expected {
+        for gates in [&checked.parsed()["gates"], &status["gates"]] {
+            let detail = gate(gates, "home_modes")["detail"].as_str().unwrap();
+            assert!(detail.contains(part.as_str()), "{detail}");
+        }
+        assert!(
+            log.lines()
+                .any(|line| line.contains("[kora.home.open]") && line.contains(part.as_str())),
+            "{log}"
+        );
+    }
+    assert_eq!(host.stop(), 0);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use rustix::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Finished, RunningHost, TestHome, eventually};
+use crate::harness::{Finished, RunningHost, TestHome, eventually, finish};
 
 const TRANSITIONED: &str = "kora.operational_state.transitioned";
 
@@ -37,19 +37,26 @@ fn home() -> TestHome {
 /// Room for the spool, and not for the store.
 const ROOM_BYTES: u64 = 100_000;
 
-/// A host that outlives the signal by which the system tells that a file may grow no more.
-fn start(home: &TestHome) -> RunningHost<'_> {
-    let daemon = home.command(&["daemon"]);
+/// A command that outlives the signal by which the system tells that a file may grow no more; `first` is what the shell does before it.
+fn unsignalled(home: &TestHome, first: &str, arguments: &[&str]) -> Command {
+    let command = home.command(arguments);
     let mut shell = Command::new("sh");
     shell
-        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-        .arg(daemon.get_program())
-        .args(daemon.get_args())
+        .arg("-c")
+        .arg(format!("trap '' XFSZ; {first} exec \"$0\" \"$@\""))
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap())
         .env_clear();
-    for (name, value) in daemon.get_envs() {
+    for (name, value) in command.get_envs() {
         shell.envs(value.map(|value| (name, value)));
     }
-    let host = RunningHost::spawn_command(home, shell, &[]);
+    shell
+}
+
+/// A host whose files can be limited.
+fn start(home: &TestHome) -> RunningHost<'_> {
+    let host = RunningHost::spawn_command(home, unsignalled(home, "", &["daemon"]), &[]);
     host.wait_until_running();
     host
 }
@@ -151,6 +158,88 @@ fn while_the_disk_is_full_nothing_is_claimed_or_lost_and_with_room_the_host_goes
     }
     assert_eq!(host.stop(), 0);
     assert_eq!(home.kora(&["events", "verify"]).code, 0);
+}
+
+/// No file may grow beyond 50 or 100 KiB, whichever unit the shell counts in: room for everything but what a store needs to go on.
+const NEARLY_FULL: &str = "ulimit -S -f 100;";
+
+#[test]
+fn a_boot_without_room_does_not_pass_and_says_how_much_there_is() {
+    let home = home();
+    assert_eq!(home.start().stop(), 0);
+    let checked = finish(unsignalled(
+        &home,
+        NEARLY_FULL,
+        &["boot", "--check-only", "--json"],
+    ));
+    assert_eq!(checked.code, 2, "{checked:?}");
+    let report = checked.parsed();
+    let gates = report["gates"].as_array().unwrap();
+    let failed: Vec<_> = gates.iter().filter(|gate| gate["outcome"] != "pass").collect();
+    assert_eq!(failed.len(), 1, "{report}");
+    assert_eq!(failed[0]["gate_id"], "store_rights", "{report}");
+    let detail = failed[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("bytes are free: free some room"), "{detail}");
+    assert_eq!(home.kora(&["boot", "--check-only"]).code, 0, "with room again");
+
+    let daemon = unsignalled(&home, NEARLY_FULL, &["daemon"]);
+    let host = RunningHost::spawn_command(&home, daemon, &[]);
+    let refused = host.wait_for_log(&["a boot gate failed and is tried again", "store_rights"]);
+    assert!(refused.contains("bytes are free where"), "{refused}");
+    limit_files(&host, None);
+    host.wait_until_running();
+    assert_eq!(host.stop(), 0);
+}
+
+/// As if by an operator who takes a database that runs for a file like any other.
+fn taken_away(expected: &str, take: impl FnOnce(&Path)) {
+    let home = home();
+    let host = home.start();
+    append(&host).ok();
+    take(&home.database());
+    let left = fs::read(home.database()).ok();
+    let (_, problem) = append_until_refused(&host);
+    assert_eq!(problem["code"], "store.unavailable", "{problem}");
+    let message = problem["message"].as_str().unwrap();
+    assert!(message.contains(expected), "{message}");
+    assert_eq!(
+        message.matches("the store is unavailable").count(),
+        1,
+        "{message}"
+    );
+    let status = host.json(&["status"]);
+    assert_eq!(status["store"], "unavailable", "{status}");
+    assert!(
+        status["store_cause"].as_str().unwrap().contains(expected),
+        "{status}"
+    );
+    eventually("nothing is claimed, and the host is not healthy", || {
+        let health = host.kora(&["health", "--json", "--tenant", "acme"]).parsed();
+        let is_well = health["overall_status"] == "healthy" || reasons(&host) != json!(["substrate"]);
+        (!is_well).then_some(())
+    });
+    assert_eq!(host.stop(), 0);
+    assert_eq!(
+        fs::read(home.database()).ok(),
+        left,
+        "what lies there is left alone"
+    );
+}
+
+#[test]
+fn a_host_whose_database_is_removed_acknowledges_nothing_more_and_says_so() {
+    taken_away("was removed or renamed while the host had it open", |database| {
+        fs::remove_file(database).unwrap();
+    });
+}
+
+#[test]
+fn a_host_whose_database_is_written_over_acknowledges_nothing_more_and_says_so() {
+    let other = home();
+    assert_eq!(other.start().stop(), 0);
+    taken_away("was overwritten while the host had it open", |database| {
+        fs::copy(other.database(), database).unwrap();
+    });
 }
 
 /// Runs it as somebody whom modes hold back.

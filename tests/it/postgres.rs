@@ -90,6 +90,11 @@ fn an_append_is_pending_while_the_database_is_away_and_is_there_once_when_it_is_
     }
     let refused = host.problem(&["events", "append", "ops.deployed", "{}", "--expect-seq", "0"]);
     assert_eq!(refused["code"], "store.unavailable", "{refused}");
+    let status = host.json(&["status"]);
+    for said in [&refused["message"], &status["store_cause"]] {
+        let times = said.as_str().unwrap().matches("the store is unavailable").count();
+        assert!(times <= 1, "{said}");
+    }
     server.start_again();
     let drained = eventually("what waited is appended", || {
         let status = host.json(&["status"]);

@@ -64,6 +64,7 @@ fn a_clean_boot_appends_exactly_two_state_events_and_a_second_one_two_more() {
     assert_eq!(
         gates,
         [
+            "home_modes",
             "store",
             "schema",
             "chain_tail",

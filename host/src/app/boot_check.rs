@@ -1,17 +1,22 @@
 //! `kora boot --check-only`: each gate once, as far as that goes without changing anything. No plugin's code runs, nothing is
 //! copied, and no store is made.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 
 use super::{
     HomeConfig, callers_gate, cannot_start, config_problem,
+    home_modes::home_modes,
     parts::{counted, store_problem, surroundings},
 };
 use crate::{
     cli::{BootOptions, BootOutcome, BootReport},
     config::Config,
+    disk::try_to_write,
     domain::{ProviderId, TenantId},
     engine::{
         gates::{
@@ -72,17 +77,25 @@ impl Watcher for Nobody {
     async fn passed_at_last(&self, _: &GateSpec) {}
 }
 
-/// What the first gates found and the later ones look at.
+/// What the first gates found and the later ones look at. What is not there could not be looked at.
 #[derive(Default)]
 struct Found {
-    /// Absent if there is no store yet.
-    store: OnceLock<Result<Box<dyn Inspector>, StoreError>>,
+    store: OnceLock<StoreFound>,
     plugins: OnceLock<Vec<Examined>>,
+}
+
+enum StoreFound {
+    /// There is none yet.
+    Missing,
+    Readable(Box<dyn Inspector>),
+    /// It is there, and is no store that this release can read.
+    Unreadable(StoreError),
 }
 
 fn gates(config: &Arc<Config>) -> Vec<Gate> {
     let found = Arc::new(Found::default());
     let mut gates = vec![
+        home_modes(config),
         looking(STORE, config, &found, store),
         looking(SCHEMA, config, &found, schema),
         looking(EPOCH, config, &found, epoch),
@@ -95,10 +108,7 @@ fn gates(config: &Arc<Config>) -> Vec<Gate> {
     ];
     gates.extend(config.tenants.keys().map(|tenant| {
         let whose = tenant.clone();
-        let look = move |config: &Config, found: &Found| {
-            let plugins = found.plugins.get().map_or(&[][..], Vec::as_slice);
-            tenant_identity(config, &whose, plugins)
-        };
+        let look = move |config: &Config, found: &Found| tenant_identity(config, &whose, plugins(found)?);
         looking(TENANT_IDENTITY, config, &found, look).of(tenant)
     }));
     gates
@@ -128,37 +138,50 @@ fn store(config: &Config, found: &Found) -> Result<String, Fault> {
     if let StorePlace::Sqlite(path) = &place
         && !path.exists()
     {
+        found.store.get_or_init(|| StoreFound::Missing);
         return Ok(format!("{place} is not there yet: the first start makes it"));
     }
-    match found.store.get_or_init(|| place.inspect()) {
-        Err(error @ (StoreError::Unavailable(_) | StoreError::Held { .. } | StoreError::Closed)) => {
-            Err(Fault::now(store_problem(error).message))
+    let (looked, said) = match place.inspect() {
+        Ok(reader) => (StoreFound::Readable(reader), format!("{place} can be read")),
+        // Whether it can be read is the next gate's.
+        Err(error @ (StoreError::Damaged(_) | StoreError::SchemaTooNew { .. })) => {
+            (StoreFound::Unreadable(error), format!("{place} is there"))
         }
-        _ => Ok(format!("{place} can be read")),
-    }
+        Err(error) => {
+            let (message, hint) = (store_problem(&error).message, place.when_unreachable());
+            return Err(Fault::now(format!("{message}; {hint}")));
+        }
+    };
+    found.store.get_or_init(|| looked);
+    Ok(said)
 }
 
 /// What a later gate says where there is nothing to look at.
 const NO_STORE: &str = "there is no store yet";
 
-/// The store, if there is one that can be read.
-fn reader(found: &Found) -> Option<&dyn Inspector> {
-    found.store.get()?.as_ref().ok().map(|reader| &**reader)
+/// The store, if there is one.
+fn reader(found: &Found) -> Result<Option<&dyn Inspector>, Fault> {
+    match found.store.get() {
+        Some(StoreFound::Readable(reader)) => Ok(Some(&**reader)),
+        Some(StoreFound::Missing) => Ok(None),
+        Some(StoreFound::Unreadable(_)) | None => Err(Fault::not_looked_at(
+            "not looked at: the store cannot be read, as an earlier gate says",
+        )),
+    }
 }
 
 fn schema(_: &Config, found: &Found) -> Result<String, Fault> {
-    match found.store.get() {
+    if let Some(StoreFound::Unreadable(error)) = found.store.get() {
+        return Err(Fault::lasting(store_problem(error).message));
+    }
+    match reader(found)? {
         None => Ok(NO_STORE.to_owned()),
-        Some(Ok(_)) => Ok("the schema is known to this release".to_owned()),
-        Some(Err(error @ (StoreError::SchemaTooNew { .. } | StoreError::Damaged(_)))) => {
-            Err(Fault::lasting(store_problem(error).message))
-        }
-        Some(Err(_)) => Ok("the store cannot be read: its schema is not known".to_owned()),
+        Some(_) => Ok("the schema is known to this release".to_owned()),
     }
 }
 
 fn epoch(config: &Config, found: &Found) -> Result<String, Fault> {
-    let Some(reader) = reader(found) else {
+    let Some(reader) = reader(found)? else {
         return Ok(NO_STORE.to_owned());
     };
     let Some(document) = reader.document(&Epoch::place())? else {
@@ -175,19 +198,28 @@ fn epoch(config: &Config, found: &Found) -> Result<String, Fault> {
     }
 }
 
-/// Nothing is tried here: it looks whether what refuses a change is in the file.
-fn store_rights(_: &Config, found: &Found) -> Result<String, Fault> {
-    let Some(reader) = reader(found) else {
-        return Ok(NO_STORE.to_owned());
-    };
-    match reader.missing_guard()? {
-        None => Ok("what refuses changes of events is in the store".to_owned()),
-        Some(fault) => Err(Fault::now(fault)),
+/// Nothing is tried in the store: it looks whether what refuses a change is there, and whether there is room beside a file for what a host
+/// writes.
+fn store_rights(config: &Config, found: &Found) -> Result<String, Fault> {
+    let reader = reader(found)?;
+    let missing = reader.map(|reader| reader.missing_guard()).transpose()?;
+    if let Some(fault) = missing.flatten() {
+        return Err(Fault::now(fault));
     }
+    if config.store.is_file() {
+        let store = config.store_path();
+        // The first start makes the directories that are not there.
+        let there = store.ancestors().skip(1).find(|directory| directory.is_dir());
+        try_to_write(there.unwrap_or(Path::new("/"))).map_err(Fault::now)?;
+    }
+    Ok(match reader {
+        None => NO_STORE.to_owned(),
+        Some(_) => "what refuses changes of events is in the store".to_owned(),
+    })
 }
 
 fn chain_tail(_: &Config, found: &Found) -> Result<String, Fault> {
-    let Some(reader) = reader(found) else {
+    let Some(reader) = reader(found)? else {
         return Ok(NO_STORE.to_owned());
     };
     match reader.check_tails(TAIL_RECORDS)? {
@@ -197,7 +229,7 @@ fn chain_tail(_: &Config, found: &Found) -> Result<String, Fault> {
 }
 
 fn canonical_actor(_: &Config, found: &Found) -> Result<String, Fault> {
-    let Some(reader) = reader(found) else {
+    let Some(reader) = reader(found)? else {
         return Ok(NO_STORE.to_owned());
     };
     let tenants = reader.tenants()?;
@@ -218,17 +250,26 @@ fn canonical_actor(_: &Config, found: &Found) -> Result<String, Fault> {
 /// own name.
 fn callers(config: &Config, found: &Found) -> Result<String, Fault> {
     let vocabulary = Vocabulary::new(&config.events.types).map_err(Fault::lasting)?;
-    let registered = match reader(found) {
-        None => Vec::new(),
-        Some(reader) => reader.tenants()?,
+    let reader = reader(found);
+    let registered = match &reader {
+        Ok(Some(reader)) => reader.tenants()?,
+        Ok(None) | Err(_) => Vec::new(),
     };
     let tenants = registered.into_iter().map(|record| record.tenant);
     let plugins = found.plugins.get().into_iter().flatten();
     let tools = plugins.flat_map(|examined| &examined.manifest.provides.tools);
     let capabilities = tools.map(|tool| tool.as_str().to_owned());
     let known = callers_gate::known(config, &vocabulary, tenants, capabilities);
+    // A file that is not believed fails whatever is known of tenants.
     let review = callers_gate::look(config, &known)?;
+    reader?;
     Ok(callers_gate::line(&review, config, []))
+}
+
+/// The plugins that would be loaded.
+fn plugins(found: &Found) -> Result<&[Examined], Fault> {
+    let none = || Fault::not_looked_at("not looked at: which plugins there are is not known");
+    found.plugins.get().map(Vec::as_slice).ok_or_else(none)
 }
 
 /// Which daemons are fatal is known only to the plugin's code, which does not run here: what is missing is told, and the host's own gate
@@ -236,7 +277,7 @@ fn callers(config: &Config, found: &Found) -> Result<String, Fault> {
 fn secrets(config: &Config, found: &Found) -> Result<String, Fault> {
     let secrets = Secrets::new(SecretTable::from(&**config), surroundings());
     let mut missing = Vec::new();
-    for examined in found.plugins.get().into_iter().flatten() {
+    for examined in plugins(found)? {
         let manifest = &examined.manifest;
         let mut daemons = manifest.provides.daemons.iter();
         if !daemons.any(|daemon| config.is_daemon_chosen(&manifest.name, daemon.as_str())) {

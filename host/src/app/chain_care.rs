@@ -4,15 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
 
-use crate::{checkpoints::Every, engine::disk::Limits, service::Service};
+use crate::{checkpoints::Every, service::Service};
 
 /// How often it is looked whether a chain is due. Looking reads one row of each chain.
 const CHECKPOINT_LOOK: Duration = Duration::from_secs(5);
 /// A third of what a stop may take: each of many chains needs a sync of its own.
 const SIGN_GRACE: Duration = Duration::from_secs(5);
-/// How often the room is measured: it does not fill within a minute.
-const DISK_LOOK: Duration = Duration::from_secs(60);
-const MIB: u64 = 1024 * 1024;
+/// How often the room is measured, so that the log warns in time: who asks for the status has it measured then.
+const DISK_LOOK: Duration = Duration::from_secs(5);
 
 /// Signs chains as they become due, until it is dropped.
 pub async fn keep_signing(service: Arc<Service>) {
@@ -51,13 +50,6 @@ pub async fn watch_disk(service: Arc<Service>) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        let limits = {
-            let config = service.config.load();
-            Limits {
-                free_bytes: config.disk.warn_free_mib.saturating_mul(MIB),
-                free_percent: config.disk.warn_free_percent,
-            }
-        };
-        service.disk.look(limits).await;
+        service.disk.look(service.disk_limits()).await;
     }
 }

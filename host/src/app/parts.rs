@@ -16,6 +16,7 @@ use super::{
     control::{CallersFile, CoordinatorExit},
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
     health::{ActingPlugins, CommandWatch, HeldTickets, ServedTenants, probe_every},
+    home_modes::{home_modes, open_to_others},
     host_gates::{HostWatcher, Showing},
     hosts::OtherHosts,
     journal::{Accounts, LogJournal, keep_accounts},
@@ -122,6 +123,9 @@ pub async fn open(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let watcher = Arc::new(HostWatcher::default());
     let mut run = Run::new(Mode::Boot, HOST_BUDGET, watcher.clone());
+    let config = Arc::new(config);
+    tell_what_is_open(&config);
+    run.pass(&home_modes(&config)).await;
     let (store, store_place) = open_store(&config, &clock, &mut run).await?;
     let (history, writer) = History::new(store.clone());
     // It ends with the process: boots are noted until the very end.
@@ -135,7 +139,7 @@ pub async fn open(
     tokio::spawn(keep_accounts(log.clone(), told));
 
     let metrics = Arc::new(Metrics::new());
-    let secrets = Arc::new(Secrets::new(SecretTable::from(&*config), surroundings()));
+    let secrets = Arc::new(Secrets::new(SecretTable::from(&**config), surroundings()));
     let book = CommandBook::new(store.clone(), clock.clone());
     let cost_guard = Arc::new(CostGuard::default());
     let guards = AllGuards::new([
@@ -153,7 +157,7 @@ pub async fn open(
     let (coordinator, handle) = Coordinator::new(options, observers.clone());
     tokio::spawn(coordinator.run());
 
-    let config = Arc::new(ArcSwap::from_pointee(config));
+    let config = Arc::new(ArcSwap::from(config));
     let journal = Arc::new(LogJournal::new(log.clone()));
     let costs = Costs::new(CostsParts {
         store: store.clone(),
@@ -301,6 +305,12 @@ pub async fn open(
     })
 }
 
+fn tell_what_is_open(config: &Config) {
+    for fault in open_to_others(config) {
+        tracing::warn!("[kora.home.open] {fault}");
+    }
+}
+
 /// A store whose chains others may move is one that others may have open.
 fn membership(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, session: &str) -> Membership {
     let home = config.home();
@@ -365,7 +375,7 @@ async fn open_store(
     {
         make_private(directory)?;
     }
-    let shown = place.to_string();
+    let (shown, hint) = (place.to_string(), place.when_unreachable());
     let is_file = config.store.is_file();
     let opened = Opened::default();
     let passed = run.pass(&store_gate(place, clock.clone(), opened.clone())).await
@@ -374,13 +384,10 @@ async fn open_store(
     let store: Arc<dyn Store> = match opened {
         Some(Ok(store)) if passed => store,
         Some(Err(error @ StoreError::Unavailable(_))) if !is_file => {
-            let hint = format!(
-                "it is {shown}: the server must run, and let this host in as the role of the address"
-            );
             return Err(store_problem(&error).hint(hint));
         }
         Some(Err(error)) => return Err(store_problem(&error)),
-        _ => return Err(cannot_start("store.unavailable", &last_detail(run))),
+        _ => return Err(cannot_start("store.unavailable", &last_detail(run)).hint(hint)),
     };
     if !run.pass(&chain_tail(&store, &TenantId::host())).await {
         let fault = last_detail(run);

@@ -59,6 +59,9 @@ const fn near(id: &'static str, class: GateClass, reason: Option<DegradationReas
     }
 }
 
+/// Others can neither change what the host believes nor read what it keeps. It says so, and holds nothing up: whose machine it is may know
+/// better.
+pub const HOME_MODES: GateSpec = near("home_modes", GateClass::Invariant, None);
 /// The store answers.
 pub const STORE: GateSpec = GateSpec {
     // A file that was written by an earlier release is copied and upgraded meanwhile.

@@ -175,6 +175,14 @@ pub enum AppendError {
 }
 
 impl AppendError {
+    /// What is the matter, where it is said already that the store is.
+    pub(super) fn of_the_store(&self) -> String {
+        match self {
+            Self::Commit(CommitError::Store(error)) => error.cause(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the same request may pass later without any change, because it failed for want of the store.
     pub const fn is_unavailable(&self) -> bool {
         matches!(

@@ -208,7 +208,7 @@ impl EventLog {
             let (_, stuck) = self.drain_one(tenant).await;
             self.tidy().await;
             if let Err(Stuck::StoreAway(cause) | Stuck::Refused(cause)) = stuck {
-                return Err(self.still_waiting(tenant, cause.to_string()));
+                return Err(self.still_waiting(tenant, cause.of_the_store()));
             }
         }
         Ok(())

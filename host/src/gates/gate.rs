@@ -11,8 +11,19 @@ pub struct Fault {
     pub detail: String,
     /// Waiting will not help.
     pub lasts: bool,
+    /// What is to be thought of the gate.
+    pub meaning: FaultMeaning,
+}
+
+/// What a gate that did not pass came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultMeaning {
+    /// What it looked at is not as it must be.
+    Failed,
     /// Somebody ended the boot; nothing is wrong.
-    pub interrupted: bool,
+    Interrupted,
+    /// There was nothing that it could look at: an earlier gate says why.
+    NotLookedAt,
 }
 
 impl Fault {
@@ -21,14 +32,22 @@ impl Fault {
         Self {
             detail: one_line(&detail),
             lasts: false,
-            interrupted: false,
+            meaning: FaultMeaning::Failed,
         }
     }
 
     /// Somebody ended the boot meanwhile: the next one may pass, whatever the class of the gate.
     pub fn interrupted(detail: impl fmt::Display) -> Self {
         Self {
-            interrupted: true,
+            meaning: FaultMeaning::Interrupted,
+            ..Self::lasting(detail)
+        }
+    }
+
+    /// There is nothing to look at, and an earlier gate says why.
+    pub fn not_looked_at(detail: impl fmt::Display) -> Self {
+        Self {
+            meaning: FaultMeaning::NotLookedAt,
             ..Self::lasting(detail)
         }
     }

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::gate::{Fault, Gate};
+use super::gate::{Fault, FaultMeaning, Gate};
 use crate::engine::{
     gates::{Failed, GateSpec, Mode, Next, Verdict, WhyFailed, after_failure, ends_boot, verdict},
     transition::{GateClass, GateOutcome, GateReport},
@@ -63,8 +63,11 @@ impl Run {
         }
         let (outcome, gate_class, detail) = match outcome {
             Ok(detail) => (GateOutcome::Pass, gate.spec.class, detail),
-            Err(fault) if fault.interrupted => (GateOutcome::Fail, GateClass::Transient, fault.detail),
-            Err(fault) => (GateOutcome::Fail, gate.spec.class, fault.detail),
+            Err(fault) => match fault.meaning {
+                FaultMeaning::Failed => (GateOutcome::Fail, gate.spec.class, fault.detail),
+                FaultMeaning::Interrupted => (GateOutcome::Fail, GateClass::Transient, fault.detail),
+                FaultMeaning::NotLookedAt => (GateOutcome::NotLookedAt, gate.spec.class, fault.detail),
+            },
         };
         self.is_over = self.mode == Mode::Boot && outcome == GateOutcome::Fail && ends_boot(gate_class);
         self.reports.push(GateReport {

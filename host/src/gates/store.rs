@@ -36,7 +36,10 @@ pub fn store_rights(store: &Arc<dyn Store>) -> Gate {
         let store = Arc::clone(&store);
         async move {
             match store.check_rights().await? {
-                None => Ok("an append works, a change and a deletion are refused".to_owned()),
+                None => Ok(
+                    "an append works and there is room for more, a change and a deletion are refused"
+                        .to_owned(),
+                ),
                 Some(fault) => Err(Fault::now(fault)),
             }
         }

@@ -5,9 +5,11 @@ use crate::{
     coordinator::EntryStatus,
     disk::DiskReport,
     domain::{PrimaryState, TenantId},
-    engine::health::Health,
+    engine::{disk::Limits, health::Health},
     store::StoreHealth,
 };
+
+const MIB: u64 = 1024 * 1024;
 
 impl Service {
     /// How the host is.
@@ -40,7 +42,11 @@ impl Service {
             store_place: self.store_place.clone(),
             spooled_events: u64::try_from(self.log.waiting_entries()).unwrap_or(u64::MAX),
             recent_error_count_5min: self.logging.recent_errors(),
-            disk: self.disk.last().map(|report| disk(&report)),
+            disk: self
+                .disk
+                .now(self.disk_limits())
+                .await
+                .map(|report| disk(&report)),
             checkpoint_faults: self.checkpoints.faults(),
             gates: self.gates(),
             tenants: served
@@ -69,6 +75,15 @@ impl Service {
             true => reason.to_string(),
             false => reason.sort(),
         })
+    }
+
+    /// From when room is low.
+    pub fn disk_limits(&self) -> Limits {
+        let config = self.config.load();
+        Limits {
+            free_bytes: config.disk.warn_free_mib.saturating_mul(MIB),
+            free_percent: config.disk.warn_free_percent,
+        }
     }
 
     /// Notes where callers reach the host.

@@ -322,7 +322,7 @@ fn shown_to_tenants(host: &[GateReport]) -> Vec<GateReport> {
             detail: String::new(),
             ..gate.clone()
         },
-        GateOutcome::Fail => gate.clone(),
+        GateOutcome::Fail | GateOutcome::NotLookedAt => gate.clone(),
     };
     host.iter().map(shown).collect()
 }

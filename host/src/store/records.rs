@@ -232,6 +232,16 @@ pub enum StoreError {
     Damaged(String),
 }
 
+impl StoreError {
+    /// What is the matter, where it is said already that the store is unavailable.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Unavailable(cause) => cause.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Why a batch was not committed. Nothing of it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {

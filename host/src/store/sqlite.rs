@@ -12,6 +12,7 @@ mod append;
 mod change;
 mod documents;
 mod export;
+mod file_watch;
 mod lock;
 mod open;
 mod reader;
@@ -41,14 +42,15 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use self::reader::SqliteReader;
+use self::{
+    file_watch::FileWatch,
+    shared::Shared,
+    writer::{Ending, Message, Request, Writer},
+};
 pub(super) use self::{
     lock::FileLock,
     schema::known_version as known_schema,
     transfer::{FileSource, FileTarget},
-};
-use self::{
-    shared::Shared,
-    writer::{Ending, Message, Request, Writer},
 };
 use super::{
     Appended, Batch, CommitError, Document, DocumentFilter, DocumentKey, EventFilter, GenerationRecord, Head,
@@ -70,6 +72,9 @@ pub struct SqliteOptions {
     pub wal_autocheckpoint_pages: u32,
     /// How long after the last commit the log is emptied.
     pub idle_checkpoint_after: Duration,
+    /// How often it is looked, while nobody writes, whether the file is still the one that was opened. While somebody writes it is looked at
+    /// each time.
+    pub look_every: Duration,
     /// How long to wait for a lock that another program holds on the file.
     pub busy_timeout: Duration,
     /// The memory for pages of the connection that writes, in KiB.
@@ -89,6 +94,7 @@ impl Default for SqliteOptions {
             readers: 4,
             wal_autocheckpoint_pages: 1000,
             idle_checkpoint_after: Duration::from_secs(1),
+            look_every: Duration::from_secs(1),
             busy_timeout: Duration::from_secs(5),
             cache_kib: 8 * 1024,
             max_pages: None,
@@ -135,6 +141,11 @@ impl SqliteStore {
         if let Some(copy) = schema::upgrade(&mut connection, &path, found, clock.now())? {
             tracing::info!(copy = %copy.display(), "the store's schema was upgraded; a copy from before was kept");
         }
+        // What a host that was killed left in the log comes into the file, which from here on is held to what it says. Somebody who reads
+        // may be in the way: then that is a little later.
+        open::checkpoint(&connection, &options).map_err(|error| open::failure(&error, &path))?;
+        let watch =
+            FileWatch::begin(&path).map_err(|displaced| StoreError::Unavailable(displaced.to_string()))?;
 
         let shared = Arc::new(Shared::new(path.clone(), options.readers.max(1)));
         let places = Arc::new(Semaphore::new(options.queue_limit.max(1)));
@@ -153,7 +164,7 @@ impl SqliteStore {
         };
         let thread = thread::Builder::new()
             .name("kora-store".to_owned())
-            .spawn(move || writer.run(connection))
+            .spawn(move || writer.run(connection, watch))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the store's thread: {error}")))?;
         Ok(Self {
             path,

@@ -53,6 +53,19 @@ impl StorePlace {
     }
 }
 
+impl StorePlace {
+    /// What to look at if it cannot be opened.
+    pub fn when_unreachable(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!(
+                "see that `{}` and its directory belong to the user who runs the host, and that there is room: `kora doctor`",
+                path.display()
+            ),
+            Self::Postgres(place) => place.when_unreachable(),
+        }
+    }
+}
+
 /// Keeps hosts away from a store for as long as it is held.
 pub(in crate::store) enum StoreHold {
     Sqlite { _lock: FileLock },

@@ -25,11 +25,25 @@ pub(in crate::cli) fn open(
         return Err(Problem::new(ProblemKind::NotFound, "store.missing", message)
             .hint("the first `kora daemon` makes it; or name another home with `--home DIR`"));
     }
-    place.inspect().map_err(|error| {
-        let problem = problem(&error);
-        let message = format!("{place}: {}", problem.message);
-        Problem { message, ..problem }
-    })
+    place.inspect().map_err(|error| not_opened(&place, &error))
+}
+
+fn not_opened(place: &StorePlace, error: &StoreError) -> Problem {
+    let (mut problem, shown) = (problem(error), place.to_string());
+    if !problem.message.contains(&shown) {
+        problem.message = format!("{shown}: {}", problem.message);
+    }
+    match error {
+        StoreError::Unavailable(_) => problem.hints = vec![place.when_unreachable()],
+        // Nothing in it can be told apart.
+        StoreError::Damaged(_) => {
+            let hint =
+                "keep it as it is, and go on from a backup: `kora store restore FILE --force` sets it aside";
+            problem.hints = vec![hint.to_owned()];
+        }
+        _ => {}
+    }
+    problem
 }
 
 /// The error for people.

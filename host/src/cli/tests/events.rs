@@ -173,6 +173,43 @@ fn an_export_is_whole_private_and_never_over_another() {
 }
 
 #[test]
+fn what_never_ends_or_is_no_file_is_not_read_as_an_export() {
+    let trial = Trial::new();
+    fs::write(trial.path("notes.txt"), "hello\n").unwrap();
+    for (named, found) in [("/dev/zero", "found a device"), (".", "found a directory")] {
+        let ran = trial.kora(&format!("events verify --export {named}"));
+        assert_eq!(ran.exit, Exit::UNREACHABLE, "{}", ran.err);
+        assert!(
+            ran.err.contains(found) && ran.err.contains("hint: `kora events export"),
+            "{}",
+            ran.err
+        );
+    }
+    let ran = trial.kora("events verify --export notes.txt");
+    assert_eq!(ran.exit, Exit::FAILED);
+    assert!(
+        ran.out
+            .contains("broken: `not known` (line 1): expected the header of a chain"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_store_that_is_none_is_not_checked_and_the_hint_is_not_to_check_it() {
+    let trial = Trial::initialised();
+    fs::create_dir_all(trial.home().data()).unwrap();
+    fs::write(trial.home().data().join("kora.db"), "this was a database").unwrap();
+    let ran = trial.kora("events verify");
+    assert_eq!(ran.exit, Exit::UNREACHABLE);
+    assert!(
+        ran.err.contains("file is not a database") && ran.err.contains("`kora store restore FILE --force`"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn an_export_of_nobody_leaves_no_file() {
     let trial = with_store();
     let file = trial.path("export.jsonl");

@@ -83,7 +83,7 @@ pub(in crate::cli) fn export(report: &ExportReport) -> String {
     let chains = Table::new(["CHAIN", "STATUS", "RECORDS", "SIGNED UP TO"])
         .rows(&report.chains, |chain| {
             [
-                chain.tenant.clone(),
+                exported_name(chain),
                 word(chain.status).to_owned(),
                 chain.records.to_string(),
                 place(chain.signed_to.unwrap_or(0)),
@@ -126,8 +126,16 @@ fn unsigned(report: &ExportReport) -> String {
     }
 }
 
+/// Of what has no header it is not known whose it is.
+fn exported_name(chain: &ExportedChain) -> String {
+    match chain.tenant.as_str() {
+        "" => "not known".to_owned(),
+        tenant => tenant.to_owned(),
+    }
+}
+
 fn export_faults(chain: &ExportedChain) -> Vec<String> {
-    let tenant = one_line(&chain.tenant);
+    let tenant = one_line(&exported_name(chain));
     let bad = chain.first_bad.iter().map(|bad| {
         let record = bad.seq.map(|seq| format!(", record {seq}")).unwrap_or_default();
         format!(

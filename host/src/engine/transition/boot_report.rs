@@ -30,6 +30,8 @@ wire_enum! {
         Pass = "pass",
         /// It failed.
         Fail = "fail",
+        /// Nothing could be looked at, because of what an earlier one found. Only where gates are checked and nothing is booted.
+        NotLookedAt = "not_looked_at",
     }
 }
 

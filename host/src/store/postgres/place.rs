@@ -151,6 +151,16 @@ fn shown(config: &Config) -> String {
     format!("PostgreSQL database `{database}` at {}", hosts.join(","))
 }
 
+impl PostgresPlace {
+    /// What to look at if the server cannot be reached or lets nobody in. Without a password.
+    pub(in crate::store) fn when_unreachable(&self) -> String {
+        let role = self.config().get_user().unwrap_or_default();
+        format!(
+            "tried the {self} as the role `{role}`: see that the server runs and listens there (`pg_isready`, `listen_addresses`), that nothing              between here and there stops it, and that it lets the role in (`pg_hba.conf`, the password in `[store] password`)"
+        )
+    }
+}
+
 impl fmt::Display for PostgresPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.shown)

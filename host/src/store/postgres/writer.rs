@@ -265,7 +265,7 @@ impl Writer {
                     self.ending.shared.recover();
                     return Some(session);
                 }
-                Err(error) => cause = error.to_string(),
+                Err(error) => cause = error.cause(),
             }
             backoff = (backoff * 2).clamp(FIRST_BACKOFF, LONGEST_BACKOFF);
         }

@@ -188,6 +188,35 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
+/// What an error of SQLite means for the store at `path`, with the room that is left where there is too little.
+pub(super) fn failure(error: &rusqlite::Error, path: &Path) -> StoreError {
+    match store_error(error) {
+        StoreError::Unavailable(_) => StoreError::Unavailable(words(error, path)),
+        other => other,
+    }
+}
+
+/// In words; where something could not be written, also how much room there is and what to do.
+pub(super) fn words(error: &rusqlite::Error, path: &Path) -> String {
+    let could_not_write = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+    );
+    let free = path
+        .parent()
+        .filter(|_| could_not_write)
+        .and_then(|beside| rustix::fs::statvfs(beside).ok())
+        .map(|found| found.f_bavail.saturating_mul(found.f_frsize));
+    match free {
+        None => error.to_string(),
+        Some(free) => format!(
+            "{error}: {free} bytes are free where `{}` lies, expected {ROOM_BYTES} or more; free some room (or raise the quota, or the limit on \
+             the size of files) and the host goes on by itself",
+            path.display()
+        ),
+    }
+}
+
 /// What an error of SQLite means for the store.
 pub(super) fn store_error(error: &rusqlite::Error) -> StoreError {
     if is_damage(error) {

@@ -26,6 +26,8 @@ struct State {
     idle: Vec<Connection>,
     /// Counts the failures: a connection from before one is not used again.
     epoch: u64,
+    /// Why nobody may read: what lies there may be something else.
+    withheld: Option<String>,
 }
 
 impl Shared {
@@ -38,6 +40,7 @@ impl Shared {
                 health: StoreHealth::Available,
                 idle: Vec::new(),
                 epoch: 0,
+                withheld: None,
             }),
         }
     }
@@ -56,8 +59,17 @@ impl Shared {
         state.idle.clear();
     }
 
+    /// The store failed, and what lies in its place may be something else: nobody reads it either. Whoever is told that a stop command
+    /// cannot be read is careful; whoever reads another store's is not.
+    pub(super) fn withhold(&self, cause: &str) {
+        self.fail(cause);
+        self.state().withheld = Some(cause.to_owned());
+    }
+
     pub(super) fn recover(&self) {
-        self.state().health = StoreHealth::Available;
+        let mut state = self.state();
+        state.health = StoreHealth::Available;
+        state.withheld = None;
     }
 
     pub(super) fn close(&self) {
@@ -104,6 +116,9 @@ impl Shared {
     fn take(&self) -> Result<(Connection, u64), StoreError> {
         let (idle, epoch) = {
             let mut state = self.state();
+            if let Some(cause) = &state.withheld {
+                return Err(StoreError::Unavailable(cause.clone()));
+            }
             (state.idle.pop(), state.epoch)
         };
         match idle {

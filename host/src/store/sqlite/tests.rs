@@ -4,6 +4,7 @@
 mod alterations;
 mod clock;
 mod conforms;
+mod displaced;
 mod exports;
 mod failures;
 mod groups;

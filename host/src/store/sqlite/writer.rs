@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!                                          ┌─ while there is more ─┐
-//!   commit() ──▶ queue ──▶ wait for one ─▶ take what is there ─▶ write ─▶ sync ─▶ answer each
-//!                              │ idle: checkpoint               a failure │
-//!                              ▼                                          ▼
-//!                           closed                 answer all `Unavailable`, drop every connection,
-//!                                                  reopen, checkpoint, check the tails, try to write, go on
+//!   commit() ──▶ queue ──▶ wait for one ─▶ take what is there ─▶ write ─▶ sync ─▶ still the same file? ─▶ answer each
+//!                              │ idle: checkpoint               a failure │                │ no
+//!                              ▼                                          ▼                ▼
+//!                           closed                 answer all `Unavailable`, drop     keep the connection, touch nothing,
+//!                                                  every connection, reopen,          let nobody read or write until the
+//!                                                  checkpoint, check the tails,       file is back as it was, then reopen
+//!                                                  try to write, go on
 //! ```
 //!
 //! It never waits by the clock for a group to grow: under load the groups form themselves, while the last one is synced and while
@@ -32,6 +34,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use super::{
     SqliteOptions,
     append::{Appender, Outcome},
+    file_watch::{Displaced, FileWatch, Mark, leave_alone},
     lock::FileLock,
     open, rights, schema,
     shared::Shared,
@@ -112,36 +115,56 @@ impl Drop for Ending {
 enum Stop {
     Closed,
     Failed(String),
+    /// What it writes would not be found again.
+    Displaced(Displaced),
 }
 
 /// What there is to do.
 enum Work {
     Request(Request),
     CheckRights(Checked),
+    /// Nobody wrote for a while: to empty the log.
     Idle,
+    /// Nobody wrote, and nothing is left to do: to look whether the files are still there.
+    Look,
     Close,
 }
 
 impl Writer {
     /// Serves until it is told to close, or nobody is left who could tell it.
-    pub(super) fn run(self, connection: Connection) {
+    pub(super) fn run(self, connection: Connection, mut watch: FileWatch) {
         let mut connection = connection;
         let mut failures = 0;
         loop {
-            match self.serve(&connection, &mut failures) {
-                Stop::Closed => return self.shut(&connection),
-                Stop::Failed(cause) => {
-                    drop(connection);
-                    match self.reopen(cause, &mut failures) {
-                        Some(reopened) => connection = reopened,
-                        None => return,
-                    }
+            let stop = self.serve(&connection, &mut watch, &mut failures);
+            // Whatever else is wrong: a connection to files that are others now is not used, nor closed as usual.
+            let displaced = watch.check(&connection).err();
+            let (cause, mut parked) = match (stop, displaced) {
+                (Stop::Closed, None) => return self.shut(&connection),
+                (Stop::Closed, Some(displaced)) => {
+                    return self.shut_displaced(connection, &mut watch, &displaced);
                 }
+                (Stop::Failed(cause), None) => {
+                    drop(connection);
+                    watch.forget_log();
+                    (cause, None)
+                }
+                (Stop::Failed(_), Some(displaced)) | (Stop::Displaced(displaced), _) => {
+                    let cause = displaced.to_string();
+                    self.ending.shared.withhold(&cause);
+                    leave_alone(&connection);
+                    // A file without a name lives for as long as somebody has it open.
+                    (cause, Some(connection))
+                }
+            };
+            match self.reopen(cause, &mut watch, &mut parked, &mut failures) {
+                Some(reopened) => connection = reopened,
+                None => return,
             }
         }
     }
 
-    fn serve(&self, connection: &Connection, failures: &mut u32) -> Stop {
+    fn serve(&self, connection: &Connection, watch: &mut FileWatch, failures: &mut u32) -> Stop {
         let mut appender = match Appender::prepare(connection) {
             Ok(appender) => appender,
             Err(error) => return Stop::Failed(error.to_string()),
@@ -151,20 +174,41 @@ impl Writer {
         loop {
             match self.next(written_since_checkpoint) {
                 Work::Close => return Stop::Closed,
-                Work::Idle => match open::checkpoint(connection, &self.options) {
+                Work::Look => {
+                    if let Err(displaced) = watch.check_at_rest(connection) {
+                        return Stop::Displaced(displaced);
+                    }
+                }
+                Work::Idle => match self.empty_log(connection, watch) {
                     Ok(done) => written_since_checkpoint = !done,
-                    Err(error) => return Stop::Failed(error.to_string()),
+                    Err(stop) => return stop,
                 },
                 Work::CheckRights(checked) => match self.check_rights(connection, &mut appender, checked) {
-                    Ok(()) => written_since_checkpoint = true,
+                    Ok(()) => {
+                        watch.note();
+                        written_since_checkpoint = true;
+                    }
                     Err(cause) => return Stop::Failed(cause),
                 },
                 Work::Request(first) => {
                     let mut closing = false;
-                    match self.write_group(&mut appender, first, &mut group, &mut closing) {
-                        Ok(outcomes) => answer_each(&mut group, outcomes),
+                    let written = match watch.check(connection) {
+                        Ok(()) => self.write_group(&mut appender, first, &mut group, &mut closing),
+                        Err(displaced) => {
+                            group.push(first);
+                            return self.not_found_again(group, displaced, closing);
+                        }
+                    };
+                    match written {
+                        Ok(outcomes) => {
+                            watch.note();
+                            if let Err(displaced) = watch.check(connection) {
+                                return self.not_found_again(group, displaced, closing);
+                            }
+                            answer_each(&mut group, outcomes);
+                        }
                         Err(error) => {
-                            let cause = error.to_string();
+                            let cause = open::words(&error, &self.path);
                             self.ending.shared.fail(&cause);
                             answer_unavailable(group, &cause);
                             return if closing {
@@ -183,6 +227,31 @@ impl Writer {
         }
     }
 
+    /// Answers whether the log is empty now.
+    fn empty_log(&self, connection: &Connection, watch: &mut FileWatch) -> Result<bool, Stop> {
+        watch.check_at_rest(connection).map_err(Stop::Displaced)?;
+        let failed = |error: rusqlite::Error| Stop::Failed(error.to_string());
+        let committed = Mark::newest(connection).map_err(failed)?;
+        let done = open::checkpoint(connection, &self.options).map_err(failed)?;
+        watch.note();
+        if done {
+            watch.expect(committed);
+        }
+        watch.check(connection).map_err(Stop::Displaced)?;
+        Ok(done)
+    }
+
+    /// The group may be durable, in a file that nobody will find.
+    fn not_found_again(&self, group: Vec<Request>, displaced: Displaced, closing: bool) -> Stop {
+        let cause = displaced.to_string();
+        self.ending.shared.withhold(&cause);
+        answer_unavailable(group, &cause);
+        match closing {
+            true => Stop::Closed,
+            false => Stop::Displaced(displaced),
+        }
+    }
+
     /// An error is what the database could not do: then nothing is known of the connection.
     fn check_rights(
         &self,
@@ -190,14 +259,18 @@ impl Writer {
         appender: &mut Appender<'_>,
         checked: Checked,
     ) -> Result<(), String> {
-        match rights::first_fault(connection, appender) {
+        let looked = rights::first_fault(connection, appender).and_then(|fault| match fault {
+            None => open::try_to_write(connection).map(|()| None),
+            found => Ok(found),
+        });
+        match looked {
             Ok(fault) => {
                 // Whoever asked may have gone.
                 drop(checked.send(Ok(fault)));
                 Ok(())
             }
             Err(error) => {
-                let cause = error.to_string();
+                let cause = open::words(&error, &self.path);
                 self.ending.shared.fail(&cause);
                 drop(checked.send(Err(StoreError::Unavailable(cause.clone()))));
                 Err(cause)
@@ -209,15 +282,14 @@ impl Writer {
         if let Some(checked) = self.deferred.borrow_mut().pop() {
             return Work::CheckRights(checked);
         }
-        let received = if written_since_checkpoint {
-            self.messages.recv_timeout(self.options.idle_checkpoint_after)
-        } else {
-            self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        let (patience, then) = match written_since_checkpoint {
+            true => (self.options.idle_checkpoint_after, Work::Idle),
+            false => (self.options.look_every, Work::Look),
         };
-        match received {
+        match self.messages.recv_timeout(patience) {
             Ok(Message::Commit(request)) => Work::Request(request),
             Ok(Message::CheckRights(checked)) => Work::CheckRights(checked),
-            Err(RecvTimeoutError::Timeout) => Work::Idle,
+            Err(RecvTimeoutError::Timeout) => then,
             Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => Work::Close,
         }
     }
@@ -271,7 +343,13 @@ impl Writer {
     }
 
     /// Tries until the file is open again and its tails are sound; answers meanwhile that it is not. None: closed meanwhile.
-    fn reopen(&self, cause: String, failures: &mut u32) -> Option<Connection> {
+    fn reopen(
+        &self,
+        cause: String,
+        watch: &mut FileWatch,
+        parked: &mut Option<Connection>,
+        failures: &mut u32,
+    ) -> Option<Connection> {
         let mut cause = cause;
         loop {
             tracing::error!(store = %self.path.display(), cause, "[kora.store.unavailable] the store failed and is reopened");
@@ -280,14 +358,18 @@ impl Writer {
                 return None;
             }
             *failures = failures.saturating_add(1);
-            match self.try_reopen() {
+            if let Some(connection) = parked
+                && self.has_saved_the_log(connection, watch)
+            {
+                *parked = None;
+            }
+            match self.try_reopen(watch, parked.as_ref()) {
                 Ok(connection) => {
                     tracing::info!(store = %self.path.display(), "the store is available again");
                     self.ending.shared.recover();
                     return Some(connection);
                 }
-                Err(StoreError::Unavailable(still)) => cause = still,
-                Err(error) => cause = error.to_string(),
+                Err(error) => cause = error.cause(),
             }
         }
     }
@@ -314,8 +396,33 @@ impl Writer {
         }
     }
 
-    fn try_reopen(&self) -> Result<Connection, StoreError> {
-        let failed = |error| open::store_error(&error);
+    /// Who removes the log beside a database that runs takes away what was acknowledged last, but the connection has it still.
+    fn has_saved_the_log(&self, connection: &Connection, watch: &mut FileWatch) -> bool {
+        let is_saved =
+            watch.has_lost_the_log_alone() && matches!(open::checkpoint(connection, &self.options), Ok(true));
+        if is_saved {
+            watch.forget_log();
+            tracing::warn!(
+                store = %self.path.display(),
+                "[kora.store.log_saved] the write-ahead log was removed; what was in it is in the store's file now"
+            );
+        }
+        is_saved
+    }
+
+    fn try_reopen(
+        &self,
+        watch: &mut FileWatch,
+        parked: Option<&Connection>,
+    ) -> Result<Connection, StoreError> {
+        let failed = |error| open::failure(&error, &self.path);
+        let displaced = |displaced: Displaced| {
+            let cause = displaced.to_string();
+            self.ending.shared.withhold(&cause);
+            StoreError::Unavailable(cause)
+        };
+        // Opening another file would be taking its word for what this one acknowledged.
+        watch.check_closed(parked).map_err(displaced)?;
         // Waiting for a lock would let the queue wait too.
         let impatient = SqliteOptions {
             busy_timeout: Duration::ZERO,
@@ -344,6 +451,12 @@ impl Writer {
         connection
             .busy_timeout(self.options.busy_timeout)
             .map_err(failed)?;
+        watch.forget_log();
+        watch.note();
+        watch.check(&connection).map_err(|found| {
+            leave_alone(&connection);
+            displaced(found)
+        })?;
         Ok(connection)
     }
 
@@ -351,6 +464,18 @@ impl Writer {
         if let Err(error) = open::checkpoint(connection, &self.options) {
             // Nothing is lost: the log is read when the file is opened next.
             tracing::warn!(store = %self.path.display(), %error, "the store was closed without a checkpoint");
+        }
+    }
+
+    /// The last that can be done for what was acknowledged, without touching what lies there now.
+    fn shut_displaced(&self, connection: Connection, watch: &mut FileWatch, displaced: &Displaced) {
+        if !self.has_saved_the_log(&connection, watch) {
+            leave_alone(&connection);
+            tracing::error!(
+                store = %self.path.display(),
+                cause = %displaced,
+                "[kora.store.displaced] the store was closed, and what lies there is not what was acknowledged"
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `kora events verify --export`: what anybody can do with an export, a checkpoint and a public key. Needs no home.
 
 use std::{
-    fs::File,
-    io::{BufReader, Read as _},
+    fs::{self, File},
+    io::{self, BufReader, Read as _},
+    os::unix::fs::FileTypeExt as _,
     path::Path,
 };
 
@@ -27,9 +28,10 @@ pub(super) fn run(export: &Path, signed: Option<(&Path, &str)>, context: &mut Co
         None => Vec::new(),
     };
     let path = context.path(export);
-    let report = File::open(&path)
-        .and_then(|file| verify_export(BufReader::new(file), &checkpoints))
-        .map_err(|error| cannot_read("export", &path, &error))?;
+    let report = open_to_its_end("export", &path).and_then(|file| {
+        verify_export(BufReader::new(file), &checkpoints)
+            .map_err(|error| cannot_read("export", &path, &error))
+    })?;
     context.ui.show(&report, view::verify::export)?;
     Ok(match report.status {
         ExportStatus::Sound | ExportStatus::Empty => Exit::OK,
@@ -38,13 +40,33 @@ pub(super) fn run(export: &Path, signed: Option<(&Path, &str)>, context: &mut Co
     })
 }
 
+/// A file, or a pipe, which ends when who writes it does. Others, such as `/dev/zero`, never end, or wait for somebody who does not know.
+fn open_to_its_end(what: &str, path: &Path) -> Result<File, Failure> {
+    let failed = |error: &io::Error| cannot_read(what, path, error);
+    let found = fs::metadata(path).map_err(|error| failed(&error))?.file_type();
+    let kind = match () {
+        () if found.is_file() || found.is_fifo() => return File::open(path).map_err(|error| failed(&error)),
+        () if found.is_dir() => "a directory",
+        () if found.is_socket() => "a socket",
+        () => "a device",
+    };
+    let message = format!(
+        "the {what} `{}`: expected a file or a pipe; found {kind}",
+        path.display()
+    );
+    Err(Failure::unreachable(
+        Problem::new(ProblemKind::BadInput, "events.unreadable", message)
+            .hint("`kora events export --output FILE` writes an export"),
+    ))
+}
+
 fn proved(path: &Path, key: &str) -> Result<Vec<Checkpoint>, Failure> {
     let key: VerifierKey = key.trim().parse().map_err(|error| {
         let message = format!("the key: {error}");
         Failure::unreachable(Problem::new(ProblemKind::BadInput, "checkpoint.key", message))
     })?;
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| cannot_read("checkpoint", path, &error))?;
+    let file = open_to_its_end("checkpoint", path)?;
     file.take(MAX_CHECKPOINT_BYTES)
         .read_to_end(&mut bytes)
         .map_err(|error| cannot_read("checkpoint", path, &error))?;

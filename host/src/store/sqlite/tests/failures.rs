@@ -61,7 +61,13 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         }
         assert!(acknowledged.len() < 10_000);
     };
-    assert!(cause.contains("full"), "{cause}");
+    assert!(
+        cause.contains("full") && cause.contains("bytes are free where"),
+        "{cause}"
+    );
+    // The boot gate tries the same.
+    let tried = store.check_rights().await;
+    assert!(matches!(&tried, Err(StoreError::Unavailable(_))), "{tried:?}");
     // It is not taken for available as long as there is no room, however often it is tried again.
     for n in 0..20 {
         assert!(is_unavailable(&store.commit(Batch::of(event("acme", n))).await));
