@@ -4,13 +4,7 @@
 mod care;
 mod surface;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
