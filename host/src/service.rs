@@ -15,6 +15,7 @@ mod health;
 mod holding;
 mod identity;
 mod logs;
+mod next_states;
 mod plugin_settings;
 mod plugins;
 mod problem;

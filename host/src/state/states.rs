@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Changed, CurrentState, HistoryRecord, Listener, RestoreError, ResumeGuard, StateChangeError,
+    Blocker, Changed, CurrentState, HistoryRecord, Listener, RestoreError, ResumeGuard, StateChangeError,
     emission::{EMISSION_QUEUE, emit_in_order},
     holder::{Holder, HolderParts},
     listeners::{Listeners, NOTICE_QUEUE, tell_in_order},
@@ -298,6 +298,14 @@ impl States {
             }
         }
         Err(StateChangeError::KeptChanging)
+    }
+
+    /// What holds the pause of a tenant now; empty if nothing does, or if it is not held here.
+    pub async fn pause_held_by(&self, tenant: &TenantId) -> Vec<Blocker> {
+        match self.current(tenant) {
+            Some(now) => self.guard.blocked_by(tenant, &now.state).await,
+            None => Vec::new(),
+        }
     }
 
     /// Waits until every change so far was told to the chain, or waits in the spool, and was heard by the listeners.
