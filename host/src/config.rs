@@ -78,6 +78,8 @@ pub struct Inputs<'a> {
 pub struct Config {
     home: Home,
     sections: Sections,
+    /// The ids of `[tenants.<id>]` by their folded forms: each of ten thousand tenants is looked up several times.
+    tenant_ids: BTreeMap<String, TenantId>,
     settings: Settings,
     from_file: bool,
 }
@@ -124,10 +126,7 @@ impl Config {
     /// Everything that is wrong with it, in the order of the file.
     pub fn parse(text: Option<&str>, inputs: &Inputs<'_>) -> Result<Self, ConfigProblems> {
         let file = inputs.home.config_file();
-        let source = SourceText {
-            file: &file,
-            text: text.unwrap_or_default(),
-        };
+        let source = SourceText::new(&file, text.unwrap_or_default());
         let Document {
             mut settings,
             spans,
@@ -150,6 +149,7 @@ impl Config {
         if problems.is_empty() {
             Ok(Self {
                 home: inputs.home.clone(),
+                tenant_ids: sections.tenant_ids(),
                 sections,
                 settings,
                 from_file: text.is_some(),
@@ -253,11 +253,8 @@ impl Config {
 
     /// The section of a tenant, if it has one. Ids are compared without regard to case, as they are unique.
     pub fn tenant(&self, tenant: &TenantId) -> Option<&TenantSection> {
-        let folded = tenant.folded();
-        self.tenants
-            .iter()
-            .find(|(id, _)| id.folded() == folded)
-            .map(|(_, section)| section)
+        let id = self.tenant_ids.get(&tenant.folded())?;
+        self.tenants.get(id)
     }
 
     /// The prompt that speaks for a tenant when no provider does.

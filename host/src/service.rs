@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod cost;
 mod dispatch;
+mod elsewhere;
 mod entries;
 mod event_stream;
 mod events;
@@ -15,6 +16,7 @@ mod health;
 mod holding;
 mod identity;
 mod logs;
+mod next_states;
 mod plugin_settings;
 mod plugins;
 mod problem;
@@ -171,6 +173,7 @@ pub struct Service {
     pub waiting: Waiting,
     /// Of each tenant that did not come up, the gate that kept it down, as it went last.
     failed_gates: Mutex<BTreeMap<TenantId, GateReport>>,
+    elsewhere: elsewhere::Elsewhere,
     /// Cancelled when streams to callers are to end.
     surface_closing: CancellationToken,
     /// Where callers reach the host.
@@ -199,6 +202,7 @@ impl Service {
             waits_for_restart: Mutex::default(),
             waiting: Waiting::default(),
             failed_gates: Mutex::default(),
+            elsewhere: elsewhere::Elsewhere::default(),
             surface_closing: CancellationToken::new(),
             http: std::sync::OnceLock::new(),
             webhooks: std::sync::OnceLock::new(),

@@ -25,6 +25,10 @@ fn session(host: &RunningHost<'_>) -> String {
     status["daemon_session_id"].as_str().unwrap().to_owned()
 }
 
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
 /// What the chain tells of commands.
 fn told(host: &RunningHost<'_>, chain: &str) -> Vec<String> {
     let events = host.events(chain).into_iter();
@@ -68,6 +72,22 @@ fn a_stop_holds_until_it_is_reset_and_the_refusal_names_it() {
         (&json!("paused"), &json!(id))
     );
     assert_eq!(state(&host, "globex"), "ready");
+    let blocked = |shown: &Value| -> Vec<_> {
+        let next = shown["valid_next_states"].as_array().unwrap().iter();
+        next.map(|next| {
+            (
+                text(&next["to_state"]),
+                next["blocked_by"].to_string().contains(id),
+            )
+        })
+        .collect()
+    };
+    let (ready, stopped_state) = ("ready".to_owned(), "stopped".to_owned());
+    assert_eq!(
+        blocked(&shown),
+        [(ready.clone(), true), (stopped_state.clone(), false)],
+        "{shown}"
+    );
 
     let refused = host.problem(&["state", "resume", "--tenant", "acme"]);
     assert_eq!(refused["code"], "state.blocked", "{refused}");
@@ -80,6 +100,12 @@ fn a_stop_holds_until_it_is_reset_and_the_refusal_names_it() {
 
     let reset = host.json(&["state", "reset", "--tenant", "acme"]);
     assert_eq!(reset["superseded_command_ids"], json!([id]));
+    let shown = host.json(&["state", "show", "--tenant", "acme"]);
+    assert_eq!(
+        blocked(&shown),
+        [(ready, false), (stopped_state, false)],
+        "{shown}"
+    );
     host.json(&["state", "resume", "--tenant", "acme"]);
     let shown = host.json(&["state", "show", "--tenant", "acme"]);
     assert_eq!(

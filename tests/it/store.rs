@@ -99,6 +99,7 @@ fn a_backup_of_a_running_host_is_restored_to_another_home_and_holds_its_tenants_
     let other = home("");
     let could = other.json(&["store", "restore", path, "--dry-run"]);
     assert_eq!(could["counts"], made["counts"]);
+    assert!(could.get("would_set_aside").is_none(), "{could}");
     assert!(!other.database().exists());
     let restored = other.json(&["store", "restore", path]);
     assert_eq!(
@@ -134,6 +135,17 @@ fn an_old_backup_in_the_same_home_says_which_checkpoints_to_move_and_keeps_the_s
     let before = look(&host);
     assert_eq!(host.stop(), 0);
 
+    let would = ["store", "restore", path, "--force", "--dry-run"];
+    let could = home.json(&would);
+    assert!(
+        could["would_set_aside"].as_str().unwrap().contains("event"),
+        "{could}"
+    );
+    let said = home.kora(&would).stdout;
+    assert!(
+        said.contains("would be set aside for it, which holds") && !said.contains("is free"),
+        "{said}"
+    );
     let restored = home.json(&["store", "restore", path, "--force"]);
     assert_eq!(
         restored["contradicted_chains"],

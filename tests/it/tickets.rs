@@ -89,11 +89,11 @@ fn a_ticket_is_claimed_over_a_restart_and_resolved_and_the_state_follows() {
         "tool_call_boundary",
     ];
     assert_eq!(host.json(&progress)["sea_status"], "in_progress");
-    let stale = resolve("7");
-    let stale = host.problem(&stale.iter().map(String::as_str).collect::<Vec<_>>());
+    let never_given = resolve("7");
+    let never_given = host.problem(&never_given.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(
-        (&stale["code"], &stale["kind"]),
-        (&json!("tickets.stale_fence"), &json!("conflict"))
+        (&never_given["code"], &never_given["kind"]),
+        (&json!("tickets.unknown_fence"), &json!("conflict"))
     );
     let resolved = resolve(&fence);
     let resolved = host.json(&resolved.iter().map(String::as_str).collect::<Vec<_>>());

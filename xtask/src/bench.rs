@@ -15,7 +15,7 @@ use crate::workspace::{cargo, repository};
 #[derive(Args)]
 pub struct Bench {
     /// Only these: boundary, identity, append, verify, scale, mcp, admission, start, idle, tenants, or a row such as `append/store`
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = bench_or_row)]
     names: Vec<String>,
     /// Print one JSON object a line, for each figure
     #[arg(long)]
@@ -26,6 +26,31 @@ pub struct Bench {
     /// Exit 1 if a budget does not hold
     #[arg(long)]
     enforce: bool,
+}
+
+/// The benches of `kora-bench`, which says the same of a name only once it is built.
+const BENCHES: [&str; 10] = [
+    "boundary",
+    "identity",
+    "append",
+    "verify",
+    "scale",
+    "mcp",
+    "admission",
+    "start",
+    "idle",
+    "tenants",
+];
+
+fn bench_or_row(name: &str) -> Result<String, String> {
+    let bench = name.split('/').next().unwrap_or_default();
+    if BENCHES.contains(&bench) {
+        return Ok(name.to_owned());
+    }
+    Err(format!(
+        "expected one of {}, or a row of one of them",
+        BENCHES.join(", ")
+    ))
 }
 
 /// One cargo invocation for each library: together they would share their features, and not be what ships.
@@ -115,4 +140,30 @@ fn gather(release: &Path) -> Result<PathBuf> {
             .with_context(|| format!("expected a library at `{}`, found none", from.display()))?;
     }
     Ok(libraries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bench_that_there_is_not_is_refused_before_anything_is_built() {
+        assert_eq!(bench_or_row("append/store"), Ok("append/store".to_owned()));
+        let refused = bench_or_row("nonsense").unwrap_err();
+        assert!(BENCHES.iter().all(|bench| refused.contains(bench)), "{refused}");
+    }
+
+    #[test]
+    fn the_benches_are_those_that_are_measured() {
+        let source = include_str!("../../tests/src/bench/main.rs");
+        let table = source
+            .split("const BENCHES")
+            .nth(1)
+            .and_then(|rest| rest.split("];").next());
+        let names = table
+            .unwrap()
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+        assert_eq!(names.collect::<Vec<_>>(), BENCHES);
+    }
 }

@@ -2,7 +2,7 @@
 //! would cover up what somebody did.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -256,14 +256,19 @@ impl Checkpoints {
         Err(error)
     }
 
-    /// Chains of which there are checkpoints and no record.
+    /// Chains of which there are checkpoints and no record. Files of other chains are not read here: there may be ten thousand.
     async fn look_for_lost(&self, heads: &[Head]) {
         let parts = self.parts.clone();
+        let there: HashSet<_> = heads.iter().map(|head| head.tenant.clone()).collect();
         let kept = tokio::task::spawn_blocking(move || {
-            let tenants = parts.files.tenants()?;
+            let lost = parts
+                .files
+                .tenants()?
+                .into_iter()
+                .filter(|tenant| !there.contains(tenant));
             let last =
                 |tenant: TenantId| Some((parts.files.read(&tenant).ok()?.last(parts.key.public())?, tenant));
-            io::Result::Ok(tenants.into_iter().filter_map(last).collect::<Vec<_>>())
+            io::Result::Ok(lost.filter_map(last).collect::<Vec<_>>())
         })
         .await;
         let kept = match kept.map_err(io::Error::other).and_then(|kept| kept) {
@@ -274,8 +279,7 @@ impl Checkpoints {
             }
         };
         for (checkpoint, tenant) in kept {
-            let is_there = heads.iter().any(|head| head.tenant == tenant);
-            if let (false, Some(fault)) = (is_there, checkpoint.contradicted_by(0, None)) {
+            if let Some(fault) = checkpoint.contradicted_by(0, None) {
                 let detail = fault.detail;
                 let error = CheckpointError::Contradiction {
                     tenant: tenant.clone(),

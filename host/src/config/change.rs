@@ -76,6 +76,7 @@ impl Config {
         let sections: Result<Sections, _> = toml::Value::Table(settings.to_table()).try_into();
         match sections {
             Ok(sections) if sections.tenants_differ() => Self {
+                tenant_ids: sections.tenant_ids(),
                 sections,
                 settings,
                 ..fresh

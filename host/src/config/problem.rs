@@ -2,7 +2,7 @@
 //! what is right or wrong is decided elsewhere.
 
 use std::{
-    fmt,
+    fmt, iter,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -137,9 +137,21 @@ impl std::error::Error for ConfigProblems {}
 pub(super) struct SourceText<'a> {
     pub file: &'a Path,
     pub text: &'a str,
+    /// Where each line begins: every key of the file has its line looked up.
+    line_starts: Vec<usize>,
 }
 
-impl SourceText<'_> {
+impl<'a> SourceText<'a> {
+    pub fn new(file: &'a Path, text: &'a str) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let line_starts = iter::once(0).chain(after_newlines).collect();
+        Self {
+            file,
+            text,
+            line_starts,
+        }
+    }
+
     /// The place where `span` begins.
     pub fn place(&self, span: &Range<usize>) -> Place {
         let (line, column) = self.position(span.start);
@@ -153,7 +165,7 @@ impl SourceText<'_> {
     /// The line where `span` begins with the span marked, unless it is too long or a secret could stand there.
     pub fn excerpt(&self, span: &Range<usize>) -> Option<String> {
         let (number, column) = self.position(span.start);
-        let line = self.text.lines().nth(number - 1)?;
+        let line = self.text[self.line_starts[number - 1]..].lines().next()?;
         if self.may_show_a_secret(span.start) || line.chars().count() > MAX_EXCERPT_CHARS {
             return None;
         }
@@ -178,8 +190,8 @@ impl SourceText<'_> {
 
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
+        let line = self.line_starts.partition_point(|start| *start <= before.len());
+        let line_start = self.line_starts[line - 1];
         (line, before[line_start..].chars().count() + 1)
     }
 

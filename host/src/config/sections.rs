@@ -4,13 +4,7 @@
 mod care;
 mod surface;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -67,8 +61,13 @@ pub struct Sections {
 impl Sections {
     /// Whether no two tenants differ in case alone.
     pub(super) fn tenants_differ(&self) -> bool {
-        let folded: BTreeSet<_> = self.tenants.keys().map(TenantId::folded).collect();
-        folded.len() == self.tenants.len()
+        self.tenant_ids().len() == self.tenants.len()
+    }
+
+    /// The ids of the tenants by the form in which they are compared.
+    pub(super) fn tenant_ids(&self) -> BTreeMap<String, TenantId> {
+        let ids = self.tenants.keys();
+        ids.map(|id| (id.folded(), id.clone())).collect()
     }
 }
 

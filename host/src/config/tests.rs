@@ -1,6 +1,9 @@
 //! The configuration as an operator meets it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -338,6 +341,42 @@ fn an_empty_table_makes_a_tenant() {
         (changes[0].key.as_str(), changes[0].applies),
         ("tenants.acme", Applies::Live)
     );
+}
+
+#[test]
+fn a_tenant_is_found_however_its_id_is_spelt_also_after_a_reload() {
+    let old = sound("[tenants.Acme]\nagent_name = \"Marvin\"");
+    let fresh = sound("[tenants.Acme]\nagent_name = \"Trillian\"\n[tenants.Beta]\n");
+    let now = old.reloaded(fresh, &AtWork::default());
+    for (config, name) in [(&old, "Marvin"), (&now, "Trillian")] {
+        let section = config.tenant(&tenant("aCME")).unwrap();
+        assert_eq!(section.agent_name.as_deref(), Some(name));
+    }
+    assert!(old.tenant(&tenant("beta")).is_none());
+    assert!(now.tenant(&tenant("beta")).is_some());
+}
+
+#[test]
+fn eight_times_the_tenants_take_about_eight_times_as_long_to_read_and_to_look_up() {
+    let text = |count: usize| -> String {
+        let tenants = 0..count;
+        tenants
+            .map(|number| format!("[tenants.t{number:05}]\nidentity = \"kora\"\n"))
+            .collect()
+    };
+    let took = |count: usize| {
+        let text = text(count);
+        let once = || {
+            let began = Instant::now();
+            let config = sound(&text);
+            assert!(config.tenants.keys().all(|id| config.tenant(id).is_some()));
+            began.elapsed()
+        };
+        (0..3).map(|_| once()).min().unwrap()
+    };
+    let (few, many) = (took(500), took(4_000));
+    // Going through the file, or all tenants, for each tenant would take 64 times as long.
+    assert!(many < few * 28, "{few:?}, then {many:?}");
 }
 
 #[test]

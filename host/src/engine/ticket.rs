@@ -202,8 +202,11 @@ impl Ticket {
     /// Why it is not theirs.
     pub fn held(&self, held: &Held, now: Timestamp) -> Result<&Claim, NotHeld> {
         let given = held.fence_token;
-        if given != self.claim_count {
-            let newest = self.claim_count;
+        let newest = self.claim_count;
+        if given == 0 || given > newest {
+            return Err(NotHeld::NeverGiven { given, newest });
+        }
+        if given < newest {
             return Err(NotHeld::Stale { given, newest });
         }
         let Some(claim) = &self.claim else {

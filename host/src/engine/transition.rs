@@ -47,21 +47,21 @@ const fn row(
 
 const HELD: &str = "STOP-KORA L1–3, cost 100%, operator";
 const HALTED: &str = "STOP-KORA L4/L5";
-const SPEND_RECONCILED: &str = "reconciled spend < threshold; claim already safe-released (§9.6)";
+const SPEND_RECONCILED: &str = "reconciled spend < threshold; claim already safe-released";
 
 /// Every arrow there is. Several rows may share a pair of states: another cause for the same arrow.
 #[rustfmt::skip]
 pub const TRANSITION_TABLE: [Row; 15] = [
-    row(Booting, Ready,   "all §9.2 gates pass", "", ""),
+    row(Booting, Ready,   "all boot gates pass", "", ""),
     row(Booting, Booting, "transient gate failure", "retry budget not exhausted", "self (backoff)"),
     row(Booting, Stopped, "invariant gate failure, or retry budget exhausted", "", "operator"),
-    row(Booting, Paused,  "gate 3b epoch mismatch (§9.8)", "", "operator"),
+    row(Booting, Paused,  "the store is another one than was known: epoch mismatch", "", "operator"),
     row(Ready,   Active,  "claim acquired", "", "self"),
     row(Active,  Ready,   "claim released", "", "self"),
     row(Ready,   Paused,  HELD, "", "per reason"),
     row(Active,  Paused,  HELD, "", "per reason"),
     row(Booting, Paused,  HELD, "", "per reason"),
-    row(Paused,  Ready,   "monthly credit refresh confirmed", SPEND_RECONCILED, "self (ramped, §9.6)"),
+    row(Paused,  Ready,   "monthly credit refresh confirmed", SPEND_RECONCILED, "self (ramped)"),
     row(Paused,  Ready,   "operator clears via kora_control reset", "", "operator"),
     row(Ready,   Stopped, HALTED, "", "operator (new boot)"),
     row(Active,  Stopped, HALTED, "", "operator (new boot)"),

@@ -5,7 +5,9 @@
 
 use crate::domain::{PrimaryState, TriggerKind};
 
-const GATES_PASS: &str = "all §9.2 gates pass";
+const GATES_PASS: &str = "all boot gates pass";
+/// What the original said instead.
+const GATES_PASS_ORIGINAL: &str = "all §9.2 gates pass";
 const INVARIANT_FAILURE: &str = "invariant gate failure";
 const COST_SPENT: &str = "cost 100%";
 const STOP_COMMAND: &str = "STOP-KORA";
@@ -18,7 +20,7 @@ pub const fn canonical_text(kind: TriggerKind) -> &'static str {
         TriggerKind::BootInvariantFailed => INVARIANT_FAILURE,
         TriggerKind::BootBudgetExhausted => "retry budget exhausted",
         TriggerKind::WiringFailed => "operational state could not be taken up",
-        TriggerKind::EpochMismatch => "gate 3b epoch mismatch (§9.8)",
+        TriggerKind::EpochMismatch => "the store is another one than was known: epoch mismatch",
         TriggerKind::ClaimAcquired => "claim acquired",
         TriggerKind::ClaimReleased => "claim released",
         TriggerKind::StopCommand => STOP_COMMAND,
@@ -47,7 +49,9 @@ pub fn kind_of(HostText(text): HostText, from: PrimaryState, to: PrimaryState) -
     use PrimaryState::{Booting, Paused, Ready, Stopped};
     match (from, to) {
         (from, Paused) if from != Paused && text.contains(COST_SPENT) => return TriggerKind::CostLimit,
-        (Booting, Ready) if text.contains(GATES_PASS) => return TriggerKind::BootPassed,
+        (Booting, Ready) if text.contains(GATES_PASS) || text.contains(GATES_PASS_ORIGINAL) => {
+            return TriggerKind::BootPassed;
+        }
         (Booting, Stopped) if text.contains(INVARIANT_FAILURE) => return TriggerKind::BootInvariantFailed,
         _ => {}
     }
@@ -65,7 +69,7 @@ pub fn kind_of(HostText(text): HostText, from: PrimaryState, to: PrimaryState) -
 mod tests {
     use super::*;
     use crate::engine::{
-        transition::emission,
+        transition::{TRANSITION_TABLE, emission},
         vocabulary::OwnType::{self, BootFailed, BootReady, PausedCostLimit},
     };
     use PrimaryState::{Active, Booting, Paused, Ready, Stopped};
@@ -86,6 +90,7 @@ mod tests {
                 Some(PausedCostLimit),
             ),
             ("all §9.2 gates pass", Booting, Ready, Some(BootReady)),
+            ("all boot gates pass", Booting, Ready, Some(BootReady)),
             (
                 "invariant gate failure: 3_substrate_contract_version",
                 Booting,
@@ -107,6 +112,7 @@ mod tests {
         assert_eq!(extra_event("cost 100%", Paused, Ready), None);
         assert_eq!(extra_event("COST 100%", Active, Paused), None);
         assert_eq!(extra_event("all §9.2 gates pass", Paused, Ready), None);
+        assert_eq!(extra_event("all boot gates pass", Paused, Ready), None);
         assert_eq!(extra_event("invariant gate failure", Ready, Stopped), None);
     }
 
@@ -122,6 +128,16 @@ mod tests {
             kind_of(HostText::literal("STOP-KORA L4/L5"), Booting, Stopped),
             TriggerKind::StopCommand
         );
+    }
+
+    #[test]
+    fn no_text_that_people_see_refers_to_a_section_of_a_document() {
+        let causes = TriggerKind::ALL.iter().map(|kind| canonical_text(*kind));
+        let rows = TRANSITION_TABLE.iter();
+        let of_rows = rows.flat_map(|row| [row.trigger, row.guard, row.recovery_owner]);
+        for text in causes.chain(of_rows) {
+            assert!(!text.contains('§'), "{text}");
+        }
     }
 
     #[test]

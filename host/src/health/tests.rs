@@ -32,6 +32,7 @@ struct Said {
     beside_others: Option<String>,
     spent: u32,
     claims_hang: bool,
+    asked_for_claims: u32,
     breakers: Vec<Breaker>,
     beats: bool,
 }
@@ -65,6 +66,7 @@ impl Served for Sources {
 #[async_trait]
 impl ClaimsSource for Sources {
     async fn claims(&self, _tenant: &TenantId) -> Result<Claims, String> {
+        self.say(|said| said.asked_for_claims += 1);
         if self.read(|said| said.claims_hang) {
             std::future::pending::<()>().await;
         }
@@ -277,10 +279,12 @@ async fn what_does_not_answer_in_time_is_not_known_and_hides_nobody_else() {
     assert_eq!(status(&acme, Subsignal::ClaimState), Some(SignalStatus::Missing));
     assert_eq!(status(&acme, Subsignal::CreditBurn), Some(SignalStatus::Fresh));
     assert_eq!(rig.health.of_tenants(budget).await.len(), 2);
-    // Whom there is no time for is as it was last found.
+    // Whom there is no time for is as it was last found, and not asked for.
+    let asked = rig.sources.read(|said| said.asked_for_claims);
     let hurried = rig.health.of_tenants(Duration::ZERO).await;
     assert_eq!(hurried.len(), 2);
     assert_eq!(hurried[0].1, acme);
+    assert_eq!(rig.sources.read(|said| said.asked_for_claims), asked);
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ impl Service {
             Ok(_) => tracing::info!(%tenant, "another host changed who speaks"),
             Err(error) => tracing::warn!(%tenant, %error, "who speaks could not be read again"),
         }
+        self.follow_state(tenant).await;
         if self.membership.holds(tenant) {
             self.tickets.follow(tenant).await;
         }

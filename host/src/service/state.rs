@@ -8,7 +8,7 @@ use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
     engine::{
-        transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next, transitions_from},
+        transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next},
         vocabulary::Owner,
     },
     events::Writer,
@@ -46,10 +46,6 @@ impl Service {
             trigger: record.trigger,
             trigger_kind: record.trigger_kind.to_string(),
         });
-        let next = transitions_from(now.state.primary_state).map(|row| api::NextState {
-            to_state: row.to.to_string(),
-            trigger: row.trigger.to_owned(),
-        });
         Ok(api::State {
             tenant: tenant.to_string(),
             primary_state: now.state.primary_state.to_string(),
@@ -63,7 +59,7 @@ impl Service {
             is_degraded: now.state.is_degraded(),
             state_entered_at: Some(now.entered_at.to_rfc3339_seconds()),
             transition_history: transition_history.collect(),
-            valid_next_states: next.collect(),
+            valid_next_states: self.next_states(&tenant, &now.state).await,
             command_in_force: self.command_in_force(&tenant).await,
             failed_gate: self.failed_gate(&tenant),
         })
@@ -240,6 +236,10 @@ impl Service {
                 let problem = problem
                     .with("current_state", now)
                     .with("legal_next_states", legal_next(now));
+                if let StateChangeError::Blocked { .. } = error {
+                    // It says what to do; that the table has the arrow would be no help.
+                    return problem;
+                }
                 let next: Vec<_> = legal_next(now).iter().map(|state| format!("`{state}`")).collect();
                 let next = if next.is_empty() {
                     "none".to_owned()

@@ -4,7 +4,7 @@ use super::{Principal, Service, api};
 use crate::{
     coordinator::EntryStatus,
     disk::DiskReport,
-    domain::{PrimaryState, TenantId},
+    domain::{OperationalState, TenantId},
     engine::{disk::Limits, health::Health},
     store::StoreHealth,
 };
@@ -115,16 +115,14 @@ impl Service {
     }
 
     fn tenant_status(&self, tenant: &TenantId, health: Option<Health>) -> api::TenantStatus {
-        let state = self.states.current(tenant);
         let speaking = self.identities.slots().speaking(tenant);
-        let state = state.as_ref().map(|now| &now.state);
+        let shown = self.shown_state(tenant);
         api::TenantStatus {
             tenant: tenant.to_string(),
-            primary_state: state.map_or(PrimaryState::Booting.to_string(), |s| s.primary_state.to_string()),
-            claim_permission: state.map_or("none".to_owned(), |s| s.claim_permission.to_string()),
-            degradation_reasons: state
-                .map(|s| s.reasons_sorted().into_iter().map(str::to_owned).collect())
-                .unwrap_or_default(),
+            primary_state: shown.primary_state,
+            claim_permission: shown.claim_permission,
+            degradation_reasons: shown.degradation_reasons,
+            held_by: shown.held_by,
             agent_name: speaking.as_ref().map(|s| s.snapshot.agent_name.clone()),
             provider: speaking
                 .as_ref()
@@ -133,6 +131,55 @@ impl Service {
             generation: speaking.as_ref().map(|s| s.generation),
             failed_gate: self.failed_gate(tenant),
             health: health.map(|health| health.to_string()),
+        }
+    }
+
+    /// The state that a tenant has here; of one that another host holds, what its chain told last.
+    fn shown_state(&self, tenant: &TenantId) -> ShownState {
+        if let Some(now) = self.states.current(tenant) {
+            return ShownState::of(&now.state, None);
+        }
+        let Some(holder) = self.membership.holder(tenant) else {
+            return ShownState::of(&OperationalState::booting(), None);
+        };
+        match self.told_elsewhere(tenant) {
+            Some(told) => {
+                let state = OperationalState {
+                    primary_state: told.to_primary_state,
+                    claim_permission: told.claim_permission,
+                    degradation_reasons: told.degradation_reasons,
+                };
+                ShownState::of(&state, Some(holder))
+            }
+            None => ShownState {
+                primary_state: UNKNOWN.to_owned(),
+                claim_permission: UNKNOWN.to_owned(),
+                degradation_reasons: Vec::new(),
+                held_by: Some(holder),
+            },
+        }
+    }
+}
+
+/// The state of another host's tenant until its chain was read.
+const UNKNOWN: &str = "unknown";
+
+/// A tenant's state, in words, and the other host where it has it.
+struct ShownState {
+    primary_state: String,
+    claim_permission: String,
+    degradation_reasons: Vec<String>,
+    held_by: Option<String>,
+}
+
+impl ShownState {
+    fn of(state: &OperationalState, held_by: Option<String>) -> Self {
+        let reasons = state.reasons_sorted().into_iter();
+        Self {
+            primary_state: state.primary_state.to_string(),
+            claim_permission: state.claim_permission.to_string(),
+            degradation_reasons: reasons.map(str::to_owned).collect(),
+            held_by,
         }
     }
 }

@@ -216,6 +216,7 @@ fn ticket_problem(error: TicketError) -> Problem {
         TicketError::ActorUnknown { .. } => (NotFound, "tickets.actor_unknown"),
         TicketError::Input(_) => (BadInput, "tickets.input"),
         TicketError::NotHeld(NotHeld::Stale { .. }) => (Conflict, "tickets.stale_fence"),
+        TicketError::NotHeld(NotHeld::NeverGiven { .. }) => (Conflict, "tickets.unknown_fence"),
         TicketError::NotHeld(NotHeld::Expired { .. }) => (Conflict, "tickets.claim_expired"),
         TicketError::NotHeld(NotHeld::Over { .. }) => (WrongState, "tickets.claim_over"),
         TicketError::NotHeld(NotHeld::Anothers) => (ProblemKind::Denied, "tickets.anothers_claim"),

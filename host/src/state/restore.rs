@@ -47,6 +47,21 @@ pub(super) async fn last_pause(log: &EventLog, tenant: &TenantId) -> Result<Opti
     Ok(decisive.filter(|recorded| recorded.to_primary_state == PrimaryState::Paused))
 }
 
+/// The newest change of state in the chain, whoever appended it; none if there never was one.
+pub(super) async fn last_told(log: &EventLog, tenant: &TenantId) -> Result<Option<Recorded>, RestoreError> {
+    let filter = EventFilter {
+        prefixes: vec![OwnType::OperationalStateTransitioned.as_str().to_owned()],
+        limit: 1,
+        order: Order::NewestFirst,
+        ..EventFilter::default()
+    };
+    let page = log.page(tenant, filter).await?;
+    let told = page
+        .first()
+        .map(|event| read(&format!("event {}", event.seq), &event.payload));
+    told.transpose()
+}
+
 /// What waits for the store is newer than anything in the chain.
 fn decisive_waiting(log: &EventLog, tenant: &TenantId) -> Result<Option<Recorded>, RestoreError> {
     for event in log.waiting(tenant).iter().rev() {
@@ -85,9 +100,13 @@ async fn decisive_in_chain(log: &EventLog, tenant: &TenantId) -> Result<Option<R
 
 fn decisive(event: &str, payload: &str) -> Result<Option<Recorded>, RestoreError> {
     use PrimaryState::{Active, Paused, Ready};
-    let recorded = Recorded::read(payload).map_err(|cause| RestoreError::Unreadable {
+    let recorded = read(event, payload)?;
+    Ok(matches!(recorded.to_primary_state, Ready | Active | Paused).then_some(recorded))
+}
+
+fn read(event: &str, payload: &str) -> Result<Recorded, RestoreError> {
+    Recorded::read(payload).map_err(|cause| RestoreError::Unreadable {
         event: event.to_owned(),
         cause,
-    })?;
-    Ok(matches!(recorded.to_primary_state, Ready | Active | Paused).then_some(recorded))
+    })
 }

@@ -11,16 +11,20 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Changed, CurrentState, HistoryRecord, Listener, RestoreError, ResumeGuard, StateChangeError,
+    Blocker, Changed, CurrentState, HistoryRecord, Listener, RestoreError, ResumeGuard, StateChangeError,
     emission::{EMISSION_QUEUE, emit_in_order},
     holder::{Holder, HolderParts},
     listeners::{Listeners, NOTICE_QUEUE, tell_in_order},
     requests::{already_paused, check_paused, check_writer, paused_again, resumed},
-    restore::last_pause,
+    restore::{last_pause, last_told},
 };
 use crate::{
     domain::{Clock, DegradationReason, PrimaryState, TenantId, TriggerKind},
-    engine::{transition::Request, trigger::canonical_text, vocabulary::Owner},
+    engine::{
+        transition::{Recorded, Request},
+        trigger::canonical_text,
+        vocabulary::Owner,
+    },
     events::{EventLog, Writer},
 };
 
@@ -298,6 +302,22 @@ impl States {
             }
         }
         Err(StateChangeError::KeptChanging)
+    }
+
+    /// The change of state that a tenant's chain tells of last, also of one that is not held here; none if there never was one.
+    ///
+    /// # Errors
+    /// If the chain cannot be read, or what it tells cannot have happened.
+    pub async fn last_told(&self, tenant: &TenantId) -> Result<Option<Recorded>, RestoreError> {
+        last_told(&self.log, tenant).await
+    }
+
+    /// What holds the pause of a tenant now; empty if nothing does, or if it is not held here.
+    pub async fn pause_held_by(&self, tenant: &TenantId) -> Vec<Blocker> {
+        match self.current(tenant) {
+            Some(now) => self.guard.blocked_by(tenant, &now.state).await,
+            None => Vec::new(),
+        }
     }
 
     /// Waits until every change so far was told to the chain, or waits in the spool, and was heard by the listeners.

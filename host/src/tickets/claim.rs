@@ -122,6 +122,18 @@ impl Tickets {
     }
 }
 
+impl Tickets {
+    /// Why the tenant may claim no work of any sort now, if it may not. Whether there is work is another question.
+    pub async fn held_back(&self, tenant: &TenantId) -> Option<String> {
+        let refusal = match self.0.permission(tenant) {
+            Err(refusal) => Some(refusal),
+            // What a smaller model may do is held back last.
+            Ok(_) => self.0.guards_refuse(tenant, Criticality::DownshiftEligible).await,
+        };
+        refusal.map(|refusal| refusal.detail)
+    }
+}
+
 impl Inner {
     async fn claim(&self, tenant: &TenantId, request: &ClaimRequest) -> Result<ClaimAnswer, TicketError> {
         let spoken = request.contract_version.unwrap_or(CONTRACT_VERSION);

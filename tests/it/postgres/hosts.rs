@@ -100,11 +100,24 @@ fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
         );
     }
 
+    let at_a_glance = |state: &str| {
+        eventually("the other host shows what the tenant does, and where", || {
+            let status = other.json(&["status"]);
+            let shown = &status["tenants"][0];
+            (shown["primary_state"] == state && shown["held_by"] == *holder).then_some(())
+        });
+        let text = other.kora(&["status"]).stdout;
+        assert!(text.contains(&format!("{state} on {holder}")), "{text}");
+    };
+    at_a_glance("ready");
+
     // A stop command given to either reaches the tenant.
     other.json(&[
         "state", "stop", "--level", "2", "--tenant", "acme", "--reason", "smoke",
     ]);
     waits_for_state(&host, "acme", "paused");
+    at_a_glance("paused");
+    assert_eq!(host.json(&["status"])["tenants"][0]["held_by"], Value::Null);
     eventually("the command is carried out", || {
         let commands = other.json(&["state", "commands", "--tenant", "acme"]).to_string();
         commands.contains("\"enforced\"").then_some(())

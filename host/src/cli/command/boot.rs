@@ -33,7 +33,7 @@ pub(in crate::cli) struct BootArguments {
 enum BootCommand {
     /// Show how the newest boots went, the newest first
     ///
-    /// Where no daemon runs, the store is read instead.
+    /// Where no daemon runs, the store is read instead. Exit codes: 0 shown; 1 the store cannot be read; 2 there is no home.
     History(HistoryArguments),
     /// Accept a store that is in another epoch than the one that this home knows
     ///
@@ -73,6 +73,7 @@ pub(in crate::cli) fn run(arguments: BootArguments, context: &mut Context<'_>) -
                     view::boots::history(boots)
                 });
             }
+            context.require_home()?;
             let boots = offline::boots::newest(&context.config()?, context.environment, &input)?;
             context.ui.show(&boots, |boots| view::boots::history(boots))?;
             Ok(Exit::OK)

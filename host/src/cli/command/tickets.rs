@@ -129,7 +129,7 @@ pub(in crate::cli) struct Refresh {
     /// What went on; to be alive is not enough
     #[arg(long, value_parser = one_of(Progress::ALL, Progress::as_str))]
     progress: Option<Progress>,
-    /// For how long from now; as long as a fresh claim unless said
+    /// For how long from now; as long as a fresh claim unless said. A claim that lasts longer anyway is not shortened
     #[arg(long, value_name = "SECONDS")]
     extend_by: Option<u64>,
 }
@@ -192,7 +192,12 @@ pub(in crate::cli) fn run(command: TicketsCommand, context: &mut Context<'_>) ->
         TicketsCommand::Claim(claim) => return run_claim(claim, context),
         TicketsCommand::Create(create) => Call::TicketsCreate(create.into()),
         TicketsCommand::Show(which) => Call::TicketsShow(which.into()),
-        TicketsCommand::Refresh(refresh) => Call::TicketsRefresh(refresh.into()),
+        TicketsCommand::Refresh(refresh) => {
+            let extend_by = refresh.extend_by;
+            return context.ask(&Call::TicketsRefresh(refresh.into()), |ticket| {
+                view::tickets::refreshed(ticket, extend_by)
+            });
+        }
         TicketsCommand::Release(release) => Call::TicketsRelease(release.into()),
         TicketsCommand::Resolve(resolve) => Call::TicketsResolve(resolve.into()),
         TicketsCommand::Reopen(which) => Call::TicketsReopen(which.into()),

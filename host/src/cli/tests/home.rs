@@ -183,6 +183,7 @@ fn a_slip_in_the_name_of_a_home_makes_no_home() {
     for line in [
         "daemon",
         "boot --check-only",
+        "boot history",
         "config check",
         "config show",
         "plugins install some.so",

@@ -29,9 +29,13 @@ pub(in crate::cli) fn state(state: &State) -> String {
             ]
         })
         .to_text("no transition since the host started");
-    let next = Table::new(["MAY BECOME", "BY"])
+    let next = Table::new(["MAY BECOME", "BY", "BLOCKED BY"])
         .rows(&state.valid_next_states, |next| {
-            [next.to_state.clone(), next.trigger.clone()]
+            [
+                next.to_state.clone(),
+                next.trigger.clone(),
+                next.blocked_by.join("; "),
+            ]
         })
         .to_text("no other state may follow before the next boot");
     format!("{now}{why}\n{past}\n{next}{}", way_on(state))
@@ -54,6 +58,14 @@ fn way_on(state: &State) -> String {
         None => String::new(),
         Some("host") => "`kora state reset --host` lifts the stop command, then ".to_owned(),
         Some(_) => format!("`kora state reset --tenant {tenant}` lifts the stop command, then "),
+    };
+    let is_blocked = state
+        .valid_next_states
+        .iter()
+        .any(|next| !next.blocked_by.is_empty());
+    let reset = match reset.as_str() {
+        "" if is_blocked => "once nothing blocks it, ".to_owned(),
+        _ => reset,
     };
     match state.primary_state.as_str() {
         "paused" => format!("\n{reset}`kora state resume --tenant {tenant}` lets it take work again\n"),
@@ -110,6 +122,7 @@ mod tests {
             valid_next_states: vec![NextState {
                 to_state: "ready".to_owned(),
                 trigger: "operator clears".to_owned(),
+                blocked_by: vec!["L2 drain on the host".to_owned()],
             }],
             command_in_force: Some(CommandInForce {
                 command_id: Some("id-1".to_owned()),
@@ -120,6 +133,17 @@ mod tests {
             }),
             failed_gate: None,
         };
+        let held = State {
+            command_in_force: None,
+            ..paused.clone()
+        };
+        assert!(
+            state(&held).ends_with(
+                "\nonce nothing blocks it, `kora state resume --tenant acme` lets it take work again\n"
+            ),
+            "{}",
+            state(&held)
+        );
         insta::assert_snapshot!(state(&paused), @r"
         tenant        acme
         state         paused
@@ -131,8 +155,8 @@ mod tests {
         AT                    FROM   TO      KIND      TRIGGER
         2026-11-20T10:00:00Z  ready  paused  operator  lunch
 
-        MAY BECOME  BY
-        ready       operator clears
+        MAY BECOME  BY               BLOCKED BY
+        ready       operator clears  L2 drain on the host
 
         `kora state reset --host` lifts the stop command, then `kora state resume --tenant acme` lets it take work again
         ");

@@ -81,7 +81,7 @@ fn tenants(tenants: &[TenantStatus]) -> String {
     .rows(tenants, |tenant| {
         [
             tenant.tenant.clone(),
-            tenant.primary_state.clone(),
+            state(tenant),
             or_nothing(tenant.health.as_deref()),
             tenant.claim_permission.clone(),
             list(&tenant.degradation_reasons),
@@ -94,6 +94,14 @@ fn tenants(tenants: &[TenantStatus]) -> String {
         ]
     })
     .to_text("there are no tenants: add one with `kora tenants add TENANT`")
+}
+
+/// With the other host that runs it, if one does.
+fn state(tenant: &TenantStatus) -> String {
+    match &tenant.held_by {
+        Some(host) => format!("{} on {host}", tenant.primary_state),
+        None => tenant.primary_state.clone(),
+    }
 }
 
 /// Why those tenants that did not come up did not.
@@ -166,6 +174,7 @@ mod tests {
                 generation: Some(1),
                 failed_gate: None,
                 health: Some("healthy".to_owned()),
+                held_by: None,
             }],
             plugins: vec![PluginStatus {
                 name: Some("kora".to_owned()),

@@ -23,10 +23,16 @@ pub(in crate::cli) fn restored(restored: &RestoredStore, next: &[String]) -> Str
         ..
     } = restored;
     let holds = contents(&restored.restored.summary);
-    let what = if restored.dry_run {
-        format!("the backup is whole, and {store} is free for it: {holds}; made at {made_at} by {made_by}\n")
-    } else {
-        format!("{store} holds {holds}, as of {made_at}\n")
+    let what = match (restored.dry_run, &restored.restored.would_set_aside) {
+        (true, None) => {
+            format!(
+                "the backup is whole, and {store} is free for it: {holds}; made at {made_at} by {made_by}\n"
+            )
+        }
+        (true, Some(there)) => format!(
+            "the backup is whole: {holds}; made at {made_at} by {made_by}\n{store} would be set aside for it, which holds {there}\n"
+        ),
+        (false, _) => format!("{store} holds {holds}, as of {made_at}\n"),
     };
     let aside = restored.restored.set_aside.as_ref();
     let aside = aside.map(|aside| format!("what was there is now {aside}\n"));
@@ -100,6 +106,7 @@ mod tests {
             restored: Restored {
                 summary: summary(),
                 set_aside: Some("`data/kora.db.before-1`".to_owned()),
+                would_set_aside: None,
             },
         };
         insta::assert_snapshot!(restored(&done, &["start the host".to_owned()]), @r"

@@ -1,8 +1,10 @@
 //! Tickets and the operation ledger.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     table::{Table, fields},
-    text::{one_line, or_nothing, several_lines},
+    text::{counted, one_line, or_nothing, several_lines},
 };
 use crate::service::api::{Claim, ClaimAnswer, Operation, Resolved, Ticket};
 
@@ -65,6 +67,31 @@ pub(in crate::cli) fn ticket(ticket: &Ticket) -> String {
         text += &format!("\n{}\n", several_lines(body));
     }
     text
+}
+
+/// A ticket whose claim was refreshed, to last `extend_by` seconds from then on.
+pub(in crate::cli) fn refreshed(ticket: &Ticket, extend_by: Option<u64>) -> String {
+    format!(
+        "{}{}",
+        self::ticket(ticket),
+        not_shortened(ticket, extend_by).unwrap_or_default()
+    )
+}
+
+/// That it goes on for longer than was asked.
+fn not_shortened(ticket: &Ticket, extend_by: Option<u64>) -> Option<String> {
+    let (seconds, ends_at) = (extend_by?, &ticket.claim.as_ref()?.lease_expires_at);
+    let refreshed_at: Timestamp = ticket.updated_at.parse().ok()?;
+    let asked = refreshed_at
+        .checked_add(SignedDuration::from_secs(seconds.try_into().ok()?))
+        .ok()?;
+    (asked < ends_at.parse().ok()?).then(|| {
+        let seconds = counted(seconds, "second");
+        format!(
+            "\nthe claim lasts until {} as before: {seconds} from now is sooner, and a refresh shortens no claim\n",
+            one_line(ends_at)
+        )
+    })
 }
 
 fn held(claim: &Claim) -> String {
@@ -193,6 +220,32 @@ mod tests {
         It lies
         on the desk.
         ");
+    }
+
+    #[test]
+    fn a_refresh_that_would_shorten_the_claim_says_that_it_did_not() {
+        let held = Ticket {
+            claim: Some(Claim {
+                claim_fence_token: 2,
+                holder_kind: ActorKind::Operator,
+                holder_id: None,
+                work_attempt_id: Uuid::nil(),
+                kora_operation_id: Uuid::nil(),
+                claimed_at: "2026-11-20T09:59:00Z".to_owned(),
+                lease_expires_at: "2026-11-20T10:09:00Z".to_owned(),
+                open_operations: vec![],
+            }),
+            ..answered()
+        };
+        let says = "\nthe claim lasts until 2026-11-20T10:09:00Z as before: 2 seconds from now is sooner, and a refresh shortens no claim\n";
+        assert!(
+            refreshed(&held, Some(2)).ends_with(says),
+            "{}",
+            refreshed(&held, Some(2))
+        );
+        for longer in [Some(540), Some(600), None] {
+            assert_eq!(refreshed(&held, longer), ticket(&held));
+        }
     }
 
     #[test]

@@ -16,6 +16,14 @@ pub enum NotHeld {
         /// That of the newest claim.
         newest: u64,
     },
+    /// No claim of the ticket ever had the token.
+    #[error("no claim of the ticket has the fence token {given}: {}", newest_of(*.newest))]
+    NeverGiven {
+        /// What was given.
+        given: u64,
+        /// That of the newest claim; zero if there was none.
+        newest: u64,
+    },
     /// That claim is over.
     #[error("the claim with the fence token {given} is over: the ticket is `{status}`")]
     Over {
@@ -35,6 +43,13 @@ pub enum NotHeld {
     /// The token is somebody else's.
     #[error("the claim is another's")]
     Anothers,
+}
+
+fn newest_of(newest: u64) -> String {
+    match newest {
+        0 => "it was never claimed".to_owned(),
+        newest => format!("the newest has {newest}"),
+    }
 }
 
 /// Why a claim was not refreshed.

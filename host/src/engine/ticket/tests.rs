@@ -124,6 +124,31 @@ fn a_claim_is_its_holders_and_the_operators_and_nobody_elses() {
 }
 
 #[test]
+fn a_fence_token_that_was_never_given_is_not_called_stale() {
+    let said = |ticket: &Ticket, token| {
+        ticket
+            .held(&held(token, "marvin"), at(1))
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        said(&claimed(), 7),
+        "no claim of the ticket has the fence token 7: the newest has 1"
+    );
+    assert_eq!(
+        said(&fresh(), 1),
+        "no claim of the ticket has the fence token 1: it was never claimed"
+    );
+    let again = claimed()
+        .expired(at(LEASE))
+        .unwrap()
+        .ticket
+        .claimed(grant("marvin", at(LEASE)));
+    let given = again.held(&held(1, "marvin"), at(LEASE)).unwrap_err();
+    assert_eq!(given, NotHeld::Stale { given: 1, newest: 2 });
+}
+
+#[test]
 fn a_lease_ends_to_the_microsecond_and_is_a_failed_attempt() {
     let last = Timestamp::from_micros(at(LEASE).as_micros() - 1);
     assert!(claimed().held(&held(1, "marvin"), last).is_ok());

@@ -133,10 +133,10 @@ fn a_clean_boot_emits_exactly_two_events() {
         failed_gate_id: None,
         failed_detail: None,
     };
-    let passed = Request::to(Ready, TriggerKind::BootPassed, "all §9.2 gates pass").with_boot(report);
+    let passed = Request::to(Ready, TriggerKind::BootPassed, "all boot gates pass").with_boot(report);
     insta::assert_snapshot!(emitted(&OperationalState::booting(), &passed).join("\n"), @r#"
-    kora.operational_state.transitioned {"from_primary_state":"booting","to_primary_state":"ready","claim_permission":"normal","degradation_reasons":[],"trigger":"all §9.2 gates pass","trigger_kind":"boot_passed"}
-    kora.boot.ready {"from_primary_state":"booting","to_primary_state":"ready","claim_permission":"normal","degradation_reasons":[],"trigger":"all §9.2 gates pass","trigger_kind":"boot_passed","boot_id":"boot_0badcafe","gates":[{"gate_id":"store","gate_class":"transient","outcome":"pass","attempts":1,"elapsed_ms":3,"detail":""}],"failed_gate_id":null,"failed_detail":null}
+    kora.operational_state.transitioned {"from_primary_state":"booting","to_primary_state":"ready","claim_permission":"normal","degradation_reasons":[],"trigger":"all boot gates pass","trigger_kind":"boot_passed"}
+    kora.boot.ready {"from_primary_state":"booting","to_primary_state":"ready","claim_permission":"normal","degradation_reasons":[],"trigger":"all boot gates pass","trigger_kind":"boot_passed","boot_id":"boot_0badcafe","gates":[{"gate_id":"store","gate_class":"transient","outcome":"pass","attempts":1,"elapsed_ms":3,"detail":""}],"failed_gate_id":null,"failed_detail":null}
     "#);
 }
 
@@ -156,7 +156,7 @@ fn a_change_of_reasons_emits_the_generic_event_alone_and_a_change_of_nothing_non
 
 #[test]
 fn fault_d_a_callers_words_never_fake_a_special_event() {
-    for text in ["cost 100%", "all §9.2 gates pass", "invariant gate failure"] {
+    for text in ["cost 100%", "all boot gates pass", "invariant gate failure"] {
         for (from, target) in [(Active, Paused), (Booting, Ready), (Booting, Stopped)] {
             let request = Request::to(target, TriggerKind::Operator, text);
             assert_eq!(

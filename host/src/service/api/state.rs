@@ -54,6 +54,9 @@ pub struct Transition {
 pub struct NextState {
     pub to_state: String,
     pub trigger: String,
+    /// What would refuse it now, and what to do about it; left out if nothing does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
 }
 
 /// A state that was changed.

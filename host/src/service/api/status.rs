@@ -50,9 +50,13 @@ pub struct Status {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct TenantStatus {
     pub tenant: String,
+    /// `unknown` of a tenant of another host whose chain was not read yet.
     pub primary_state: String,
     pub claim_permission: String,
     pub degradation_reasons: Vec<String>,
+    /// The other host on the store that runs it, whose state it is; absent where it is this one's.
+    #[serde(default)]
+    pub held_by: Option<String>,
     /// The agent's name.
     pub agent_name: Option<String>,
     pub provider: Option<String>,

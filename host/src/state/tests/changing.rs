@@ -55,7 +55,7 @@ async fn fault_d_a_real_cost_pause_tells_of_it_and_a_callers_words_do_not() {
     rig.states.pause(&acme(), "cost 100%", &operator()).await.unwrap();
     assert_eq!(rig.store.types("acme").last().unwrap(), TRANSITIONED);
     rig.states
-        .resume(&acme(), "all §9.2 gates pass", &operator())
+        .resume(&acme(), "all boot gates pass", &operator())
         .await
         .unwrap();
     assert_eq!(rig.store.types("acme").last().unwrap(), TRANSITIONED);

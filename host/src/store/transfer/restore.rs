@@ -34,6 +34,9 @@ pub struct Restored {
     pub summary: Summary,
     /// Where the store from before is now, if there was one.
     pub set_aside: Option<String>,
+    /// What the store holds that would be set aside, where it was only looked whether it could be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_set_aside: Option<String>,
 }
 
 /// A store that was moved, or could be.
@@ -56,11 +59,14 @@ pub fn restore(
     options: &RestoreOptions,
     progress: &Progress,
 ) -> Result<Restored, TransferError> {
-    let mut target = place.target(options.replace, options.now)?;
+    let (mut target, would_set_aside) = claim(place, options)?;
     let summary = backup.check(progress)?;
     if options.only_check {
-        let set_aside = None;
-        return Ok(Restored { summary, set_aside });
+        return Ok(Restored {
+            summary,
+            set_aside: None,
+            would_set_aside,
+        });
     }
     let shown = backup.to_string();
     let copied = fill(backup, &shown, &mut *target, progress)?;
@@ -70,7 +76,25 @@ pub fn restore(
     Ok(Restored {
         summary: copied,
         set_aside,
+        would_set_aside: None,
     })
+}
+
+/// The place, held, and what is there that would be set aside, if that is to be found out.
+fn claim(
+    place: &StorePlace,
+    options: &RestoreOptions,
+) -> Result<(Box<dyn Target>, Option<String>), TransferError> {
+    if !(options.only_check && options.replace) {
+        return Ok((place.target(options.replace, options.now)?, None));
+    }
+    let there = match place.target(false, options.now) {
+        Ok(free) => return Ok((free, None)),
+        Err(TransferError::NotEmpty { holds, .. }) => holds,
+        // What cannot be read is replaced as well.
+        Err(other) => other.to_string(),
+    };
+    Ok((place.target(true, options.now)?, Some(there)))
 }
 
 /// Makes the store at `to`, which must hold nothing yet, one that holds what the store at `from` holds, epoch included: it is the same

@@ -41,7 +41,7 @@ pub(in crate::cli) struct RestoreArguments {
     /// Take the place of a store that holds something. It is kept aside, under a name that is shown
     #[arg(long)]
     force: bool,
-    /// Only check the backup, and whether the place is free
+    /// Only check the backup, and say whether the place is free, or with `--force` what would be set aside
     #[arg(long)]
     dry_run: bool,
 }
