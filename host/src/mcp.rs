@@ -4,6 +4,7 @@
 //! protocol, bare JSON-RPC, is answered beside it (`bare`). Who asks was found out before.
 
 mod bare;
+mod envelope;
 mod fault;
 mod handler;
 mod notices;
@@ -14,6 +15,7 @@ mod stdio;
 mod subscriptions;
 
 pub use bare::{BareAnswer, answer_bare, is_bare, listed};
+pub use envelope::Envelope;
 pub use fault::code;
-pub use handler::{Asker, McpHandler, versions};
+pub use handler::{Asker, MayStream, McpHandler, versions};
 pub use stdio::{ServeStreamError, serve_stream};

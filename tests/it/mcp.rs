@@ -69,6 +69,16 @@ fn home_with(access: &str) -> TestHome {
     home
 }
 
+/// The same with more of the configuration, and the plugin `conformance`, which acts for `acme`.
+fn home_with_plugin(more: &str) -> TestHome {
+    let home = home();
+    let config = fs::read_to_string(home.path().join("kora.toml")).unwrap();
+    let bound = config.replace("[tenants.acme]\n", "[tenants.acme]\nplugins = [\"conformance\"]\n");
+    home.configure(&format!("{bound}{more}"));
+    home.install(&["conformance"]);
+    home
+}
+
 /// A caller with a token, on its way to a host.
 #[derive(Clone)]
 struct Client {

@@ -15,10 +15,10 @@ use rmcp::transport::streamable_http_server::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{body, guard::Presented, surface::Surface, watched::is_stream};
+use super::{body, guard::Presented, stream::MaybeStream, surface::Surface, watched::is_stream};
 use crate::{
     access::{AuditResult, Details, Principal, Source, redacted},
-    mcp::{BareAnswer, McpHandler, answer_bare, is_bare, listed},
+    mcp::{BareAnswer, Envelope, McpHandler, answer_bare, is_bare, listed},
 };
 
 /// With this header a request is one of the protocol's.
@@ -76,12 +76,23 @@ async fn answered(
     {
         return (refused, true);
     }
-    if is_post && !names_version && (!takes_streams(&parts.headers) || is_bare(&bytes)) {
+    let envelope = Envelope::of(&bytes);
+    if is_post && !names_version && (!takes_streams(&parts.headers) || is_bare(envelope.as_ref())) {
         let answer = answer_bare(&handler(surface, principal.clone()), &bytes).await;
         return bare(answer, &presented.0);
     }
-    let answer = protocol(surface, principal.clone(), parts, bytes).await;
-    without_token(answer, &presented.0).await
+    let stream = MaybeStream::new(&surface.streams, principal.name());
+    if envelope.is_some_and(|envelope| envelope.is_subscription())
+        && let Err(problem) = stream.take()
+    {
+        surface.note_limited("/mcp", principal).await;
+        return (problem.into_response(), false);
+    }
+    let room = stream.clone();
+    let handler = handler(surface, principal.clone()).streaming(Arc::new(move || room.take().is_ok()));
+    let answer = protocol(surface, handler, parts, bytes).await;
+    let (answer, was_refused) = without_token(answer, &presented.0).await;
+    (stream.held_by(answer), was_refused)
 }
 
 /// Whether who asks would take a stream for an answer, as every client of the protocol says that it does.
@@ -129,9 +140,8 @@ fn bare(answer: BareAnswer, presented: &str) -> (Response, bool) {
     (response, was_refused)
 }
 
-/// The protocol's own transport. It is made for each request, with the principal in it: nothing is kept between two.
-async fn protocol(surface: &Surface, principal: Principal, parts: Parts, bytes: Bytes) -> Response {
-    let handler = handler(surface, principal);
+/// The protocol's own transport. It is made for each request, with the principal in its handler: nothing is kept between two.
+async fn protocol(surface: &Surface, handler: McpHandler, parts: Parts, bytes: Bytes) -> Response {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)

@@ -1,11 +1,9 @@
 //! The original's JSON-RPC, from before it spoke the protocol: `tools/list` and `tools/call`, no handshake, no version.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{fault::code, handler::McpHandler, shown};
+use super::{envelope::Envelope, fault::code, handler::McpHandler, shown};
 use crate::service::tools::{Answer, Round, ToolFault};
 
 const UNKNOWN_METHOD: &str = "unknown method: expected `tools/list` or `tools/call`; a client of MCP accepts `text/event-stream` too, or names its \
@@ -22,44 +20,14 @@ pub enum BareAnswer {
     Nothing,
 }
 
-/// Enough of a request to tell what it is.
-#[derive(Deserialize)]
-struct Sniffed<'a> {
-    #[serde(borrow, default)]
-    method: Cow<'a, str>,
-    #[serde(default)]
-    params: Option<SniffedParams>,
-}
-
-#[derive(Deserialize)]
-struct SniffedParams {
-    #[serde(default, rename = "_meta")]
-    meta: Option<SniffedMeta>,
-}
-
-/// With this in it, a request is one of the protocol's.
-#[derive(Deserialize)]
-struct SniffedMeta {
-    #[serde(default, rename = "io.modelcontextprotocol/protocolVersion")]
-    version: Option<IgnoredAny>,
-}
-
 /// Whether a body is for the original's codes: one of its two methods and no version in `_meta`, or what is no request at all. The
 /// headers were looked at before.
-pub fn is_bare(body: &[u8]) -> bool {
-    // Read as the fields of a request, a batch of one or two would pass for one.
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return true;
-    }
-    let Ok(sniffed) = serde_json::from_slice::<Sniffed<'_>>(body) else {
+pub fn is_bare(envelope: Option<&Envelope<'_>>) -> bool {
+    let Some(envelope) = envelope else {
         return true;
     };
-    let has_version = sniffed
-        .params
-        .and_then(|params| params.meta)
-        .is_some_and(|meta| meta.version.is_some());
-    match &*sniffed.method {
-        "tools/list" | "tools/call" => !has_version,
+    match &*envelope.method {
+        "tools/list" | "tools/call" => !envelope.has_version(),
         method => method.is_empty(),
     }
 }
@@ -175,6 +143,10 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_bare(body: &[u8]) -> bool {
+        super::is_bare(Envelope::of(body).as_ref())
+    }
 
     #[test]
     fn what_names_no_version_and_asks_for_one_of_the_two_methods_is_bare() {

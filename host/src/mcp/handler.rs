@@ -42,6 +42,9 @@ pub fn versions() -> Vec<ProtocolVersion> {
 /// Tells on whose behalf a request is answered, at the moment when it is.
 pub type Asker = Arc<dyn Fn() -> Principal + Send + Sync>;
 
+/// Asks for an answer whether it may come to be a stream: each takes something of the host for as long as it is open.
+pub type MayStream = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Answers for one principal.
 #[derive(Clone)]
 pub struct McpHandler {
@@ -49,6 +52,8 @@ pub struct McpHandler {
     pub(super) tools: Arc<Tools>,
     by: Asker,
     pub(super) source: Source,
+    /// Absent where all answers go down one stream that is open anyway.
+    may_stream: Option<MayStream>,
 }
 
 impl McpHandler {
@@ -64,7 +69,21 @@ impl McpHandler {
             tools,
             by,
             source,
+            may_stream: None,
         }
+    }
+
+    /// The same, of which an answer becomes a stream only if it may: what a tool tells while it works is left out otherwise.
+    pub fn streaming(self, may_stream: MayStream) -> Self {
+        Self {
+            may_stream: Some(may_stream),
+            ..self
+        }
+    }
+
+    /// Whether something may be told before the answer.
+    pub(super) fn may_stream(&self) -> bool {
+        self.may_stream.as_ref().is_none_or(|may| may())
     }
 
     /// On whose behalf it answers now.
@@ -247,7 +266,7 @@ impl ServerHandler for McpHandler {
             ..round(&context, request.input_responses, request.request_state)
         };
         let answer =
-            notices::while_forwarding(&context, told, self.tool(&request.name, arguments, round)).await;
+            notices::while_forwarding(self, &context, told, self.tool(&request.name, arguments, round)).await;
         match answer.map_err(|fault| fault::error(&fault))? {
             Answer::Output(output) => Ok(CallToolResult::structured(output).into()),
             Answer::Result(result) if is_input_required(&result) => Ok(asked_back(result, &context)?.into()),
