@@ -4,6 +4,7 @@ mod audited;
 mod claims;
 mod envelope;
 mod gate;
+mod malformed;
 mod protocol;
 mod reads;
 mod secrets;
@@ -73,7 +74,10 @@ fn home_with(access: &str) -> TestHome {
 fn home_with_plugin(more: &str) -> TestHome {
     let home = home();
     let config = fs::read_to_string(home.path().join("kora.toml")).unwrap();
-    let bound = config.replace("[tenants.acme]\n", "[tenants.acme]\nplugins = [\"conformance\"]\n");
+    let bound = config.replace(
+        "[tenants.acme]\n",
+        "[tenants.acme]\nplugins = [\"conformance\"]\n",
+    );
     home.configure(&format!("{bound}{more}"));
     home.install(&["conformance"]);
     home

@@ -13,12 +13,12 @@ use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{body, guard::Presented, stream::MaybeStream, surface::Surface, watched::is_stream};
 use crate::{
     access::{AuditResult, Details, Principal, Source, redacted},
-    mcp::{BareAnswer, Envelope, McpHandler, answer_bare, is_bare, listed},
+    mcp::{BareAnswer, Envelope, McpHandler, PARAMS, answer_bare, is_bare, listed},
 };
 
 /// With this header a request is one of the protocol's.
@@ -206,6 +206,8 @@ impl Fault {
         #[derive(Deserialize)]
         struct Error {
             code: i64,
+            #[serde(default)]
+            data: Value,
         }
         #[derive(Deserialize)]
         struct Outcome {
@@ -214,7 +216,9 @@ impl Fault {
         }
         let answer: Answer = serde_json::from_slice(answer).ok()?;
         match (answer.error, answer.result) {
-            (Some(error), _) if Self::OF_REQUEST.contains(&error.code) => Some(Self::OfRequest),
+            (Some(error), _) if Self::OF_REQUEST.contains(&error.code) || error.data["code"] == PARAMS => {
+                Some(Self::OfRequest)
+            }
             (Some(_), _) => Some(Self::OfWork),
             (None, outcome) => outcome
                 .is_some_and(|outcome| outcome.is_error)

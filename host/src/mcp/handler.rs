@@ -6,10 +6,11 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-        GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InputRequiredResult,
-        InputResponses, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-        ReadResourceResult, Reference, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        CustomRequest, CustomResult, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+        Implementation, InputRequiredResult, InputResponses, ListPromptsResult, ListResourceTemplatesResult,
+        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, ServerCapabilities,
+        ServerConfig, SubscriptionFilter, Tool,
     },
     service::{RequestContext, SubscriptionContext},
 };
@@ -18,7 +19,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{fault, notices, prompts, resources, shown, subscriptions};
+use super::{fault, notices, params, prompts, resources, shown, subscriptions};
 use crate::{
     access::{AuditResult, Principal, Source},
     service::{
@@ -373,6 +374,14 @@ impl ServerHandler for McpHandler {
         let answer = self.tools.complete(&self.by(), wanted, argument, known).await;
         let completion = answer.map_err(|fault| fault::error(&fault))?;
         complete(serde_json::json!({ "completion": completion }))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(params::refused(request.method))
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

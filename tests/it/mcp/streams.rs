@@ -168,7 +168,12 @@ fn a_caller_has_so_many_subscriptions_and_streams_and_a_call_is_never_refused_fo
     let home = home_with_plugin("[http]\nmax_streams = 3\nmax_streams_per_caller = 2\n");
     let host = home.start();
     host.wait_for_plugin("conformance", "running");
-    let one = Client::new(&home, &host, "one", &["kora__append_event", "test_tool_with_progress"]);
+    let one = Client::new(
+        &home,
+        &host,
+        "one",
+        &["kora__append_event", "test_tool_with_progress"],
+    );
     let other = Client::new(&home, &host, "other", &[]);
     let refused = |client: &Client| {
         let filter = json!({ "resourceSubscriptions": [EVENTS] });
@@ -178,7 +183,12 @@ fn a_caller_has_so_many_subscriptions_and_streams_and_a_call_is_never_refused_fo
         assert_eq!(refused.expect(429)["code"], "http.too_many_streams");
     };
     let first = listen(&one, &[EVENTS]);
-    let sse = one.http.get("/api/events/stream").bearer(&one.token).open().unwrap();
+    let sse = one
+        .http
+        .get("/api/events/stream")
+        .bearer(&one.token)
+        .open()
+        .unwrap();
     assert_eq!(sse.status, 200, "both kinds count together");
     refused(&one);
     // What others hold does not count for him, but for all.
@@ -198,10 +208,13 @@ fn a_caller_has_so_many_subscriptions_and_streams_and_a_call_is_never_refused_fo
     assert!(alone.json()["result"]["content"].is_array(), "{alone:?}");
     first.close();
     sse.close();
-    crate::harness::eventually("a place is free again, and the call tells of its progress", || {
-        let answer = progress(&one, &call);
-        (answer.header("content-type") == Some("text/event-stream")).then_some(())
-    });
+    crate::harness::eventually(
+        "a place is free again, and the call tells of its progress",
+        || {
+            let answer = progress(&one, &call);
+            (answer.header("content-type") == Some("text/event-stream")).then_some(())
+        },
+    );
 }
 
 /// Room for so little that a reader who takes nothing is soon noticed.

@@ -1,0 +1,48 @@
+//! What is no request, or not as the method takes it: told by the protocol's own codes, whichever revision asks, and never done.
+
+use serde_json::{Value, json};
+
+use super::{Client, OLDER, fault, home, last_audited};
+
+#[test]
+fn parameters_that_a_method_does_not_take_are_invalid_and_the_method_is_not_unknown() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "reader", &[]);
+    let secret = "a-secret-of-the-caller";
+    for (method, params, expected) in [
+        ("tools/call", json!({ "name": 5 }), "`name` (text)"),
+        ("tools/call", json!({}), "`name` (text)"),
+        (
+            "tools/call",
+            json!({ "name": "kora__daemon_status", "arguments": secret }),
+            "`arguments` (an object)",
+        ),
+        ("tools/list", json!({ "cursor": 3 }), "`cursor`"),
+        ("prompts/get", json!({ "name": [secret] }), "`name` (text)"),
+        ("resources/read", json!({ "uri": { "a": secret } }), "`uri` (text)"),
+        ("completion/complete", json!({ "ref": secret }), "`ref/prompt`"),
+    ] {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let older = client.of_revision(OLDER, &body).send();
+        let mut answers = vec![older];
+        // The header repeats the name, if there is one to repeat.
+        if !matches!(params.get("name").or(params.get("uri")), Some(name) if !name.is_string()) {
+            answers.push(client.current(method, params.clone()).send());
+        }
+        for answer in answers {
+            let told = fault(&answer);
+            assert_eq!((answer.status, told.code()), (200, -32602), "{method} {params}");
+            assert_eq!(told.data()["code"], "mcp.params", "{method} {params}");
+            assert!(told.message().contains(expected), "{method} {params}: {told:?}");
+            assert!(!answer.body.contains(secret), "{method} {params}: {told:?}");
+        }
+        let last = last_audited(&home, "host", "bad_input");
+        assert_eq!(last["details"]["route"], "/mcp", "{last}");
+    }
+    let unknown = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/drop", "params": { "name": 5 } });
+    let older = client.of_revision(OLDER, &unknown).send();
+    assert_eq!((older.status, fault(&older).code()), (200, -32601));
+    let current = client.current("tools/drop", Value::Null).send();
+    assert_eq!((current.status, fault(&current).code()), (404, -32601));
+}
