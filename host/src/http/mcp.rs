@@ -77,7 +77,7 @@ async fn answered(
         return (refused, true);
     }
     let envelope = Envelope::of(&bytes);
-    if is_post && !names_version && (!takes_streams(&parts.headers) || is_bare(envelope.as_ref())) {
+    if is_post && !names_version && is_of_the_original(&parts.headers, envelope.as_ref()) {
         let answer = answer_bare(&handler(surface, principal.clone()), &bytes).await;
         return bare(answer, &presented.0);
     }
@@ -93,6 +93,15 @@ async fn answered(
     let answer = protocol(surface, handler, parts, bytes).await;
     let (answer, was_refused) = without_token(answer, &presented.0).await;
     (stream.held_by(answer), was_refused)
+}
+
+/// Whether a request without the header is one of the original's: it names no revision in its body either.
+fn is_of_the_original(headers: &HeaderMap, envelope: Option<&Envelope<'_>>) -> bool {
+    match takes_streams(headers) {
+        true => is_bare(envelope),
+        // No client of the protocol, unless it says so.
+        false => !envelope.is_some_and(Envelope::has_version),
+    }
 }
 
 /// Whether who asks would take a stream for an answer, as every client of the protocol says that it does.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Client, OLDER, fault, home, last_audited};
+use super::{CURRENT, Client, OLDER, fault, home, last_audited, meta};
 
 #[test]
 fn parameters_that_a_method_does_not_take_are_invalid_and_the_method_is_not_unknown() {
@@ -20,7 +20,11 @@ fn parameters_that_a_method_does_not_take_are_invalid_and_the_method_is_not_unkn
         ),
         ("tools/list", json!({ "cursor": 3 }), "`cursor`"),
         ("prompts/get", json!({ "name": [secret] }), "`name` (text)"),
-        ("resources/read", json!({ "uri": { "a": secret } }), "`uri` (text)"),
+        (
+            "resources/read",
+            json!({ "uri": { "a": secret } }),
+            "`uri` (text)",
+        ),
         ("completion/complete", json!({ "ref": secret }), "`ref/prompt`"),
     ] {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
@@ -45,4 +49,25 @@ fn parameters_that_a_method_does_not_take_are_invalid_and_the_method_is_not_unkn
     assert_eq!((older.status, fault(&older).code()), (200, -32601));
     let current = client.current("tools/drop", Value::Null).send();
     assert_eq!((current.status, fault(&current).code()), (404, -32601));
+}
+
+#[test]
+fn a_revision_in_the_body_is_held_to_without_its_header_too() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "maker", &["kora__create_sea_ticket"]);
+    for revision in ["2030-01-01", CURRENT] {
+        let arguments = json!({ "title": "t" });
+        let params =
+            json!({ "name": "kora__create_sea_ticket", "arguments": arguments, "_meta": meta(revision) });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        for accepted in ["application/json", "*/*", "application/json, text/event-stream"] {
+            let refused = client.bare(&body).header("Accept", accepted).send();
+            assert!(
+                (400..500).contains(&refused.status),
+                "{revision} {accepted}: {refused:?}"
+            );
+        }
+    }
+    assert_eq!(host.json(&["tickets", "list", "--tenant", "acme"]), json!([]));
 }
