@@ -16,8 +16,8 @@ mod stdio;
 mod subscriptions;
 
 pub use bare::{BareAnswer, answer_bare, is_bare, listed};
-pub use envelope::Envelope;
-pub use fault::code;
+pub use envelope::{Envelope, Malformed, id_of, malformed};
+pub use fault::{code, refused_version};
 pub use handler::{Asker, MayStream, McpHandler, versions};
 pub use params::PARAMS;
 pub use stdio::{ServeStreamError, serve_stream};

@@ -1,5 +1,7 @@
 //! `/mcp`: the protocol, and what the original spoke before it.
 
+mod refused;
+
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{
@@ -13,12 +15,13 @@ use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::refused::Asked;
 use super::{body, guard::Presented, stream::MaybeStream, surface::Surface, watched::is_stream};
 use crate::{
     access::{AuditResult, Details, Principal, Source, redacted},
-    mcp::{BareAnswer, Envelope, McpHandler, PARAMS, answer_bare, is_bare, listed},
+    mcp::{BareAnswer, Envelope, McpHandler, PARAMS, answer_bare, is_bare, listed, malformed},
 };
 
 /// With this header a request is one of the protocol's.
@@ -68,18 +71,18 @@ async fn answered(
     parts: Parts,
     bytes: Bytes,
 ) -> (Response, bool) {
-    let is_post = parts.method == Method::POST;
-    let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
-    if is_post
-        && names_version
-        && let Some(refused) = refuse_unless_json(&bytes)
-    {
-        return (refused, true);
+    if parts.method != Method::POST {
+        return (refused::wrong_method(), true);
     }
+    let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
     let envelope = Envelope::of(&bytes);
-    if is_post && !names_version && is_of_the_original(&parts.headers, envelope.as_ref()) {
+    if !names_version && is_of_the_original(&parts.headers, envelope.as_ref()) {
         let answer = answer_bare(&handler(surface, principal.clone()), &bytes).await;
         return bare(answer, &presented.0);
+    }
+    if let Some(malformed) = malformed(&bytes) {
+        let refused = refused::invalid(&malformed.to_json());
+        return without_token(refused, &presented.0).await;
     }
     let stream = MaybeStream::new(&surface.streams, principal.name());
     if envelope.is_some_and(|envelope| envelope.is_subscription())
@@ -90,7 +93,8 @@ async fn answered(
     }
     let room = stream.clone();
     let handler = handler(surface, principal.clone()).streaming(Arc::new(move || room.take().is_ok()));
-    let answer = protocol(surface, handler, parts, bytes).await;
+    let asked = Asked::of(&parts, &bytes);
+    let answer = asked.told(protocol(surface, handler, parts, bytes).await);
     let (answer, was_refused) = without_token(answer, &presented.0).await;
     (stream.held_by(answer), was_refused)
 }
@@ -116,21 +120,6 @@ fn takes_streams(headers: &HeaderMap) -> bool {
 fn handler(surface: &Surface, principal: Principal) -> McpHandler {
     let (service, tools) = (surface.parts.service.clone(), surface.parts.tools.clone());
     McpHandler::new(service, tools, principal, Source::McpHttp)
-}
-
-/// What is no JSON, or no object, is told so in the protocol's words.
-fn refuse_unless_json(bytes: &[u8]) -> Option<Response> {
-    let refused = |code: i32, message: &str| {
-        let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
-        Some((StatusCode::BAD_REQUEST, axum::Json(error)).into_response())
-    };
-    if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
-        return refused(-32700, "parse error: the body is not JSON");
-    }
-    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => None,
-        _ => refused(-32600, "invalid request: expected one object"),
-    }
 }
 
 fn bare(answer: BareAnswer, presented: &str) -> (Response, bool) {

@@ -2,8 +2,10 @@
 //! are not new.
 
 use rmcp::ErrorData;
-use rmcp::model::ErrorCode;
+use rmcp::model::{ErrorCode, ProtocolVersion};
+use serde_json::{Value, json};
 
+use super::versions;
 use crate::service::tools::ToolFault;
 
 /// The caller may not.
@@ -28,4 +30,14 @@ pub fn code(fault: &ToolFault) -> i32 {
 /// As the protocol tells it.
 pub(super) fn error(fault: &ToolFault) -> ErrorData {
     ErrorData::new(ErrorCode(code(fault)), fault.to_string(), fault.data())
+}
+
+/// The answer to a request of a revision that is not spoken.
+pub fn refused_version(requested: &str, id: &Value) -> Value {
+    let requested: Option<ProtocolVersion> = serde_json::from_value(requested.into()).ok();
+    let error = match requested {
+        Some(requested) => ErrorData::unsupported_protocol_version(requested, &versions()),
+        None => ErrorData::invalid_request("`MCP-Protocol-Version` names no revision", None),
+    };
+    json!({ "jsonrpc": "2.0", "id": id, "error": error })
 }

@@ -71,3 +71,89 @@ fn a_revision_in_the_body_is_held_to_without_its_header_too() {
     }
     assert_eq!(host.json(&["tickets", "list", "--tenant", "acme"]), json!([]));
 }
+
+#[test]
+fn every_refusal_is_json() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "reader", &[]);
+    for method in ["GET", "PUT", "DELETE"] {
+        let refused = client.http.request(method, "/mcp").bearer(&client.token).send();
+        assert_eq!(refused.header("allow"), Some("POST"), "{method}");
+        assert_eq!(refused.expect(405)["code"], "http.wrong_method", "{method}");
+    }
+    let list = json!({ "jsonrpc": "2.0", "id": "a", "method": "tools/list" });
+    let post = |headers: &[(&str, &str)]| {
+        let body = list.to_string();
+        let request = client.http.request("POST", "/mcp").bearer(&client.token);
+        let request = request
+            .header("Content-Length", &body.len().to_string())
+            .body(body);
+        headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(name, value))
+            .send()
+    };
+    let both = ("Accept", "application/json, text/event-stream");
+    let json_body = ("Content-Type", "application/json");
+    let older = ("MCP-Protocol-Version", OLDER);
+    for (status, code, headers) in [
+        (
+            406,
+            "http.not_acceptable",
+            [("Accept", "text/html"), json_body, older],
+        ),
+        (
+            406,
+            "http.not_acceptable",
+            [("Accept", "application/json"), json_body, older],
+        ),
+        (
+            415,
+            "http.unsupported_media_type",
+            [both, ("Content-Type", "text/plain"), older],
+        ),
+    ] {
+        let refused = post(&headers);
+        assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+        assert_eq!(refused.expect(status)["code"], code);
+    }
+    let unspoken = post(&[both, json_body, ("MCP-Protocol-Version", "1999-01-01")]);
+    let told = unspoken.expect(400);
+    assert_eq!(
+        (&told["id"], &told["error"]["code"]),
+        (&json!("a"), &json!(-32022)),
+        "{told}"
+    );
+    assert_eq!(told["error"]["data"]["requested"], "1999-01-01", "{told}");
+    assert_eq!(told["error"]["data"]["supported"][2], CURRENT, "{told}");
+
+    for (body, id) in [
+        (
+            json!({ "jsonrpc": "2.0", "id": null, "method": "tools/list" }),
+            Value::Null,
+        ),
+        (
+            json!({ "jsonrpc": "2.0", "id": {}, "method": "tools/list" }),
+            Value::Null,
+        ),
+        (json!({ "hello": 1 }), Value::Null),
+        (json!({ "jsonrpc": "2.0", "id": 4 }), json!(4)),
+        (
+            json!({ "jsonrpc": "1.0", "id": 5, "method": "tools/list" }),
+            json!(5),
+        ),
+    ] {
+        for revision in [CURRENT, OLDER] {
+            let refused = client
+                .of_revision(revision, &body)
+                .header("Mcp-Method", "tools/list");
+            let told = refused.send().expect(400);
+            assert_eq!(
+                (&told["error"]["code"], &told["id"]),
+                (&json!(-32600), &id),
+                "{body}"
+            );
+        }
+    }
+}
