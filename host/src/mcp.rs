@@ -7,6 +7,7 @@ mod bare;
 mod envelope;
 mod fault;
 mod handler;
+mod lines;
 mod notices;
 mod params;
 mod prompts;

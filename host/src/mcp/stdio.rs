@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::handler::McpHandler;
+use super::{handler::McpHandler, lines::Lines};
 
 /// The stream did not come to be one of the protocol.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ where
 {
     let failed = |error: &dyn std::fmt::Display| ServeStreamError(error.to_string());
     // In a box of its own: the compiler does not see through the whole of it that it may go from thread to thread.
-    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(handler, (read, write)));
+    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(handler, Lines::new(read, write)));
     Box::pin(async move {
         let running = starting.await.map_err(|error| failed(&error))?;
         let waiting: BoxFuture<'static, _> = Box::pin(running.waiting());
