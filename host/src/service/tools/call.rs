@@ -9,7 +9,7 @@ use super::{
     Round, ToolFault, ToolSpec, WORKSPACE_ID,
     catalogue::{Own, own_tools},
     foreign::{Foreign, ForeignTools},
-    schema::check,
+    schema::{as_integers, check},
 };
 use crate::{
     access::{AuditEntry, AuditLog, AuditResult, Details, Principal, Seam, Source, redacted},
@@ -228,6 +228,7 @@ impl Tools {
         };
         let tool = self.find(name).ok_or_else(unknown)?;
         let spec = tool.spec();
+        as_integers(&spec.input_schema, &mut arguments);
         describe(spec, &arguments, details);
         if let Some(capability) = &spec.required_capability
             && !by.may(capability)
@@ -271,10 +272,10 @@ impl Tools {
     /// The tenant that is named, or the caller's only one. Unknown and forbidden are answered alike.
     pub(super) fn tenant(&self, by: &Principal, named: Option<&Value>) -> Result<TenantId, ToolFault> {
         let named = match named {
-            None | Some(Value::Null) => None,
+            None => None,
             Some(Value::String(text)) => Some(text.as_str()),
             Some(_) => {
-                let message = format!("/{WORKSPACE_ID}: expected a text");
+                let message = format!("/{WORKSPACE_ID}: expected a text; leave it out to name none");
                 return Err(ToolFault::bad_input("tool.input", message));
             }
         };

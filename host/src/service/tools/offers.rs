@@ -220,7 +220,7 @@ impl Tools {
         plugin: &str,
     ) -> Result<TenantId, ToolFault> {
         let service = &self.parts.service;
-        if named.is_none_or(Value::is_null) {
+        if named.is_none() {
             let mut tenants = service.seen_tenants(by);
             tenants.retain(|tenant| service.plugins.serves(plugin, tenant));
             if tenants.len() == 1 {
