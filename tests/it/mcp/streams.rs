@@ -156,6 +156,9 @@ fn two_thousand_streams_that_were_dropped_leave_memory_and_descriptors_where_the
         open_and_drop(&client, 200);
     }
     settled();
+    // None of them is the host's fault, and the operator is not told of one.
+    assert!(!host.log().contains(" ERROR "), "an error in the log");
+    assert_eq!(host.json(&["status"])["recent_error_count_5min"], 0);
     let grown = memory_kib(&host).saturating_sub(memory);
     assert!(grown < 8 * 1024, "the host has grown by {grown} KiB");
     let mut stream = listen(&client, &[EVENTS]);
