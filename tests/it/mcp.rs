@@ -4,6 +4,7 @@ mod audited;
 mod claims;
 mod envelope;
 mod gate;
+mod listed;
 mod malformed;
 mod protocol;
 mod reads;

@@ -60,11 +60,11 @@ impl From<ToolFault> for Fault {
     }
 }
 
-/// Every tool, as `GET /mcp/tools/list` shows them.
+/// Every tool that the caller could use, as `GET /mcp/tools/list` shows them.
 pub fn listed(handler: &McpHandler) -> Value {
     let tools: Vec<Value> = handler
         .tools
-        .list()
+        .list_for(&handler.by())
         .iter()
         .map(|spec| shown::bare_tool(spec))
         .collect();

@@ -243,7 +243,8 @@ impl ServerHandler for McpHandler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.tools.list().iter().map(|spec| shown::tool(spec)).collect();
+        let tools = self.tools.list_for(&self.by());
+        let tools = tools.iter().map(|spec| shown::tool(spec)).collect();
         Ok(ListToolsResult::with_all_items(tools))
     }
 
@@ -283,7 +284,7 @@ impl ServerHandler for McpHandler {
         let mut listed = prompts::list(self);
         listed.extend(
             self.tools
-                .plugin_prompts()
+                .plugin_prompts(&self.by())
                 .into_iter()
                 .filter_map(|prompt| read(prompt).ok()),
         );
@@ -315,7 +316,7 @@ impl ServerHandler for McpHandler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let mut listed = resources::list(self);
-        let (plain, _) = self.tools.plugin_resources();
+        let (plain, _) = self.tools.plugin_resources(&self.by());
         listed.extend(plain.into_iter().filter_map(|resource| read(resource).ok()));
         Ok(ListResourcesResult::with_all_items(listed))
     }
@@ -326,7 +327,7 @@ impl ServerHandler for McpHandler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let mut listed = resources::templates();
-        let (_, templates) = self.tools.plugin_resources();
+        let (_, templates) = self.tools.plugin_resources(&self.by());
         listed.extend(templates.into_iter().filter_map(|template| read(template).ok()));
         Ok(ListResourceTemplatesResult::with_all_items(listed))
     }

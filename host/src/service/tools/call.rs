@@ -114,6 +114,16 @@ impl Tools {
             .collect()
     }
 
+    /// Those of them that `by` could ever use: the host's own, and those of plugins that act for a tenant of his. One that needs a
+    /// capability is listed to whoever lacks it, and says so.
+    pub fn list_for(&self, by: &Principal) -> Vec<Arc<ToolSpec>> {
+        let own = self.own.iter().map(|own| own.tool.spec.clone());
+        let foreign = self.foreign.current(&self.parts.service.plugins);
+        let is_shown = self.shown_to(by);
+        let foreign = foreign.iter().filter(|foreign| is_shown(&foreign.plugin));
+        own.chain(foreign.map(|foreign| foreign.spec.clone())).collect()
+    }
+
     fn find(&self, name: &str) -> Option<Tool<'_>> {
         if let Some(index) = self.by_name.get(name) {
             return Some(Tool::Own(&self.own[*index]));
