@@ -3,11 +3,19 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{envelope::Envelope, fault::code, handler::McpHandler, shown};
+use super::{
+    envelope::Envelope,
+    fault::{INTERNAL, code},
+    handler::{McpHandler, is_input_required},
+    shown,
+};
 use crate::service::tools::{Answer, Round, ToolFault};
 
 const UNKNOWN_METHOD: &str = "unknown method: expected `tools/list` or `tools/call`; a client of MCP accepts `text/event-stream` too, or names its \
      revision in `MCP-Protocol-Version`";
+
+const INPUT_REQUIRED: &str = "tool error: the tool asks for more (`input_required`) before it does anything, which a client of the \
+     revision 2026-07-28 can answer; by bare JSON-RPC there is no way to";
 
 /// What is answered, if anything is.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +99,7 @@ pub async fn answer_bare(handler: &McpHandler, body: &[u8]) -> BareAnswer {
     match respond(handler, request).await {
         Ok(result) => BareAnswer::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })),
         Err(Stopped::ByTheGate(fault)) => BareAnswer::Json(failed(id, fault.into())),
+        Err(Stopped::Asking(fault)) => BareAnswer::Json(failed(id, fault)),
         Err(Stopped::Before(fault)) => BareAnswer::Refused(failed(id, fault)),
     }
 }
@@ -101,6 +110,8 @@ enum Stopped {
     Before(Fault),
     /// There, or behind it; it has been audited.
     ByTheGate(ToolFault),
+    /// By a tool that needs to know something first; that has been audited too.
+    Asking(Fault),
 }
 
 fn failed(id: Value, fault: Fault) -> Value {
@@ -135,6 +146,11 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Sto
         .await
         .map_err(Stopped::ByTheGate)?;
     match answer {
+        // Whoever speaks this cannot be asked back: there is no place for his answers.
+        Answer::Result(result) if is_input_required(&result) => Err(Stopped::Asking(Fault {
+            data: Some(json!({ "code": "plugin.input_required" })),
+            ..Fault::new(INTERNAL, INPUT_REQUIRED)
+        })),
         Answer::Output(output) => Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] })),
         Answer::Result(result) => Ok(result),
     }

@@ -13,7 +13,7 @@ const DENIED: i32 = -32001;
 /// The input is not valid, or the state does not allow it.
 const INVALID_PARAMS: i32 = -32602;
 /// It cannot be done now, or a fault of the host's.
-const INTERNAL: i32 = -32603;
+pub(super) const INTERNAL: i32 = -32603;
 
 /// The number of a fault.
 pub fn code(fault: &ToolFault) -> i32 {

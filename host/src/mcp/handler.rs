@@ -163,7 +163,7 @@ fn round(
     }
 }
 
-fn is_input_required(result: &Value) -> bool {
+pub(super) fn is_input_required(result: &Value) -> bool {
     result.get("resultType").and_then(Value::as_str) == Some("input_required")
 }
 

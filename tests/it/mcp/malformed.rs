@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CURRENT, Client, OLDER, fault, home, last_audited, meta};
+use super::{CURRENT, Client, OLDER, fault, home, home_with_plugin, last_audited, meta};
 
 #[test]
 fn parameters_that_a_method_does_not_take_are_invalid_and_the_method_is_not_unknown() {
@@ -156,4 +156,20 @@ fn every_refusal_is_json() {
             );
         }
     }
+}
+
+#[test]
+fn a_tool_that_asks_back_is_an_error_to_who_cannot_answer_it() {
+    let home = home_with_plugin("");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    let tool = "test_input_required_result_elicitation";
+    let client = Client::new(&home, &host, "asker", &[tool]);
+    let refused = client.error(tool, json!({}));
+    assert_eq!(
+        (refused.code(), &refused.data()["code"]),
+        (-32603, &json!("plugin.input_required")),
+        "{refused:?}"
+    );
+    assert!(refused.message().contains("2026-07-28"), "{refused:?}");
 }
