@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    envelope::Envelope,
+    PARAMS,
+    envelope::{Envelope, Malformed},
     fault::{INTERNAL, code},
     handler::{McpHandler, is_input_required},
     shown,
@@ -96,11 +97,29 @@ pub async fn answer_bare(handler: &McpHandler, body: &[u8]) -> BareAnswer {
     let Some(id) = request.get("id").cloned() else {
         return BareAnswer::Nothing;
     };
+    if !can_be_repeated(&id) {
+        let malformed =
+            Malformed::request("invalid request: `id` must be text, or a number of at most 64 bits");
+        return BareAnswer::Refused(malformed.to_json());
+    }
     match respond(handler, request).await {
         Ok(result) => BareAnswer::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })),
         Err(Stopped::ByTheGate(fault)) => BareAnswer::Json(failed(id, fault.into())),
         Err(Stopped::Asking(fault)) => BareAnswer::Json(failed(id, fault)),
         Err(Stopped::Before(fault)) => BareAnswer::Refused(failed(id, fault)),
+    }
+}
+
+/// Whether an answer could say it as it was said: a number beyond what is read as one comes back as another.
+fn can_be_repeated(id: &Value) -> bool {
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    match id {
+        Value::Null | Value::String(_) => true,
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().is_some_and(|number| number.abs() < EXACT_BELOW)
+        }
+        Value::Number(_) => true,
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
@@ -131,7 +150,12 @@ async fn respond(handler: &McpHandler, request: &Map<String, Value>) -> Result<V
 }
 
 async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Stopped> {
-    let invalid = |what: &str| Stopped::Before(Fault::new(-32602, format!("invalid params: {what}")));
+    let invalid = |what: &str| {
+        Stopped::Before(Fault {
+            data: Some(json!({ "code": PARAMS })),
+            ..Fault::new(-32602, format!("invalid params: {what}"))
+        })
+    };
     let params = params.and_then(Value::as_object);
     let params = params.ok_or_else(|| invalid("`params` must be an object"))?;
     let name = params.get("name").and_then(Value::as_str);

@@ -352,6 +352,7 @@ fn an_unknown_tool_passes_the_gate_and_is_named_back_unless_its_name_is_long() {
         (fault.code(), fault.message()),
         (-32602, "unknown tool: 'kora__no_such'")
     );
+    assert_eq!(fault.data()["code"], "tool.unknown");
     let last = super::last_audited(&home, "host", "unknown");
     assert_eq!(last["details"].get("tool_name"), None, "{last}");
     let fault = client.error(&"x".repeat(81), json!({}));
