@@ -17,7 +17,7 @@ mod stdio;
 mod subscriptions;
 
 pub use bare::{BareAnswer, answer_bare, is_bare, listed};
-pub use envelope::{Envelope, Malformed, id_of, malformed};
+pub use envelope::{Envelope, Malformed, id_of, malformed_request};
 pub use fault::{code, refused_version};
 pub use handler::{Asker, MayStream, McpHandler, versions};
 pub use params::PARAMS;

@@ -494,7 +494,7 @@ pub const KEYS: &[Key] = &[
         default: Some("1024"),
         example: "100",
         applies: NeedsRestart,
-        meaning: "The most streams at once, of events (`/api/events/stream`) and of MCP (`subscriptions/listen`, progress of a tool); more are refused. Each holds a connection.",
+        meaning: "The most streams at once, of events and of MCP (subscriptions, progress of a tool). Each holds a connection.",
     },
     Key {
         path: "http.max_streams_per_caller",

@@ -21,7 +21,7 @@ use self::refused::Asked;
 use super::{body, guard::Presented, stream::MaybeStream, surface::Surface, watched::is_stream};
 use crate::{
     access::{AuditResult, Details, Principal, Source, redacted},
-    mcp::{BareAnswer, Envelope, McpHandler, PARAMS, answer_bare, is_bare, listed, malformed},
+    mcp::{BareAnswer, Envelope, McpHandler, PARAMS, answer_bare, is_bare, listed, malformed_request},
 };
 
 /// With this header a request is one of the protocol's.
@@ -80,7 +80,7 @@ async fn answered(
         let answer = answer_bare(&handler(surface, principal.clone()), &bytes).await;
         return bare(answer, &presented.0);
     }
-    if let Some(malformed) = malformed(&bytes) {
+    if let Some(malformed) = malformed_request(&bytes) {
         let refused = refused::invalid(&malformed.to_json());
         return without_token(refused, &presented.0).await;
     }

@@ -6,8 +6,11 @@ use rmcp::model::RequestId;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Value, error::Category, json, value::RawValue};
 
+use super::params::PARAMS;
+
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
+const INVALID_PARAMS: i32 = -32602;
 
 /// What this asks for is told as a stream in any case.
 const LISTEN: &str = "subscriptions/listen";
@@ -78,7 +81,10 @@ impl Malformed {
 
     /// The answer.
     pub fn to_json(&self) -> Value {
-        let error = json!({ "code": self.code, "message": self.message });
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if self.code == INVALID_PARAMS {
+            error["data"] = json!({ "code": PARAMS });
+        }
         json!({ "jsonrpc": "2.0", "id": self.id, "error": error })
     }
 }
@@ -92,6 +98,8 @@ struct Message<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "given")]
     method: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    params: Option<&'a RawValue>,
     #[serde(default)]
     result: Option<IgnoredAny>,
     #[serde(default)]
@@ -103,36 +111,75 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
+impl Message<'_> {
+    /// Whether it answers something.
+    fn is_answer(&self) -> bool {
+        self.method.is_none() && (self.result.is_some() || self.error.is_some())
+    }
+
+    fn has_sound_params(&self) -> bool {
+        let params = self.params.map(RawValue::get);
+        params.is_none_or(|params| params.starts_with('{') || params == "null")
+    }
+}
+
+/// What is wrong with what came as a request by itself, if anything is. It is no answer, for the host asked nothing.
+pub fn malformed_request(message: &[u8]) -> Option<Malformed> {
+    match judge(message) {
+        Ok(Sort::Asks) => None,
+        Ok(Sort::Answers) => Some(Malformed::request(
+            "invalid request: expected one, and found an answer to something that was not asked",
+        )),
+        Err(malformed) => Some(malformed),
+    }
+}
+
 /// What is wrong with a message of the protocol's, if anything is.
-pub fn malformed(message: &[u8]) -> Option<Malformed> {
+pub(super) fn malformed(message: &[u8]) -> Option<Malformed> {
+    judge(message).err()
+}
+
+/// What sort of message it is.
+enum Sort {
+    /// A request, or a notification.
+    Asks,
+    Answers,
+}
+
+fn judge(message: &[u8]) -> Result<Sort, Malformed> {
     let fields: Message<'_> = match serde_json::from_slice(message) {
         // What is no object at all may still be JSON.
-        Ok(_) if !is_object(message) => return Some(not_one_object(message)),
+        Ok(_) if !is_object(message) => return Err(not_one_object(message)),
         Ok(fields) => fields,
-        Err(error) if error.classify() == Category::Data => return Some(not_one_object(message)),
-        Err(_) => return Some(not_json()),
+        Err(error) if error.classify() == Category::Data => return Err(not_one_object(message)),
+        Err(_) => return Err(not_json()),
     };
     let id = match fields.id.map(|id| serde_json::from_str::<RequestId>(id.get())) {
         None => Value::Null,
         Some(Ok(id)) => id.into_json_value(),
         Some(Err(_)) => {
-            return Some(Malformed::request(
+            return Err(Malformed::request(
                 "invalid request: `id` must be text or a whole number of 64 bits",
             ));
         }
     };
-    let wrong = match (fields.jsonrpc, fields.method) {
-        (jsonrpc, _) if jsonrpc.is_none_or(|version| version.get() != "\"2.0\"") => {
-            "invalid request: `jsonrpc` must be \"2.0\""
+    let (code, message) = match (fields.jsonrpc, fields.method) {
+        (jsonrpc, _) if !jsonrpc.is_some_and(is_2_0) => {
+            (INVALID_REQUEST, "invalid request: `jsonrpc` must be \"2.0\"")
         }
-        (_, Some(method)) if !method.get().starts_with('"') => "invalid request: `method` must be text",
-        (_, None) if fields.result.is_none() && fields.error.is_none() => {
-            "invalid request: `method` is missing"
+        (_, Some(method)) if !method.get().starts_with('"') => {
+            (INVALID_REQUEST, "invalid request: `method` must be text")
         }
-        _ => return None,
+        (_, None) if fields.is_answer() => return Ok(Sort::Answers),
+        (_, None) => (INVALID_REQUEST, "invalid request: `method` is missing"),
+        _ if fields.has_sound_params() => return Ok(Sort::Asks),
+        _ => (INVALID_PARAMS, "invalid params: `params` must be an object"),
     };
-    let wrong = Malformed::request(wrong);
-    Some(Malformed { id, ..wrong })
+    Err(Malformed { code, message, id })
+}
+
+fn is_2_0(version: &RawValue) -> bool {
+    version.get() == "\"2.0\""
 }
 
 /// The `id` that a message is answered with.
@@ -204,12 +251,15 @@ mod tests {
     #[test]
     fn requests_notifications_and_answers_are_messages() {
         for message in [
-            r#"{"jsonrpc":"2.0","id":9223372036854775807,"method":"a","params":5}"#,
+            r#"{"jsonrpc":"2.0","id":9223372036854775807,"method":"a","params":null}"#,
             r#" {"jsonrpc":"2.0","method":"notifications/initialized"}"#,
             r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
         ] {
             assert_eq!(malformed(message.as_bytes()), None, "{message}");
         }
+        let answer = br#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        let code = malformed_request(answer).map(|malformed| malformed.code);
+        assert_eq!(code, Some(INVALID_REQUEST), "nothing was asked by HTTP");
         assert_eq!(id_of(br#"{"jsonrpc":"2.0","id":"a","method":"a"}"#), json!("a"));
         assert_eq!(id_of(b"{"), Value::Null);
     }

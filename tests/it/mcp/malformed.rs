@@ -18,7 +18,6 @@ fn parameters_that_a_method_does_not_take_are_invalid_and_the_method_is_not_unkn
             json!({ "name": "kora__daemon_status", "arguments": secret }),
             "`arguments` (an object)",
         ),
-        ("tools/list", json!({ "cursor": 3 }), "`cursor`"),
         ("prompts/get", json!({ "name": [secret] }), "`name` (text)"),
         (
             "resources/read",
@@ -138,6 +137,7 @@ fn every_refusal_is_json() {
             Value::Null,
         ),
         (json!({ "hello": 1 }), Value::Null),
+        (json!({ "jsonrpc": "2.0", "id": 1, "result": {} }), Value::Null),
         (json!({ "jsonrpc": "2.0", "id": 4 }), json!(4)),
         (
             json!({ "jsonrpc": "1.0", "id": 5, "method": "tools/list" }),

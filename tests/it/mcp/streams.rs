@@ -159,8 +159,10 @@ fn two_thousand_streams_that_were_dropped_leave_memory_and_descriptors_where_the
     // None of them is the host's fault, and the operator is not told of one.
     assert!(!host.log().contains(" ERROR "), "an error in the log");
     assert_eq!(host.json(&["status"])["recent_error_count_5min"], 0);
-    let grown = memory_kib(&host).saturating_sub(memory);
-    assert!(grown < 8 * 1024, "the host has grown by {grown} KiB");
+    // What was opened last is given back a moment after its descriptor.
+    eventually("the host has not grown by more than 8 MiB", || {
+        (memory_kib(&host).saturating_sub(memory) < 8 * 1024).then_some(())
+    });
     let mut stream = listen(&client, &[EVENTS]);
     append(&client);
     assert_eq!(next_updated(&mut stream), EVENTS);
