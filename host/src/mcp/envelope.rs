@@ -246,6 +246,16 @@ mod tests {
             INVALID_REQUEST,
             &json!(1),
         );
+        for params in ["5", "[]", "\"x\""] {
+            let message = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{params}}}"#);
+            check(&message, INVALID_PARAMS, &json!(1));
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_no_json() {
+        let message = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{\"b\":\"\xff\"}}";
+        assert_eq!(malformed(message), Some(not_json()));
     }
 
     #[test]

@@ -73,7 +73,7 @@ async fn forward(handler: &McpHandler, context: &RequestContext<RoleServer>, not
     }
 }
 
-fn is_current(context: &RequestContext<RoleServer>) -> bool {
+pub(super) fn is_current(context: &RequestContext<RoleServer>) -> bool {
     let version = context.protocol_version();
     version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }

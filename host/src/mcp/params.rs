@@ -7,9 +7,16 @@ use serde_json::json;
 /// The stable code of parameters that are not what a method takes.
 pub const PARAMS: &str = "mcp.params";
 
-/// Why such a request is not answered. Nothing of its parameters is in it: there may be a secret among them.
-pub(super) fn refused(method: String) -> ErrorData {
-    let Some(expected) = expected(&method) else {
+/// Why such a request of the current revision, or of one before, is not answered. Nothing of its parameters is in it: there may be a secret
+/// among them.
+pub(super) fn refused(method: String, is_current: bool) -> ErrorData {
+    let is_there = match method.as_str() {
+        // Gone from the current revision, whatever comes with them.
+        "initialize" | "ping" => !is_current,
+        "subscriptions/listen" => is_current,
+        _ => true,
+    };
+    let Some(expected) = expected(&method).filter(|_| is_there) else {
         return ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None);
     };
     let message = format!("invalid params: `{method}` takes {expected}");
