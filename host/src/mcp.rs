@@ -4,9 +4,12 @@
 //! protocol, bare JSON-RPC, is answered beside it (`bare`). Who asks was found out before.
 
 mod bare;
+mod envelope;
 mod fault;
 mod handler;
+mod lines;
 mod notices;
+mod params;
 mod prompts;
 mod resources;
 mod shown;
@@ -14,6 +17,8 @@ mod stdio;
 mod subscriptions;
 
 pub use bare::{BareAnswer, answer_bare, is_bare, listed};
-pub use fault::code;
-pub use handler::{Asker, McpHandler, versions};
+pub use envelope::{Envelope, Malformed, id_of, malformed_request};
+pub use fault::{code, refused_version};
+pub use handler::{Asker, MayStream, McpHandler, versions};
+pub use params::PARAMS;
 pub use stdio::{Admission, ServeStreamError, serve_stream};

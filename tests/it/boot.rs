@@ -199,6 +199,7 @@ fn what_an_earlier_gate_kept_from_being_looked_at_does_not_pass() {
         "chain_tail: not_looked_at",
         "canonical_actor: not_looked_at",
         "plugins_admitted: pass",
+        "callers: not_looked_at",
         "secrets: pass",
         "tenant_identity:acme: pass",
     ];

@@ -4,6 +4,8 @@ mod audited;
 mod claims;
 mod envelope;
 mod gate;
+mod listed;
+mod malformed;
 mod protocol;
 mod reads;
 mod secrets;
@@ -66,6 +68,19 @@ fn home_with(access: &str) -> TestHome {
         tenant("globex"),
     ));
     fs::write(home.path().join(PROMPT), "You are patient.").unwrap();
+    home
+}
+
+/// The same with more of the configuration, and the plugin `conformance`, which acts for `acme`.
+fn home_with_plugin(more: &str) -> TestHome {
+    let home = home();
+    let config = fs::read_to_string(home.path().join("kora.toml")).unwrap();
+    let bound = config.replace(
+        "[tenants.acme]\n",
+        "[tenants.acme]\nplugins = [\"conformance\"]\n",
+    );
+    home.configure(&format!("{bound}{more}"));
+    home.install(&["conformance"]);
     home
 }
 

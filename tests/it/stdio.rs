@@ -391,3 +391,32 @@ fn who_asks_too_often_over_standard_input_is_refused_until_it_is_calmer() {
         client.ask("ping", &json!({}))["error"].is_null().then_some(())
     });
 }
+
+#[test]
+fn each_line_that_is_no_request_has_an_answer_of_its_own() {
+    let home = home_with_callers();
+    let _host = home.start();
+    let mut client = Client::initialised(&home, &["--caller", "looks"]);
+    for (line, code, id) in [
+        ("garbage", -32700, Value::Null),
+        ("[]", -32600, Value::Null),
+        (
+            r#"{"jsonrpc":"2.0","id":{},"method":"tools/list"}"#,
+            -32600,
+            Value::Null,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":5}}"#,
+            -32602,
+            json!("a"),
+        ),
+    ] {
+        writeln!(client.to.as_mut().unwrap(), "{line}").unwrap();
+        let answer = client.wait_for(|message| message["error"].is_object());
+        assert_eq!(answer["error"]["code"], code, "{line}: {answer}");
+        assert_eq!(answer.get("id"), Some(&id), "{line}: {answer}");
+    }
+    assert!(client.result("tools/list", &json!({}))["tools"].is_array());
+    client.end_input();
+    assert_eq!(client.exit_code(), 0);
+}

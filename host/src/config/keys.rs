@@ -494,7 +494,7 @@ pub const KEYS: &[Key] = &[
         default: Some("1024"),
         example: "100",
         applies: NeedsRestart,
-        meaning: "The most streams of events (`/api/events/stream`) at once; more are refused. Each holds a connection.",
+        meaning: "The most streams at once, of events and of MCP (subscriptions, progress of a tool). Each holds a connection.",
     },
     Key {
         path: "http.max_streams_per_caller",
@@ -502,7 +502,7 @@ pub const KEYS: &[Key] = &[
         default: Some("64"),
         example: "4",
         applies: NeedsRestart,
-        meaning: "The most streams of events of one caller at once.",
+        meaning: "The most streams of one caller at once, of events and of MCP together.",
     },
     Key {
         path: "webhooks.listen",

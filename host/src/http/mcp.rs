@@ -1,5 +1,7 @@
 //! `/mcp`: the protocol, and what the original spoke before it.
 
+mod refused;
+
 use std::{borrow::Cow, sync::Arc};
 
 use axum::{
@@ -13,12 +15,13 @@ use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::Value;
 
-use super::{body, guard::Presented, surface::Surface, watched::is_stream};
+use self::refused::Asked;
+use super::{body, guard::Presented, stream::MaybeStream, surface::Surface, watched::is_stream};
 use crate::{
     access::{AuditResult, Details, Principal, Source, redacted},
-    mcp::{BareAnswer, McpHandler, answer_bare, is_bare, listed},
+    mcp::{BareAnswer, Envelope, McpHandler, PARAMS, answer_bare, is_bare, listed, malformed_request},
 };
 
 /// With this header a request is one of the protocol's.
@@ -68,20 +71,41 @@ async fn answered(
     parts: Parts,
     bytes: Bytes,
 ) -> (Response, bool) {
-    let is_post = parts.method == Method::POST;
-    let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
-    if is_post
-        && names_version
-        && let Some(refused) = refuse_unless_json(&bytes)
-    {
-        return (refused, true);
+    if parts.method != Method::POST {
+        return (refused::wrong_method(), true);
     }
-    if is_post && !names_version && (!takes_streams(&parts.headers) || is_bare(&bytes)) {
+    let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
+    let envelope = Envelope::of(&bytes);
+    if !names_version && is_of_the_original(&parts.headers, envelope.as_ref()) {
         let answer = answer_bare(&handler(surface, principal.clone()), &bytes).await;
         return bare(answer, &presented.0);
     }
-    let answer = protocol(surface, principal.clone(), parts, bytes).await;
-    without_token(answer, &presented.0).await
+    if let Some(malformed) = malformed_request(&bytes) {
+        let refused = refused::invalid(&malformed.to_json());
+        return without_token(refused, &presented.0).await;
+    }
+    let stream = MaybeStream::new(&surface.streams, principal.name());
+    if envelope.is_some_and(|envelope| envelope.is_subscription())
+        && let Err(problem) = stream.take()
+    {
+        surface.note_limited("/mcp", principal).await;
+        return (problem.into_response(), false);
+    }
+    let room = stream.clone();
+    let handler = handler(surface, principal.clone()).streaming(Arc::new(move || room.take().is_ok()));
+    let asked = Asked::of(&parts, &bytes);
+    let answer = asked.told(protocol(surface, handler, parts, bytes).await);
+    let (answer, was_refused) = without_token(answer, &presented.0).await;
+    (stream.held_by(answer), was_refused)
+}
+
+/// Whether a request without the header is one of the original's: it names no revision in its body either.
+fn is_of_the_original(headers: &HeaderMap, envelope: Option<&Envelope<'_>>) -> bool {
+    match takes_streams(headers) {
+        true => is_bare(envelope),
+        // No client of the protocol, unless it says so.
+        false => !envelope.is_some_and(Envelope::has_version),
+    }
 }
 
 /// Whether who asks would take a stream for an answer, as every client of the protocol says that it does.
@@ -96,21 +120,6 @@ fn takes_streams(headers: &HeaderMap) -> bool {
 fn handler(surface: &Surface, principal: Principal) -> McpHandler {
     let (service, tools) = (surface.parts.service.clone(), surface.parts.tools.clone());
     McpHandler::new(service, tools, principal, Source::McpHttp)
-}
-
-/// What is no JSON, or no object, is told so in the protocol's words.
-fn refuse_unless_json(bytes: &[u8]) -> Option<Response> {
-    let refused = |code: i32, message: &str| {
-        let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
-        Some((StatusCode::BAD_REQUEST, axum::Json(error)).into_response())
-    };
-    if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err() {
-        return refused(-32700, "parse error: the body is not JSON");
-    }
-    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => None,
-        _ => refused(-32600, "invalid request: expected one object"),
-    }
 }
 
 fn bare(answer: BareAnswer, presented: &str) -> (Response, bool) {
@@ -129,9 +138,8 @@ fn bare(answer: BareAnswer, presented: &str) -> (Response, bool) {
     (response, was_refused)
 }
 
-/// The protocol's own transport. It is made for each request, with the principal in it: nothing is kept between two.
-async fn protocol(surface: &Surface, principal: Principal, parts: Parts, bytes: Bytes) -> Response {
-    let handler = handler(surface, principal);
+/// The protocol's own transport. It is made for each request, with the principal in its handler: nothing is kept between two.
+async fn protocol(surface: &Surface, handler: McpHandler, parts: Parts, bytes: Bytes) -> Response {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
@@ -196,6 +204,8 @@ impl Fault {
         #[derive(Deserialize)]
         struct Error {
             code: i64,
+            #[serde(default)]
+            data: Value,
         }
         #[derive(Deserialize)]
         struct Outcome {
@@ -204,7 +214,9 @@ impl Fault {
         }
         let answer: Answer = serde_json::from_slice(answer).ok()?;
         match (answer.error, answer.result) {
-            (Some(error), _) if Self::OF_REQUEST.contains(&error.code) => Some(Self::OfRequest),
+            (Some(error), _) if Self::OF_REQUEST.contains(&error.code) || error.data["code"] == PARAMS => {
+                Some(Self::OfRequest)
+            }
             (Some(_), _) => Some(Self::OfWork),
             (None, outcome) => outcome
                 .is_some_and(|outcome| outcome.is_error)

@@ -13,7 +13,7 @@ use axum::{
     Extension,
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse as _, Response},
 };
 use futures_util::stream::unfold;
@@ -33,7 +33,7 @@ use crate::{
     domain::TenantId,
     service::{EventStream, Places, Problem, ProblemKind, STATE_CHANGED, Service, api},
 };
-pub(super) use open::Streams;
+pub(super) use open::{MaybeStream, Streams};
 
 pub(super) const PATH: &str = "/api/events/stream";
 /// How often a quiet stream says that it is there, and looks whether its tenants still are.
@@ -117,17 +117,7 @@ async fn begin(
         None => all_of(service.seen_tenants(by))?,
     };
     let from = last_event_id(headers)?;
-    let place = surface.streams.open(&by.name()).map_err(|most| {
-        let mut problem = HttpProblem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "http.too_many_streams",
-            format!("at most {most} streams of events are open at once"),
-        );
-        problem
-            .hints
-            .push("close one, or raise `http.max_streams_per_caller` or `http.max_streams`".to_owned());
-        Refused::TooMany(problem)
-    })?;
+    let place = surface.streams.open(&by.name()).map_err(Refused::TooMany)?;
     let events = service
         .event_stream(&tenants, which.prefix.as_deref(), &from)
         .await?;

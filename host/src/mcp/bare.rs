@@ -1,15 +1,22 @@
 //! The original's JSON-RPC, from before it spoke the protocol: `tools/list` and `tools/call`, no handshake, no version.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{fault::code, handler::McpHandler, shown};
+use super::{
+    PARAMS,
+    envelope::{Envelope, Malformed},
+    fault::{INTERNAL, code},
+    handler::{McpHandler, is_input_required},
+    shown,
+};
 use crate::service::tools::{Answer, Round, ToolFault};
 
 const UNKNOWN_METHOD: &str = "unknown method: expected `tools/list` or `tools/call`; a client of MCP accepts `text/event-stream` too, or names its \
      revision in `MCP-Protocol-Version`";
+
+const INPUT_REQUIRED: &str = "tool error: the tool asks for more (`input_required`) before it does anything, which a client of the \
+     revision 2026-07-28 can answer; by bare JSON-RPC there is no way to";
 
 /// What is answered, if anything is.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,44 +29,14 @@ pub enum BareAnswer {
     Nothing,
 }
 
-/// Enough of a request to tell what it is.
-#[derive(Deserialize)]
-struct Sniffed<'a> {
-    #[serde(borrow, default)]
-    method: Cow<'a, str>,
-    #[serde(default)]
-    params: Option<SniffedParams>,
-}
-
-#[derive(Deserialize)]
-struct SniffedParams {
-    #[serde(default, rename = "_meta")]
-    meta: Option<SniffedMeta>,
-}
-
-/// With this in it, a request is one of the protocol's.
-#[derive(Deserialize)]
-struct SniffedMeta {
-    #[serde(default, rename = "io.modelcontextprotocol/protocolVersion")]
-    version: Option<IgnoredAny>,
-}
-
 /// Whether a body is for the original's codes: one of its two methods and no version in `_meta`, or what is no request at all. The
 /// headers were looked at before.
-pub fn is_bare(body: &[u8]) -> bool {
-    // Read as the fields of a request, a batch of one or two would pass for one.
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return true;
-    }
-    let Ok(sniffed) = serde_json::from_slice::<Sniffed<'_>>(body) else {
+pub fn is_bare(envelope: Option<&Envelope<'_>>) -> bool {
+    let Some(envelope) = envelope else {
         return true;
     };
-    let has_version = sniffed
-        .params
-        .and_then(|params| params.meta)
-        .is_some_and(|meta| meta.version.is_some());
-    match &*sniffed.method {
-        "tools/list" | "tools/call" => !has_version,
+    match &*envelope.method {
+        "tools/list" | "tools/call" => !envelope.has_version(),
         method => method.is_empty(),
     }
 }
@@ -92,11 +69,11 @@ impl From<ToolFault> for Fault {
     }
 }
 
-/// Every tool, as `GET /mcp/tools/list` shows them.
+/// Every tool that the caller could use, as `GET /mcp/tools/list` shows them.
 pub fn listed(handler: &McpHandler) -> Value {
     let tools: Vec<Value> = handler
         .tools
-        .list()
+        .list_for(&handler.by())
         .iter()
         .map(|spec| shown::bare_tool(spec))
         .collect();
@@ -120,10 +97,29 @@ pub async fn answer_bare(handler: &McpHandler, body: &[u8]) -> BareAnswer {
     let Some(id) = request.get("id").cloned() else {
         return BareAnswer::Nothing;
     };
+    if !can_be_repeated(&id) {
+        let malformed =
+            Malformed::request("invalid request: `id` must be text, or a number of at most 64 bits");
+        return BareAnswer::Refused(malformed.to_json());
+    }
     match respond(handler, request).await {
         Ok(result) => BareAnswer::Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })),
         Err(Stopped::ByTheGate(fault)) => BareAnswer::Json(failed(id, fault.into())),
+        Err(Stopped::Asking(fault)) => BareAnswer::Json(failed(id, fault)),
         Err(Stopped::Before(fault)) => BareAnswer::Refused(failed(id, fault)),
+    }
+}
+
+/// Whether an answer could say it as it was said: a number beyond what is read as one comes back as another.
+fn can_be_repeated(id: &Value) -> bool {
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    match id {
+        Value::Null | Value::String(_) => true,
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().is_some_and(|number| number.abs() < EXACT_BELOW)
+        }
+        Value::Number(_) => true,
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
@@ -133,6 +129,8 @@ enum Stopped {
     Before(Fault),
     /// There, or behind it; it has been audited.
     ByTheGate(ToolFault),
+    /// By a tool that needs to know something first; that has been audited too.
+    Asking(Fault),
 }
 
 fn failed(id: Value, fault: Fault) -> Value {
@@ -152,7 +150,12 @@ async fn respond(handler: &McpHandler, request: &Map<String, Value>) -> Result<V
 }
 
 async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Stopped> {
-    let invalid = |what: &str| Stopped::Before(Fault::new(-32602, format!("invalid params: {what}")));
+    let invalid = |what: &str| {
+        Stopped::Before(Fault {
+            data: Some(json!({ "code": PARAMS })),
+            ..Fault::new(-32602, format!("invalid params: {what}"))
+        })
+    };
     let params = params.and_then(Value::as_object);
     let params = params.ok_or_else(|| invalid("`params` must be an object"))?;
     let name = params.get("name").and_then(Value::as_str);
@@ -167,6 +170,11 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Sto
         .await
         .map_err(Stopped::ByTheGate)?;
     match answer {
+        // Whoever speaks this cannot be asked back: there is no place for his answers.
+        Answer::Result(result) if is_input_required(&result) => Err(Stopped::Asking(Fault {
+            data: Some(json!({ "code": "plugin.input_required" })),
+            ..Fault::new(INTERNAL, INPUT_REQUIRED)
+        })),
         Answer::Output(output) => Ok(json!({ "content": [{ "type": "text", "text": output.to_string() }] })),
         Answer::Result(result) => Ok(result),
     }
@@ -175,6 +183,10 @@ async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_bare(body: &[u8]) -> bool {
+        super::is_bare(Envelope::of(body).as_ref())
+    }
 
     #[test]
     fn what_names_no_version_and_asks_for_one_of_the_two_methods_is_bare() {

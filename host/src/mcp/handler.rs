@@ -6,11 +6,11 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-        GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InitializeRequestParams,
-        InitializeResult, InputRequiredResult, InputResponses, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference,
-        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        CustomRequest, CustomResult, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+        Implementation, InitializeRequestParams, InitializeResult, InputRequiredResult, InputResponses,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, Reference, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
     },
     service::{RequestContext, SubscriptionContext},
 };
@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{fault, notices, prompts, resources, shown, subscriptions};
+use super::{fault, notices, params, prompts, resources, shown, subscriptions};
 use crate::{
     access::{AuditResult, Principal, Source},
     service::{
@@ -43,6 +43,9 @@ pub fn versions() -> Vec<ProtocolVersion> {
 /// Tells on whose behalf a request is answered, at the moment when it is.
 pub type Asker = Arc<dyn Fn() -> Principal + Send + Sync>;
 
+/// Asks for an answer whether it may come to be a stream: each takes something of the host for as long as it is open.
+pub type MayStream = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Answers for one principal.
 #[derive(Clone)]
 pub struct McpHandler {
@@ -50,6 +53,8 @@ pub struct McpHandler {
     pub(super) tools: Arc<Tools>,
     by: Asker,
     pub(super) source: Source,
+    /// Absent where all answers go down one stream that is open anyway.
+    may_stream: Option<MayStream>,
 }
 
 impl McpHandler {
@@ -65,7 +70,21 @@ impl McpHandler {
             tools,
             by,
             source,
+            may_stream: None,
         }
+    }
+
+    /// The same, of which an answer becomes a stream only if it may: what a tool tells while it works is left out otherwise.
+    pub fn streaming(self, may_stream: MayStream) -> Self {
+        Self {
+            may_stream: Some(may_stream),
+            ..self
+        }
+    }
+
+    /// Whether something may be told before the answer.
+    pub(super) fn may_stream(&self) -> bool {
+        self.may_stream.as_ref().is_none_or(|may| may())
     }
 
     /// On whose behalf it answers now.
@@ -144,7 +163,7 @@ fn round(
     }
 }
 
-fn is_input_required(result: &Value) -> bool {
+pub(super) fn is_input_required(result: &Value) -> bool {
     result.get("resultType").and_then(Value::as_str) == Some("input_required")
 }
 
@@ -245,7 +264,8 @@ impl ServerHandler for McpHandler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.tools.list().iter().map(|spec| shown::tool(spec)).collect();
+        let tools = self.tools.list_for(&self.by());
+        let tools = tools.iter().map(|spec| shown::tool(spec)).collect();
         Ok(ListToolsResult::with_all_items(tools))
     }
 
@@ -265,7 +285,7 @@ impl ServerHandler for McpHandler {
             ..round(&context, request.input_responses, request.request_state)
         };
         let answer =
-            notices::while_forwarding(&context, told, self.tool(&request.name, arguments, round)).await;
+            notices::while_forwarding(self, &context, told, self.tool(&request.name, arguments, round)).await;
         match answer.map_err(|fault| fault::error(&fault))? {
             Answer::Output(output) => Ok(CallToolResult::structured(output).into()),
             Answer::Result(result) if is_input_required(&result) => Ok(asked_back(result, &context)?.into()),
@@ -281,7 +301,7 @@ impl ServerHandler for McpHandler {
         let mut listed = prompts::list(self);
         listed.extend(
             self.tools
-                .plugin_prompts()
+                .plugin_prompts(&self.by())
                 .into_iter()
                 .filter_map(|prompt| read(prompt).ok()),
         );
@@ -313,7 +333,7 @@ impl ServerHandler for McpHandler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let mut listed = resources::list(self);
-        let (plain, _) = self.tools.plugin_resources();
+        let (plain, _) = self.tools.plugin_resources(&self.by());
         listed.extend(plain.into_iter().filter_map(|resource| read(resource).ok()));
         Ok(ListResourcesResult::with_all_items(listed))
     }
@@ -324,7 +344,7 @@ impl ServerHandler for McpHandler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let mut listed = resources::templates();
-        let (_, templates) = self.tools.plugin_resources();
+        let (_, templates) = self.tools.plugin_resources(&self.by());
         listed.extend(templates.into_iter().filter_map(|template| read(template).ok()));
         Ok(ListResourceTemplatesResult::with_all_items(listed))
     }
@@ -372,6 +392,14 @@ impl ServerHandler for McpHandler {
         let answer = self.tools.complete(&self.by(), wanted, argument, known).await;
         let completion = answer.map_err(|fault| fault::error(&fault))?;
         complete(serde_json::json!({ "completion": completion }))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(params::refused(request.method, notices::is_current(&context)))
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

@@ -17,6 +17,7 @@ use rmcp::{
 };
 use tokio::sync::mpsc;
 
+use super::handler::McpHandler;
 use crate::service::tools::{CallNotice, LogNotice, ProgressNotice};
 
 /// Notices that may wait; what finds no room is left out, for progress is worth nothing when it is late.
@@ -28,6 +29,7 @@ pub(super) fn channel() -> (mpsc::Sender<CallNotice>, mpsc::Receiver<CallNotice>
 
 /// Waits for `call`, and meanwhile hands on what it tells.
 pub(super) async fn while_forwarding<T>(
+    handler: &McpHandler,
     context: &RequestContext<RoleServer>,
     mut told: mpsc::Receiver<CallNotice>,
     call: impl Future<Output = T>,
@@ -38,12 +40,12 @@ pub(super) async fn while_forwarding<T>(
             // First what was told before it was done.
             biased;
             notice = told.recv() => match notice {
-                Some(notice) => forward(context, notice).await,
+                Some(notice) => forward(handler, context, notice).await,
                 None => return call.await,
             },
             done = &mut call => {
                 while let Ok(notice) = told.try_recv() {
-                    forward(context, notice).await;
+                    forward(handler, context, notice).await;
                 }
                 return done;
             }
@@ -52,14 +54,18 @@ pub(super) async fn while_forwarding<T>(
 }
 
 /// A client that is gone hears nothing, and the call goes on.
-async fn forward(context: &RequestContext<RoleServer>, notice: CallNotice) {
+async fn forward(handler: &McpHandler, context: &RequestContext<RoleServer>, notice: CallNotice) {
     let sent = match notice {
         CallNotice::Progress(progress) => match context.meta.get_progress_token() {
-            Some(token) => context.peer.notify_progress(progressed(token, progress)).await,
-            None => return,
+            // Without room for one more stream the answer comes alone: the call was begun, and what came of it is not to be lost.
+            Some(token) if handler.may_stream() => {
+                context.peer.notify_progress(progressed(token, progress)).await
+            }
+            _ => return,
         },
         // A client of the current revision is told what it asked for, and of the log nothing unless it did.
         CallNotice::Log(_) if is_current(context) && context.meta.log_level().is_none() => return,
+        CallNotice::Log(_) if !handler.may_stream() => return,
         CallNotice::Log(log) => context.peer.notify_logging_message(logged(log)).await,
     };
     if let Err(error) = sent {
@@ -67,7 +73,7 @@ async fn forward(context: &RequestContext<RoleServer>, notice: CallNotice) {
     }
 }
 
-fn is_current(context: &RequestContext<RoleServer>) -> bool {
+pub(super) fn is_current(context: &RequestContext<RoleServer>) -> bool {
     let version = context.protocol_version();
     version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }

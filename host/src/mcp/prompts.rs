@@ -28,7 +28,7 @@ pub(super) async fn get(handler: &McpHandler, name: &str) -> Result<GetPromptRes
         handler.note_unread("prompt", AuditResult::Unknown).await;
         return Err(ErrorData::invalid_params(
             "there is no such prompt: `prompts/list` shows those there are",
-            None,
+            Some(serde_json::json!({ "code": "prompt.unknown" })),
         ));
     };
     let mut arguments = Map::new();

@@ -84,7 +84,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 
 /// There is none under that URI, or none that the caller may read.
 pub(super) fn unknown(uri: &str) -> ErrorData {
-    let data = serde_json::json!({ "uri": uri });
+    let data = serde_json::json!({ "code": "resource.unknown", "uri": uri });
     ErrorData::resource_not_found("there is no such resource", Some(data))
 }
 

@@ -11,7 +11,7 @@ use rmcp::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{fault::RATE_LIMITED, handler::McpHandler};
+use super::{fault::RATE_LIMITED, handler::McpHandler, lines::Lines};
 use crate::access::Principal;
 
 /// Who says how often a caller may ask.
@@ -42,8 +42,10 @@ where
 {
     let failed = |error: &dyn std::fmt::Display| ServeStreamError(error.to_string());
     // In a box of its own: the compiler does not see through the whole of it that it may go from thread to thread.
-    let starting: BoxFuture<'static, _> =
-        Box::pin(rmcp::serve_server(Limited { handler, admission }, (read, write)));
+    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(
+        Limited { handler, admission },
+        Lines::new(read, write),
+    ));
     Box::pin(async move {
         let running = starting.await.map_err(|error| failed(&error))?;
         let waiting: BoxFuture<'static, _> = Box::pin(running.waiting());

@@ -28,10 +28,11 @@ const URIS_MAX: usize = 1000;
 
 /// What of it is granted: the resources that the caller may read. Others are left out, whether there are any or not.
 pub(super) fn accepted(handler: &McpHandler, requested: &SubscriptionFilter) -> SubscriptionFilter {
-    let tenants = handler.service.seen_tenants(&handler.by());
+    let by = handler.by();
+    let tenants = handler.service.seen_tenants(&by);
     let is_seen = |uri: &&String| {
         let is_own = parse(uri).is_some_and(|(tenant, _)| tenants.contains(&tenant));
-        is_own || handler.tools.plugin_has(Wanted::Resource(uri))
+        is_own || handler.tools.plugin_has_for(&by, Wanted::Resource(uri))
     };
     let mut accepted = SubscriptionFilter::new();
     accepted.tools_list_changed = requested.tools_list_changed;
@@ -62,7 +63,10 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
         let Some(change) = change else { return };
         // Who lost a tenant meanwhile hears nothing more of it.
         let by = handler.by();
-        let is_seen = |uri: &str| parse(uri).is_none_or(|(tenant, _)| by.sees(&tenant));
+        let is_seen = |uri: &str| match parse(uri) {
+            Some((tenant, _)) => by.sees(&tenant),
+            None => handler.tools.plugin_has_for(&by, Wanted::Resource(uri)),
+        };
         for notification in told(&wanted, context.accepted(), &change, is_seen) {
             let sent = tokio::time::timeout(SEND_DEADLINE, context.sink().send(notification)).await;
             if !matches!(sent, Ok(Ok(()))) {
@@ -129,7 +133,8 @@ fn told(
     let plugins = wanted.of_plugins.iter();
     let is_updated =
         |uri: &&String| is_unknown || matches!(change, Change::Resource { uri: changed } if changed == *uri);
-    told.extend(plugins.filter(is_updated).map(|uri| updated(uri)));
+    let plugins = plugins.filter(is_updated).filter(|uri| is_seen(uri));
+    told.extend(plugins.map(|uri| updated(uri)));
     if lists[0] && accepted.tools_list_changed == Some(true) {
         told.push(ServerNotification::ToolListChangedNotification(Default::default()));
     }

@@ -233,23 +233,38 @@ impl Service {
         match self.states.current(tenant) {
             Some(now) if kind == ProblemKind::WrongState => {
                 let now = now.state.primary_state;
-                let problem = problem
-                    .with("current_state", now)
-                    .with("legal_next_states", legal_next(now));
                 if let StateChangeError::Blocked { .. } = error {
                     // It says what to do; that the table has the arrow would be no help.
-                    return problem;
+                    return problem
+                        .with("current_state", now)
+                        .with("legal_next_states", legal_next(now));
                 }
-                let next: Vec<_> = legal_next(now).iter().map(|state| format!("`{state}`")).collect();
-                let next = if next.is_empty() {
-                    "none".to_owned()
-                } else {
-                    next.join(", ")
-                };
-                problem.hint(format!("`{tenant}` is `{now}`; it may go to: {next}"))
+                told_where_to(problem, tenant, now, now == PrimaryState::Paused)
             }
             _ => problem,
         }
+    }
+}
+
+/// Names the states that may follow. `ready` is none of them after a pause: the table has that arrow for a resume alone, and who wants to
+/// go along it is told so.
+fn told_where_to(problem: Problem, tenant: &TenantId, now: PrimaryState, wants_resume: bool) -> Problem {
+    let mut next = legal_next(now);
+    if wants_resume {
+        next.retain(|state| *state != PrimaryState::Ready);
+    }
+    let shown: Vec<_> = next.iter().map(|state| format!("`{state}`")).collect();
+    let shown = match shown.as_slice() {
+        [] => "none".to_owned(),
+        shown => shown.join(", "),
+    };
+    let problem = problem
+        .with("current_state", now)
+        .with("legal_next_states", next)
+        .hint(format!("`{tenant}` is `{now}`; it may go to: {shown}"));
+    match wants_resume {
+        true => problem.hint("a resume makes it `ready`: `kora__request_resume`, or `kora state resume`"),
+        false => problem,
     }
 }
 

@@ -15,9 +15,19 @@ use tracing_subscriber::{
 use super::plugin_log::PLUGIN_TARGET;
 use crate::domain::{LogFormat, LogLevel, LogSettings};
 
-/// Targets that say more than may be written: rmcp has three INFO lines for each request, and its warnings repeat what a caller sent,
-/// headers and the text of errors, in which there may be a token. What it refuses is in the audit.
-const QUIET: [(&str, LogLevel); 1] = [("rmcp", LogLevel::Error)];
+/// The library of MCP. It has three INFO lines for each request, its warnings repeat what a caller sent, headers and the text of errors, in
+/// which there may be a token, and a client that goes away is an ERROR to it. None of that is the operator's trouble: what was refused is in
+/// the audit, and what goes wrong with a stream is told by who reads and writes it.
+const RMCP: &str = "rmcp";
+
+/// Targets that say more than may be written, or is worth it.
+const QUIET: [(&str, LogLevel); 1] = [(RMCP, LogLevel::Off)];
+
+/// Whether a record is the host's own affair, at whatever level: one of a target that is never written is not.
+pub(super) fn is_heard(metadata: &Metadata<'_>) -> bool {
+    let of_rmcp = metadata.target().strip_prefix(RMCP);
+    !of_rmcp.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
 
 /// What passes now.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use std::{
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{Layer, layer::Context};
 
+use super::gate::is_heard;
 use crate::domain::Clock;
 
 /// How far back "recent" goes.
@@ -67,7 +68,7 @@ impl fmt::Debug for RecentErrors {
 
 impl<S: Subscriber> Layer<S> for RecentErrors {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if *event.metadata().level() == Level::ERROR {
+        if *event.metadata().level() == Level::ERROR && is_heard(event.metadata()) {
             self.add();
         }
     }

@@ -212,9 +212,9 @@ fn what_waits_to_be_written_is_written_when_the_host_stops() {
     assert_eq!(super::audit(&home, "acme"), [] as [Value; 0]);
     // A denial is there before its answer, and with it what came before.
     client.error("kora__request_pause", json!({ "reason": "r" }));
-    let denied = super::audit(&home, "host").pop().unwrap();
+    let denied = super::audit(&home, "acme").pop().unwrap();
     assert_eq!(result(&denied), ("capability_denied", "not_allowed"));
     client.output("kora__get_operational_state", json!({}));
     assert_eq!(host.stop(), 0);
-    assert_eq!(super::audit(&home, "acme").len(), 2);
+    assert_eq!(super::audit(&home, "acme").len(), 3);
 }

@@ -27,6 +27,11 @@ fn a_ticket_is_of_the_host_s_kind_and_of_its_caller_whatever_he_says() {
         (&raw["ticket_id"], &raw["sea_priority"]),
         (&made["ticket_id"], &json!("frontier"))
     );
+    // As it is kept: with what it is about.
+    assert_eq!(
+        (&raw["title"], &raw["body"]),
+        (&json!("a ticket"), &json!("do it"))
+    );
     assert_ne!(made["ticket_id"], super::ACTOR);
     let last = super::last_audited(&home, "acme", "ok")["details"].clone();
     assert_eq!(

@@ -69,6 +69,9 @@ fn what_is_no_request_of_the_original_is_told_by_its_code() {
         ("3".to_owned(), -32600),
         ("\"tools/list\"".to_owned(), -32600),
         (r#"{"jsonrpc":"2.0","id":1}"#.to_owned(), -32600),
+        // It would come back as another.
+        (r#"{"jsonrpc":"2.0","id":99999999999999999999999999,"method":"tools/list"}"#.to_owned(), -32600),
+        (r#"{"jsonrpc":"2.0","id":{},"method":"tools/list"}"#.to_owned(), -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":3}"#.to_owned(), -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#.to_owned(), -32601),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/drop"}"#.to_owned(), -32601),
@@ -83,7 +86,11 @@ fn what_is_no_request_of_the_original_is_told_by_its_code() {
         let answer = post(&body);
         assert_eq!(answer.status, 200, "{body}: {answer:?}");
         assert_eq!(answer.header("content-type"), Some("application/json"), "{body}");
-        assert_eq!(fault(&answer).code(), code, "{body}: {answer:?}");
+        let told = fault(&answer);
+        assert_eq!(told.code(), code, "{body}: {answer:?}");
+        if code == -32602 {
+            assert_eq!(told.data()["code"], "mcp.params", "{body}: {answer:?}");
+        }
         // One line for each of them.
         let last = trail.next("host");
         assert_eq!(

@@ -140,7 +140,7 @@ fn the_schema_that_is_shown_is_the_one_that_is_enforced() {
         assert!(tool["inputSchema"]["properties"].is_object(), "{name}");
         let is_of_tenant = tool["inputSchema"]["properties"].get("workspace_id").is_some();
         // Each of these the schema refuses, and so does the gate; what the schema takes, the gate does not call bad.
-        let mut bad = vec![json!({ "workspace_id": 3 })];
+        let mut bad = vec![json!({ "workspace_id": 3 }), json!({ "workspace_id": null })];
         for key in sound(name).as_object().unwrap().keys() {
             let mut without = sound(name);
             without.as_object_mut().unwrap().remove(key);
@@ -191,6 +191,53 @@ fn the_schema_that_is_shown_is_the_one_that_is_enforced() {
             assert_eq!(last["details"]["tool_name"], name, "{last}");
         }
     }
+}
+
+#[test]
+fn a_number_is_whole_however_it_is_written_and_as_large_as_the_schema_says() {
+    let home = home();
+    let host = home.start();
+    let client = Client::new(&home, &host, "all", &GATED);
+    let recent = client.output("kora__get_recent_chain_events", json!({ "limit": 1.0 }));
+    assert_eq!(recent["events"].as_array().unwrap().len(), 1, "{recent}");
+    let session = super::session(&host);
+    let stop = |level: &str| {
+        let level: Value = serde_json::from_str(level).unwrap();
+        json!({ "reason": "r", "level": level, "confirm_token": session, "dry_run": true })
+    };
+    let planned = client.output("kora__request_stop", stop("1.0"));
+    assert_eq!(
+        (&planned["level"], &planned["dry_run"]),
+        (&json!(1), &json!(true)),
+        "{planned}"
+    );
+    // The level comes before what confirms it.
+    for level in ["3", "-1", "99999999999999999999", "1e300"] {
+        let mut asked = stop(level);
+        asked["confirm_token"] = json!("another");
+        let refused = client.error("kora__request_stop", asked);
+        assert_eq!(
+            (refused.code(), &refused.data()["code"]),
+            (-32602, &json!("control.level")),
+            "{level}"
+        );
+    }
+    let fence = json!({ "ticket_id": ACTOR, "claim_fence_token": 1e30 });
+    let refused = client.error("kora__release_claim", fence);
+    assert_eq!(refused.data()["code"], "tool.input");
+    assert!(
+        refused.message().contains("/claim_fence_token") && refused.message().contains("maximum"),
+        "{refused:?}"
+    );
+    // Whoever names no tenant leaves the parameter out.
+    let pause = json!({ "reason": "r", "workspace_id": null });
+    let refused = client.error("kora__request_pause", pause);
+    assert!(refused.message().contains("/workspace_id"), "{refused:?}");
+    // What is in a payload is the caller's: it stays as it was written.
+    let event = json!({ "event_type": "deploy.finished", "payload": { "n": 1.0 } });
+    client.output("kora__append_event", event);
+    let kept = host.payloads("acme", "deploy.finished");
+    assert_eq!(kept, [json!({ "n": 1.0 })]);
 }
 
 #[test]
@@ -305,6 +352,7 @@ fn an_unknown_tool_passes_the_gate_and_is_named_back_unless_its_name_is_long() {
         (fault.code(), fault.message()),
         (-32602, "unknown tool: 'kora__no_such'")
     );
+    assert_eq!(fault.data()["code"], "tool.unknown");
     let last = super::last_audited(&home, "host", "unknown");
     assert_eq!(last["details"].get("tool_name"), None, "{last}");
     let fault = client.error(&"x".repeat(81), json!({}));

@@ -231,5 +231,16 @@ fn prompts_and_resources_are_those_of_the_caller_s_tenants() {
         let refused = client.current(method, params.clone()).send();
         assert_eq!(fault(&refused).code(), code, "{method} {params}: {refused:?}");
         assert!(!refused.body.contains("You are patient"), "{refused:?}");
+        assert!(
+            fault(&refused).data()["code"].is_string(),
+            "{method} {params}: {refused:?}"
+        );
     }
+    // Clients of before know a number of its own for a resource that there is not.
+    let read = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": { "uri": "kora://nobody/x" } });
+    let refused = fault(&client.of_revision(OLDER, &read).send());
+    assert_eq!(
+        (refused.code(), &refused.data()["code"]),
+        (-32002, &json!("resource.unknown"))
+    );
 }

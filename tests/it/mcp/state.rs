@@ -105,6 +105,10 @@ fn the_right_to_every_transition_is_neither_that_to_pause_nor_that_to_resume() {
     );
     assert_eq!(fault.code(), -32602, "{fault:?}");
     assert_eq!(fault.data()["current_state"], "paused", "{fault:?}");
+    // So `ready` is not named among what may follow, and the way there is.
+    assert_eq!(fault.data()["legal_next_states"], json!(["stopped"]), "{fault:?}");
+    let hints = fault.data()["hints"].to_string();
+    assert!(hints.contains("kora__request_resume"), "{fault:?}");
     // What the table does not have is refused in the same words.
     let fault = mover.error(
         TRANSITION,

@@ -4,7 +4,7 @@ use std::{fs, net::TcpStream, os::fd::AsFd as _, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Client, home};
+use super::{Client, home, home_with_plugin};
 use crate::harness::{DEADLINE, HttpStream, RunningHost, add_caller, eventually, remove_caller};
 
 const STATE: &str = "kora://acme/operational-state";
@@ -137,7 +137,7 @@ fn open_and_drop(client: &Client, number: usize) {
 
 #[test]
 fn two_thousand_streams_that_were_dropped_leave_memory_and_descriptors_where_they_were() {
-    let home = home();
+    let home = home_with_plugin("[http]\nmax_streams_per_caller = 400\n");
     let host = home.start();
     let client = Client::new(&home, &host, "teller", &["kora__append_event"]);
     // Buffers that are kept, and threads, are there after the first of them.
@@ -156,11 +156,70 @@ fn two_thousand_streams_that_were_dropped_leave_memory_and_descriptors_where_the
         open_and_drop(&client, 200);
     }
     settled();
-    let grown = memory_kib(&host).saturating_sub(memory);
-    assert!(grown < 8 * 1024, "the host has grown by {grown} KiB");
+    // None of them is the host's fault, and the operator is not told of one.
+    assert!(!host.log().contains(" ERROR "), "an error in the log");
+    assert_eq!(host.json(&["status"])["recent_error_count_5min"], 0);
+    // What was opened last is given back a moment after its descriptor.
+    eventually("the host has not grown by more than 8 MiB", || {
+        (memory_kib(&host).saturating_sub(memory) < 8 * 1024).then_some(())
+    });
     let mut stream = listen(&client, &[EVENTS]);
     append(&client);
     assert_eq!(next_updated(&mut stream), EVENTS);
+}
+
+#[test]
+fn a_caller_has_so_many_subscriptions_and_streams_and_a_call_is_never_refused_for_them() {
+    let home = home_with_plugin("[http]\nmax_streams = 3\nmax_streams_per_caller = 2\n");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    let one = Client::new(
+        &home,
+        &host,
+        "one",
+        &["kora__append_event", "test_tool_with_progress"],
+    );
+    let other = Client::new(&home, &host, "other", &[]);
+    let refused = |client: &Client| {
+        let filter = json!({ "resourceSubscriptions": [EVENTS] });
+        let request = client.current("subscriptions/listen", json!({ "notifications": filter }));
+        let refused = request.open().unwrap().into_response().unwrap();
+        assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+        assert_eq!(refused.expect(429)["code"], "http.too_many_streams");
+    };
+    let first = listen(&one, &[EVENTS]);
+    let sse = one
+        .http
+        .get("/api/events/stream")
+        .bearer(&one.token)
+        .open()
+        .unwrap();
+    assert_eq!(sse.status, 200, "both kinds count together");
+    refused(&one);
+    // What others hold does not count for him, but for all.
+    let mut others = listen(&other, &[EVENTS]);
+    refused(&other);
+    append(&one);
+    assert_eq!(next_updated(&mut others), EVENTS);
+    // What a call tells meanwhile would be one more: it is left out, and the answer is not.
+    let mut call = json!({ "name": "test_tool_with_progress" });
+    let progress = |client: &Client, call: &serde_json::Value| {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call });
+        client.of_revision("2025-11-25", &body).open().unwrap()
+    };
+    call["_meta"] = json!({ "progressToken": 1 });
+    let alone = progress(&one, &call).into_response().unwrap();
+    assert_eq!(alone.header("content-type"), Some("application/json"));
+    assert!(alone.json()["result"]["content"].is_array(), "{alone:?}");
+    first.close();
+    sse.close();
+    crate::harness::eventually(
+        "a place is free again, and the call tells of its progress",
+        || {
+            let answer = progress(&one, &call);
+            (answer.header("content-type") == Some("text/event-stream")).then_some(())
+        },
+    );
 }
 
 /// Room for so little that a reader who takes nothing is soon noticed.

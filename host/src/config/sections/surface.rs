@@ -158,7 +158,7 @@ pub struct HttpSection {
     pub read_timeout_seconds: u64,
     /// The most connections at once.
     pub max_connections: u64,
-    /// The most streams of events at once.
+    /// The most streams at once, of events and of MCP.
     pub max_streams: u64,
     /// The most of them of one caller.
     pub max_streams_per_caller: u64,

@@ -9,7 +9,7 @@ use super::{
     Round, ToolFault, ToolKind, ToolSpec, WORKSPACE_ID,
     catalogue::{Own, own_tools},
     foreign::{Foreign, ForeignTools},
-    schema::check,
+    schema::{as_integers, check},
 };
 use crate::{
     access::{AuditEntry, AuditLog, AuditResult, Details, Principal, Seam, Source, redacted},
@@ -120,6 +120,16 @@ impl Tools {
         let foreign = self.foreign.current(&self.parts.service.plugins);
         own.chain(foreign.iter().map(|foreign| foreign.spec.clone()))
             .collect()
+    }
+
+    /// Those of them that `by` could ever use: the host's own, and those of plugins that act for a tenant of his. One that needs a
+    /// capability is listed to whoever lacks it, and says so.
+    pub fn list_for(&self, by: &Principal) -> Vec<Arc<ToolSpec>> {
+        let own = self.own.iter().map(|own| own.tool.spec.clone());
+        let foreign = self.foreign.current(&self.parts.service.plugins);
+        let is_shown = self.shown_to(by);
+        let foreign = foreign.iter().filter(|foreign| is_shown(&foreign.plugin));
+        own.chain(foreign.map(|foreign| foreign.spec.clone())).collect()
     }
 
     fn find(&self, name: &str) -> Option<Tool<'_>> {
@@ -237,6 +247,7 @@ impl Tools {
         };
         let tool = self.find(name).ok_or_else(unknown)?;
         let spec = tool.spec();
+        as_integers(&spec.input_schema, &mut arguments);
         describe(spec, &arguments, details);
         let named = match spec.is_of_tenant {
             true => arguments.remove(WORKSPACE_ID),
@@ -292,10 +303,10 @@ impl Tools {
     /// The tenant that is named, or the caller's only one. Unknown and forbidden are answered alike.
     pub(super) fn tenant(&self, by: &Principal, named: Option<&Value>) -> Result<TenantId, ToolFault> {
         let named = match named {
-            None | Some(Value::Null) => None,
+            None => None,
             Some(Value::String(text)) => Some(text.as_str()),
             Some(_) => {
-                let message = format!("/{WORKSPACE_ID}: expected a text");
+                let message = format!("/{WORKSPACE_ID}: expected a text; leave it out to name none");
                 return Err(ToolFault::bad_input("tool.input", message));
             }
         };

@@ -1,7 +1,8 @@
 //! `kora__request_stop`: a stop command of level 1 or 2. Those that end something are the machine's operator's.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use subtle::ConstantTimeEq as _;
 
 use super::{Annotations, Context, HostTool, ToolFault, ToolKind, host_tool::said};
@@ -18,7 +19,8 @@ pub(super) struct Stop {
     #[schemars(length(min = 1))]
     reason: String,
     /// 1: nothing new is taken; 2: nor is a tool called, and what is under way is finished.
-    level: i64,
+    #[schemars(schema_with = "any_level")]
+    level: Number,
     /// The `daemon_session_id` of the running host, as `kora__daemon_status` shows it.
     #[schemars(length(min = 1))]
     confirm_token: String,
@@ -62,7 +64,7 @@ impl HostTool for RequestStop {
     async fn run(context: Context<'_>, input: Stop) -> Result<Stopped, ToolFault> {
         // The order of these is part of the contract: the first that fails answers.
         let reason = said("reason", &input.reason)?;
-        let level = level(input.level)?;
+        let level = level(&input.level)?;
         confirm(&context, &input.confirm_token)?;
         if !context.by.is_accountable() {
             return Err(ToolFault::ActorIdRequired {
@@ -108,11 +110,16 @@ impl HostTool for RequestStop {
     }
 }
 
-fn level(number: i64) -> Result<u8, ToolFault> {
-    match number {
-        1 => Ok(1),
-        2 => Ok(2),
-        3..=5 => Err(ToolFault::bad_input(
+/// Without limits: one that is not given here is told who gives it.
+fn any_level(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer" })
+}
+
+fn level(number: &Number) -> Result<u8, ToolFault> {
+    match number.as_i64() {
+        Some(1) => Ok(1),
+        Some(2) => Ok(2),
+        Some(3..=5) => Err(ToolFault::bad_input(
             "control.level",
             format!(
                 "level {number} is given by the operator on the machine alone: `kora state stop --level {number}`"

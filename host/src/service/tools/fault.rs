@@ -134,7 +134,8 @@ impl ToolFault {
                 }
                 Value::Object(data)
             }
-            Self::Unknown { .. } | Self::DevOnly { .. } | Self::Failed(_) => return None,
+            Self::Unknown { .. } => serde_json::json!({ "code": self.code() }),
+            Self::DevOnly { .. } | Self::Failed(_) => return None,
         };
         Some(data)
     }

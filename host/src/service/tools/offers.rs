@@ -39,9 +39,25 @@ impl Wanted<'_> {
 }
 
 impl Tools {
-    /// The prompts of plugins, as MCP lists them.
-    pub fn plugin_prompts(&self) -> Vec<Value> {
-        let prompts = self.parts.service.plugins.prompts();
+    /// Whose offers `by` could use: those of plugins that act for a tenant that he sees. Who sees all of them sees what every plugin offers.
+    pub(super) fn shown_to(&self, by: &Principal) -> impl Fn(&str) -> bool {
+        let service = &self.parts.service;
+        let tenants = (!by.sees_all()).then(|| service.seen_tenants(by));
+        move |plugin| {
+            let serves = |tenants: &Vec<TenantId>| {
+                tenants
+                    .iter()
+                    .any(|tenant| service.plugins.serves(plugin, tenant))
+            };
+            tenants.as_ref().is_none_or(serves)
+        }
+    }
+
+    /// The prompts of plugins that `by` could use, as MCP lists them.
+    pub fn plugin_prompts(&self, by: &Principal) -> Vec<Value> {
+        let is_shown = self.shown_to(by);
+        let mut prompts = self.parts.service.plugins.prompts();
+        prompts.retain(|prompt| is_shown(prompt.plugin().name.as_str()));
         let shown = prompts.iter().map(|prompt| {
             let prompt = prompt.descriptor();
             let arguments = prompt.arguments.iter().map(|argument| {
@@ -58,9 +74,11 @@ impl Tools {
         shown.collect()
     }
 
-    /// The resources of plugins, as MCP lists them: those, and the templates of many.
-    pub fn plugin_resources(&self) -> (Vec<Value>, Vec<Value>) {
-        let resources = self.parts.service.plugins.resources();
+    /// The resources of plugins that `by` could use, as MCP lists them: those, and the templates of many.
+    pub fn plugin_resources(&self, by: &Principal) -> (Vec<Value>, Vec<Value>) {
+        let is_shown = self.shown_to(by);
+        let mut resources = self.parts.service.plugins.resources();
+        resources.retain(|resource| is_shown(resource.plugin().name.as_str()));
         let shown = resources.iter().map(|resource| {
             let resource = resource.descriptor();
             let uri = resource.uri.to_string();
@@ -79,6 +97,12 @@ impl Tools {
     /// Whether a plugin has it.
     pub fn plugin_has(&self, wanted: Wanted<'_>) -> bool {
         self.plugin_of(wanted).is_some()
+    }
+
+    /// Whether a plugin has it that `by` could use.
+    pub fn plugin_has_for(&self, by: &Principal, wanted: Wanted<'_>) -> bool {
+        let plugin = self.plugin_of(wanted);
+        plugin.is_some_and(|plugin| self.shown_to(by)(&plugin))
     }
 
     /// Gets a prompt or reads a resource of a plugin. Answers MCP's result, or what the plugin needs to know first.
@@ -220,7 +244,7 @@ impl Tools {
         plugin: &str,
     ) -> Result<TenantId, ToolFault> {
         let service = &self.parts.service;
-        if named.is_none_or(Value::is_null) {
+        if named.is_none() {
             let mut tenants = service.seen_tenants(by);
             tenants.retain(|tenant| service.plugins.serves(plugin, tenant));
             if tenants.len() == 1 {

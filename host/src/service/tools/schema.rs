@@ -29,10 +29,57 @@ pub(super) fn of_input<T: JsonSchema>(is_of_tenant: bool) -> Map<String, Value> 
     let mut schema = inlined::<T>(SchemaSettings::draft2020_12());
     schema.entry("type").or_insert_with(|| "object".into());
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
-    if is_of_tenant && let Some(properties) = properties.as_object_mut() {
-        properties.insert(WORKSPACE_ID.to_owned(), workspace_id());
+    if let Some(properties) = properties.as_object_mut() {
+        properties.values_mut().for_each(bound);
+        if is_of_tenant {
+            properties.insert(WORKSPACE_ID.to_owned(), workspace_id());
+        }
     }
     schema
+}
+
+/// Shows how large a number may be: what its type cannot hold is refused by the schema, and not by what reads it.
+fn bound(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else {
+        return;
+    };
+    let (least, most): (Value, Value) = match schema.get("format").and_then(Value::as_str) {
+        Some("uint32") => (u32::MIN.into(), u32::MAX.into()),
+        Some("uint64") => (u64::MIN.into(), u64::MAX.into()),
+        Some("int32") => (i32::MIN.into(), i32::MAX.into()),
+        Some("int64") => (i64::MIN.into(), i64::MAX.into()),
+        _ => return,
+    };
+    schema.entry("minimum").or_insert(least);
+    schema.entry("maximum").or_insert(most);
+}
+
+/// A whole number may be written with a fraction of nothing, `1.0`: where the schema asks for one it is read as one. Other numbers stay as
+/// they came.
+pub(super) fn as_integers(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) {
+    for (key, value) in arguments.iter_mut().filter(|(_, value)| value.is_f64()) {
+        let kind = schema
+            .get("properties")
+            .and_then(|properties| properties.get(key)?.get("type"));
+        let is_integer = match kind {
+            Some(Value::String(kind)) => kind == "integer",
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "integer"),
+            _ => false,
+        };
+        if is_integer && let Some(whole) = value.as_f64().and_then(whole) {
+            *value = whole.into();
+        }
+    }
+}
+
+/// The whole number that a fraction is, as long as it can be only one.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "below 2^53 every whole fraction is a number of 64 bits"
+)]
+fn whole(number: f64) -> Option<i64> {
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() < EXACT_BELOW).then_some(number as i64)
 }
 
 /// The parameter that names the tenant.

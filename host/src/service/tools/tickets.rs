@@ -130,6 +130,8 @@ pub(super) struct Created {
 #[derive(Serialize, JsonSchema)]
 struct RawTicket {
     ticket_id: Uuid,
+    title: String,
+    body: Option<String>,
     kind: String,
     origin_actor_kind: String,
     sea_status: api::TicketStatus,
@@ -161,6 +163,8 @@ impl HostTool for CreateSeaTicket {
             ticket_id: made.ticket_id,
             raw_response: RawTicket {
                 ticket_id: made.ticket_id,
+                title: made.title,
+                body: made.body,
                 kind: made.kind,
                 origin_actor_kind: made.origin_actor_kind.to_string(),
                 sea_status: made.sea_status,
