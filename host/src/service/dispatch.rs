@@ -57,11 +57,13 @@ impl Service {
             Call::LogsLevels(_) => json(self.log_levels()),
             Call::LogsSetLevel(input) => json(self.set_log_level(by, &input)?),
             // The tools work with the use cases; who holds both answers these.
-            Call::ToolsList(_) | Call::ToolsCall(_) | Call::AuditFlush(_) | Call::McpServe(_) => Err(Problem::new(
-                ProblemKind::Unavailable,
-                "tools.not_here",
-                "tools are called over the control socket, MCP or HTTP",
-            )),
+            Call::ToolsList(_) | Call::ToolsCall(_) | Call::AuditFlush(_) | Call::McpServe(_) => {
+                Err(Problem::new(
+                    ProblemKind::Unavailable,
+                    "tools.not_here",
+                    "tools are called over the control socket, MCP or HTTP",
+                ))
+            }
             Call::ConfigShow(_) => json(self.show_config()),
             Call::ConfigReload(_) => json(self.reload_config(by).await?),
         }
