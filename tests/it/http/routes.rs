@@ -252,4 +252,19 @@ fn metrics_count_requests_by_route_and_calls_by_tool() {
     ] {
         assert!(metrics.body.contains(line), "{line}\n{}", metrics.body);
     }
+    // Whoever says nothing gets what every scraper reads.
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(metrics.header("content-type"), Some(text));
+    assert!(metrics.body.contains("# TYPE kora_http_requests_total counter\n"));
+    assert!(!metrics.body.contains("# EOF") && !metrics.body.contains("# UNIT"));
+    let open = http
+        .get("/metrics")
+        .header("Accept", "application/openmetrics-text; version=1.0.0");
+    let open = open.bearer(&all).send();
+    assert!(
+        open.header("content-type")
+            .unwrap()
+            .starts_with("application/openmetrics-text;")
+    );
+    assert!(open.body.contains("# TYPE kora_http_requests counter\n") && open.body.ends_with("# EOF\n"));
 }
