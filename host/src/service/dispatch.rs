@@ -12,6 +12,11 @@ impl Service {
     /// What the use case answers.
     pub async fn call(&self, by: &Principal, call: Call) -> Result<Value, Problem> {
         self.need(call.tenant()).await;
+        let answered = self.carry_out(by, call).await;
+        answered.map_err(|problem| self.told_to(by, problem))
+    }
+
+    async fn carry_out(&self, by: &Principal, call: Call) -> Result<Value, Problem> {
         match call {
             Call::Status(_) => json(self.status().await),
             Call::Health(input) => json(self.health(&input).await?),
