@@ -71,9 +71,9 @@ fn every_route_of_the_document_answers_as_it_says() {
         let answer = http.get(&format!("{path}{query}")).bearer(&all).send();
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         let content = operation["responses"]["200"]["content"].as_object().unwrap();
-        let (kind, described) = content.iter().next().unwrap();
         let said = answer.header("content-type").unwrap();
-        assert!(said.starts_with(kind.as_str()), "{path}: {said}");
+        let described = content.iter().find(|(kind, _)| said.starts_with(kind.as_str()));
+        let (kind, described) = described.unwrap_or_else(|| panic!("{path}: {said}"));
         if kind == "application/json" && path != "/api/openapi.json" {
             let required = described["schema"]["required"].as_array().unwrap();
             let required: BTreeSet<_> = required.iter().map(|name| name.as_str().unwrap()).collect();
