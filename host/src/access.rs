@@ -22,5 +22,5 @@ pub use callers_file::{CallerDraft, CallersDocument, CallersFileError, EntryFaul
 pub use principal::{ANONYMOUS_KIND, Principal};
 pub use rate::{Rates, Refusals};
 pub use redact::redacted;
-pub use review::{Known, Review};
+pub use review::{Known, Review, grantable, grantable_types};
 pub use token::Token;

@@ -146,6 +146,7 @@ impl Config {
             }
         };
         problems.extend(contradictions(&sections, &source, &spans));
+        problems.extend(collision(&sections, &settings, &file));
         if problems.is_empty() {
             Ok(Self {
                 home: inputs.home.clone(),
@@ -242,13 +243,7 @@ impl Config {
     }
 
     fn place(&self, origin: &Origin) -> Place {
-        let file = self.home.config_file();
-        match origin {
-            Origin::Default => Place::File(file),
-            Origin::File { line } => Place::Line { file, line: *line },
-            Origin::Environment(name) => Place::Variable(name.clone()),
-            Origin::Flag(name) | Origin::Command(name) => Place::Flag(name.clone()),
-        }
+        origin.place(self.home.config_file())
     }
 
     /// The section of a tenant, if it has one. Ids are compared without regard to case, as they are unique.
@@ -393,6 +388,24 @@ fn contradictions(
         }
     }
     problems
+}
+
+/// Two ports that cannot both be had. Where one is said may be the file, a variable or a flag.
+fn collision(sections: &Sections, settings: &Settings, file: &Path) -> Option<Problem> {
+    let (http, webhooks) = (sections.http.listen, sections.webhooks.listen);
+    if !http.collides_with(webhooks) {
+        return None;
+    }
+    let said = ["webhooks.listen", "http.listen"].map(KeyPath::dotted);
+    let said = said.iter().find_map(|key| settings.get(key));
+    let place = said.map_or_else(
+        || Place::File(file.to_owned()),
+        |setting| setting.origin.place(file.to_owned()),
+    );
+    let message = format!(
+        "`http.listen` is `{http}` and `webhooks.listen` is `{webhooks}`: expected two ports, or `off` for one of them"
+    );
+    Some(Problem::new(place, message))
 }
 
 fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {

@@ -11,6 +11,7 @@
 mod answers;
 mod api;
 mod body;
+mod cors;
 mod guard;
 mod health;
 mod mcp;

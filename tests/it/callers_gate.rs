@@ -184,6 +184,10 @@ fn in_production_no_token_can_be_guessed_and_nothing_for_development_is_open() {
         text(&found["detail"]).contains("open for development (`dev`): `kora__send_webhook_test_event`"),
         "{found}"
     );
+    assert!(
+        text(&found["detail"]).contains("token 2 of those that name nobody can be guessed"),
+        "{found}"
+    );
     configure("prd");
     tokens(&home, "a-token-of-many-characters");
     let (code, found) = checked(&home);

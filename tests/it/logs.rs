@@ -30,6 +30,12 @@ fn the_log_is_read_followed_and_turned_up_while_the_host_runs() {
             .all(|record| record["plugin"] == "marvin")
     );
 
+    for call in [["logs"].as_slice(), &["logs", "level", "debug"]] {
+        let problem = host.problem(&[call, &["--plugin", "marvn"]].concat());
+        assert_eq!(problem["code"], "plugin.unknown", "{problem}");
+        assert_eq!(problem["hints"][0], "did you mean `marvin`?", "{problem}");
+    }
+
     // The host was started with `--log-level debug`; the flag stands for the configuration.
     assert_eq!(host.json(&["logs", "level"])["level"], "debug");
     let follower = Follower::spawn(

@@ -4,7 +4,9 @@ use std::{fs, net::SocketAddr};
 
 use serde_json::{Value, json};
 
-use crate::harness::{HttpClient, HttpRequest, RunningHost, TestHome, eventually};
+use crate::harness::{
+    HttpClient, HttpRequest, Offender, RunningHost, TestHome, eventually, home_with_offenders,
+};
 
 const BOUND: &str =
     "[tenants.acme]\nagent_name = \"A\"\nfallback_prompt = \"prompt.md\"\nplugins = [\"conformance\"]\n";
@@ -72,9 +74,10 @@ fn what_is_turned_away_leaves_a_dead_letter_with_its_reason_and_nothing_of_what_
     let host = home.start();
     host.wait_for_plugin("conformance", "running");
     let refused = hook(&host, "s3cret, not JSON").send().expect(401);
-    assert_eq!(refused["code"], "webhook.body_not_json");
+    assert_eq!(refused["code"], "webhook.rejected");
+    assert!(!refused.to_string().contains("not_json"), "{refused}");
     let late = hook(&host, "{}").header("X-Test", "too-old").send().expect(408);
-    assert_eq!(late["code"], "webhook.test_too_old");
+    assert_eq!(late["code"], "webhook.rejected");
     let large = hook(&host, &format!("\"{}\"", "x".repeat(5000)))
         .send()
         .expect(413);
@@ -117,11 +120,31 @@ fn strangers_are_held_to_a_rate_and_foreign_names_are_refused() {
     assert_eq!(foreign["code"], "http.foreign_origin");
     let statuses: Vec<_> = (0..5).map(|_| hook(&host, "{}").send().status).collect();
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    // Whoever watches the process from there is not to take it for dead.
+    door(&host).get("/healthz").send().expect(200);
+}
+
+#[test]
+fn while_the_host_boots_a_sender_is_told_to_send_again_and_what_it_sent_is_noted() {
+    let home = home_with_offenders(
+        &[Offender::new("slow_start", "hang_in_startup")],
+        "timeout_seconds = 60\n",
+    );
+    let config = fs::read_to_string(home.path().join("kora.toml")).unwrap();
+    home.configure(&format!("{config}\n[audit]\nflush_interval_seconds = 1\n"));
+    let host = RunningHost::spawn(&home, &[]);
+    host.wait_for_state("booting");
+    host.wait_for_log(&["listening for `webhooks.listen`"]);
+    let early = hook(&host, "{}").send();
+    assert_eq!(early.header("retry-after"), Some("30"));
+    assert_eq!(early.expect(503)["code"], "webhook.not_yet");
+    let lines = audited(&home, "webhook.dead_letter", 1);
+    assert_eq!(lines[0]["details"]["result"], "unavailable");
 }
 
 #[test]
 fn what_is_no_webhook_is_not_there() {
-    let home = home("");
+    let home = home("[audit]\nflush_interval_seconds = 1\n");
     let host = home.start();
     host.wait_for_plugin("conformance", "running");
     for path in [
@@ -138,4 +161,10 @@ fn what_is_no_webhook_is_not_there() {
     }
     let get = door(&host).get("/api/webhooks/conformance/echo").send();
     assert_eq!(get.status, 405);
+    // That somebody sends to what there is not may be somebody's slip; the name is the stranger's text.
+    let lines = audited(&home, "webhook.dead_letter", 2);
+    for line in lines {
+        assert_eq!(line["details"]["result"], "no_receiver", "{line}");
+        assert_eq!(line["details"]["route"], "/api/webhooks/{plugin}/{webhook}");
+    }
 }

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Caller, CallersDocument, Capability, EntryFault, Tenancy};
-use crate::domain::{Digest, EventType, TenantId};
+use crate::{
+    domain::{Digest, EventType, TenantId},
+    engine::vocabulary::{Owner, Vocabulary, VocabularyError},
+};
 
 /// A shorter token can be guessed: the original asked as much of its own.
 const TOKEN_MIN_CHARS: usize = 20;
@@ -37,6 +40,21 @@ pub struct Review {
     pub void: Vec<EntryFault>,
     /// Which of the tokens that name nobody are short enough to be guessed, counted from 1.
     pub guessable: Vec<usize>,
+}
+
+/// The types that a caller can be let append, where the operator declared these.
+///
+/// # Errors
+/// If what he declared cannot be.
+pub fn grantable_types(declared: &[EventType]) -> Result<BTreeSet<EventType>, VocabularyError> {
+    Vocabulary::new(declared).map(|vocabulary| grantable(&vocabulary))
+}
+
+/// The same of a vocabulary: the operator's, and a session's. The host's own are nobody's to append, and a plugin's are the plugin's.
+pub fn grantable(vocabulary: &Vocabulary) -> BTreeSet<EventType> {
+    let types = vocabulary.types();
+    let types = types.filter(|(_, owner)| matches!(owner, Owner::Operator | Owner::Session));
+    types.map(|(event_type, _)| event_type.clone()).collect()
 }
 
 impl Review {

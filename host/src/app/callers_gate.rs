@@ -8,13 +8,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::parts::counted;
 use crate::{
-    access::{CallersDocument, CallersFileError, EntryFault, Known, Review},
+    access::{CallersDocument, CallersFileError, EntryFault, Known, Review, grantable},
     config::Config,
     domain::TenantId,
-    engine::{
-        gates::CALLERS,
-        vocabulary::{Owner, Vocabulary},
-    },
+    engine::{gates::CALLERS, vocabulary::Vocabulary},
     gates::{Fault, Gate},
     secrets::anonymous_tokens,
     service::{Service, tools::own_specs},
@@ -37,6 +34,12 @@ pub fn callers(service: &Arc<Service>) -> Gate {
                         caller = name,
                         why,
                         "[kora.access.callers] a right comes to nothing"
+                    );
+                }
+                for which in &review.guessable {
+                    tracing::warn!(
+                        which,
+                        "[kora.access.callers] a token that names nobody can be guessed: it has fewer than 20 characters"
                     );
                 }
                 let dev_only = service.plugins.tools().into_iter();
@@ -76,15 +79,13 @@ pub fn known(
     let own = own_specs();
     let own = own.iter().filter_map(|spec| spec.required_capability.clone());
     let of_plugins = capabilities.into_iter().filter_map(|name| name.parse().ok());
-    let types = vocabulary.types();
-    let types = types.filter(|(_, owner)| matches!(owner, Owner::Operator | Owner::Session));
     Known {
         capabilities: own.chain(of_plugins).collect(),
         tenants: tenants
             .into_iter()
             .chain(config.tenants.keys().cloned())
             .collect(),
-        event_types: types.map(|(event_type, _)| event_type.clone()).collect(),
+        event_types: grantable(vocabulary),
     }
 }
 
@@ -113,6 +114,10 @@ pub fn line(review: &Review, config: &Config, dev_only: impl IntoIterator<Item =
     let mut line = counted(review.callers, "caller");
     if review.anonymous > 0 {
         line += &format!(", {} without a name", counted(review.anonymous, "token"));
+    }
+    // In production it fails the gate; elsewhere it is told.
+    for which in &review.guessable {
+        line += &format!("; token {which} of those that name nobody can be guessed");
     }
     let remarks = [("left out", &review.left_out), ("without effect", &review.void)];
     for (what, found) in remarks.into_iter().filter(|(_, found)| !found.is_empty()) {

@@ -460,9 +460,9 @@ pub const KEYS: &[Key] = &[
         path: "http.allowed_origins",
         kind: Kind::List(&Kind::Origin),
         default: Some("[]"),
-        example: "[\"https://kora.example.com:443\"]",
+        example: "[\"https://ops.example.com\"]",
         applies: NeedsRestart,
-        meaning: "What an `Origin` header may say. A request with another is refused; one without is not from a page.",
+        meaning: "Pages of which origins may call and read what is answered, beside those of the host's own address and port. A request with another `Origin` is refused, from this machine too; one without is not from a page.",
     },
     Key {
         path: "http.max_body_bytes",

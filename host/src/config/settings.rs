@@ -1,9 +1,11 @@
 //! Single values by key, each with where it came from: what layers are made of, and what is shown and compared.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::Value;
+
+use super::problem::Place;
 
 /// A key as it stands in the file, segment by segment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -58,6 +60,18 @@ pub enum Origin {
     Flag(String),
     /// This command, while the host ran: until it is restarted or reads its configuration again.
     Command(String),
+}
+
+impl Origin {
+    /// Where that is, if what is in the file is in this one.
+    pub(super) fn place(&self, file: PathBuf) -> Place {
+        match self {
+            Self::Default => Place::File(file),
+            Self::File { line } => Place::Line { file, line: *line },
+            Self::Environment(name) => Place::Variable(name.clone()),
+            Self::Flag(name) | Self::Command(name) => Place::Flag(name.clone()),
+        }
+    }
 }
 
 impl fmt::Display for Origin {

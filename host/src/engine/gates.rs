@@ -102,6 +102,19 @@ pub const FATAL_DAEMONS_UP: GateSpec = GateSpec {
     ..near("fatal_daemons_up", GateClass::Invariant, None)
 };
 
+/// The gates of the host, in their order.
+pub const HOST_GATES: [GateSpec; 9] = [
+    STORE,
+    SCHEMA,
+    CHAIN_TAIL,
+    EPOCH,
+    STORE_RIGHTS,
+    PLUGINS_ADMITTED,
+    CALLERS,
+    SECRETS,
+    FATAL_DAEMONS_UP,
+];
+
 /// Somebody acts for the tenant's agent.
 pub const CANONICAL_ACTOR: GateSpec = near(
     "canonical_actor",
@@ -117,6 +130,9 @@ pub const TENANT_IDENTITY: GateSpec = GateSpec {
     }),
     ..near("tenant_identity", GateClass::Invariant, None)
 };
+
+/// The gates of a tenant, in their order.
+pub const TENANT_GATES: [GateSpec; 3] = [CHAIN_TAIL, CANONICAL_ACTOR, TENANT_IDENTITY];
 
 /// How gates are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

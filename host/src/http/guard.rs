@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{answers::HttpProblem, surface::Surface, watched};
+use super::{answers::HttpProblem, cors, surface::Surface, watched};
 use crate::access::{AuditResult, Authenticated, Details, Principal};
 
 /// The token that a request came with, kept so that nothing that is answered repeats it.
@@ -27,24 +27,36 @@ pub(super) async fn count(State(surface): State<Arc<Surface>>, request: Request,
     response
 }
 
-/// Refuses what names another host, or comes from a foreign page.
+/// Refuses what names another host, or comes from a foreign page; pages of the origins that are configured may read what is answered.
 pub(super) async fn check_names(
     State(surface): State<Arc<Surface>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if surface.names.take(request.uri(), request.headers()) {
-        return next.run(request).await;
+    let names = &surface.names;
+    if !names.take(request.uri(), request.headers()) {
+        surface
+            .note_refused(AuditResult::ForeignOrigin, of_route(&request))
+            .await;
+        return HttpProblem::new(
+            StatusCode::FORBIDDEN,
+            "http.foreign_origin",
+            "the `Host` or `Origin` of the request is not one of this host's",
+        )
+        .into_response();
     }
-    surface
-        .note_refused(AuditResult::ForeignOrigin, of_route(&request))
-        .await;
-    HttpProblem::new(
-        StatusCode::FORBIDDEN,
-        "http.foreign_origin",
-        "the `Host` or `Origin` of the request is not one of this host's",
-    )
-    .into_response()
+    let page = names.page(request.headers()).cloned();
+    if let Some(page) = page.clone().filter(|_| cors::is_preflight(&request)) {
+        return cors::preflight(page);
+    }
+    let mut answer = next.run(request).await;
+    if names.lists_any() {
+        cors::vary(answer.headers_mut());
+    }
+    if let Some(page) = page {
+        cors::let_read(answer.headers_mut(), page);
+    }
+    answer
 }
 
 /// Finds out who asks, and lets no stranger pass.

@@ -1,7 +1,7 @@
 //! Which `Host` and `Origin` headers are taken. A page in somebody's browser can reach loopback under a name of its own: what names
 //! another host than this one is refused.
 
-use axum::http::{HeaderMap, Uri, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderValue, Uri, header, uri::Authority};
 
 use crate::config::{HostName, WebOrigin};
 
@@ -22,10 +22,7 @@ impl Names {
             hosts: own
                 .chain(hosts.iter().map(|host| host.as_str().to_ascii_lowercase()))
                 .collect(),
-            origins: origins
-                .iter()
-                .map(|origin| origin.as_str().to_ascii_lowercase())
-                .collect(),
+            origins: origins.iter().map(|origin| normal(origin.as_str())).collect(),
         }
     }
 
@@ -37,10 +34,32 @@ impl Names {
             (None, _) => uri.authority().map(Authority::as_str),
             (Some(_), Some(_)) => None,
         };
-        let host_is_taken = host.is_some_and(|host| self.takes_host(host));
-        let origins = headers.get_all(header::ORIGIN).iter();
-        let mut origins = origins.map(|origin| origin.to_str().is_ok_and(|origin| self.takes_origin(origin)));
-        host_is_taken && origins.all(|taken| taken)
+        let Some(host) = host.filter(|host| self.takes_host(host)) else {
+            return false;
+        };
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        origins.all(|origin| {
+            origin
+                .to_str()
+                .is_ok_and(|origin| is_own(origin, host) || self.lists(origin))
+        })
+    }
+
+    /// The origin of the page that a request comes from, if it is one of those that are configured: such a page may read the answer.
+    pub fn page<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let (Some(origin), None) = (origins.next(), origins.next()) else {
+            return None;
+        };
+        origin
+            .to_str()
+            .is_ok_and(|text| self.lists(text))
+            .then_some(origin)
+    }
+
+    /// Whether there are origins whose pages may read answers.
+    pub fn lists_any(&self) -> bool {
+        !self.origins.is_empty()
     }
 
     /// An entry without a port takes any port.
@@ -56,28 +75,41 @@ impl Names {
         self.hosts.iter().any(|taken| *taken == whole || *taken == name)
     }
 
-    /// A page of this machine's own is taken as well, since it could not be told from one without a browser.
-    fn takes_origin(&self, origin: &str) -> bool {
-        let origin = origin.to_ascii_lowercase();
-        let host = origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"));
-        let is_loopback = host
-            .and_then(|host| host.parse::<Authority>().ok())
-            .is_some_and(|authority| LOOPBACK.contains(&authority.host()));
-        is_loopback || self.origins.contains(&origin)
+    fn lists(&self, origin: &str) -> bool {
+        self.origins.contains(&normal(origin))
     }
+}
+
+/// Whether a page comes from where the request goes. One from another port of this machine is as foreign as any: whatever anybody on it
+/// serves would be let in else.
+fn is_own(origin: &str, host: &str) -> bool {
+    let scheme = origin.split_once("://").map_or("", |(scheme, _)| scheme);
+    let is_web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    is_web && normal(origin) == normal(&format!("{scheme}://{host}"))
+}
+
+/// As browsers write it: in lower case, and without the port that goes without saying.
+fn normal(origin: &str) -> String {
+    let origin = origin.to_ascii_lowercase();
+    let usual = match origin.starts_with("https://") {
+        true => ":443",
+        false => ":80",
+    };
+    origin.strip_suffix(usual).unwrap_or(&origin).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn taken(host: Option<&str>, origin: Option<&str>) -> bool {
-        let names = Names::new(
+    fn names() -> Names {
+        Names::new(
             &["kora.example.com".parse().unwrap()],
-            &["https://ops.example.com".parse().unwrap()],
-        );
+            &["https://ops.example.com:443".parse().unwrap()],
+        )
+    }
+
+    fn taken(host: Option<&str>, origin: Option<&str>) -> bool {
         let mut headers = HeaderMap::new();
         if let Some(host) = host {
             headers.insert(header::HOST, host.parse().unwrap());
@@ -85,7 +117,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        names.take(&Uri::from_static("/mcp"), &headers)
+        names().take(&Uri::from_static("/mcp"), &headers)
     }
 
     #[test]
@@ -93,8 +125,42 @@ mod tests {
         for host in ["127.0.0.1:9119", "localhost", "[::1]:1", "KORA.example.com:443"] {
             assert!(taken(Some(host), None), "{host}");
         }
-        assert!(taken(Some("localhost"), Some("http://localhost:3000")));
         assert!(taken(Some("localhost"), Some("https://ops.example.com")));
+    }
+
+    #[test]
+    fn a_page_is_taken_from_where_the_request_goes_and_from_no_other_port() {
+        for (host, origin) in [
+            ("localhost:9119", "http://localhost:9119"),
+            ("[::1]:9119", "http://[::1]:9119"),
+            ("kora.example.com", "https://KORA.example.com"),
+            ("kora.example.com:443", "https://kora.example.com"),
+        ] {
+            assert!(taken(Some(host), Some(origin)), "{host} {origin}");
+        }
+        for (host, origin) in [
+            ("localhost:9119", "http://localhost:3000"),
+            ("localhost:9119", "http://localhost"),
+            ("localhost:9119", "http://127.0.0.1:9119"),
+            ("localhost:9119", "ftp://localhost:9119"),
+        ] {
+            assert!(!taken(Some(host), Some(origin)), "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn only_pages_that_are_configured_may_read_answers() {
+        let page = |origin: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+            names().page(&headers).cloned()
+        };
+        assert_eq!(
+            page("https://ops.example.com").unwrap(),
+            "https://ops.example.com"
+        );
+        assert_eq!(page("http://ops.example.com"), None);
+        assert_eq!(page("http://localhost:9119"), None);
     }
 
     #[test]

@@ -182,11 +182,14 @@ fn of_readyz() -> Value {
 }
 
 fn of_metrics() -> Value {
-    let text = answer(
-        "The host's metrics and those of its plugins, for a caller of all tenants.",
-        "application/openmetrics-text",
-        &json!({ "type": "string" }),
+    let schema = json!({ "type": "string" });
+    let mut text = answer(
+        "The host's metrics and those of its plugins, for a caller of all tenants: in Prometheus' text format 0.0.4, or as OpenMetrics to \
+         who asks for it in `Accept`.",
+        "text/plain",
+        &schema,
     );
+    text["content"]["application/openmetrics-text"] = json!({ "schema": schema });
     operation(
         health::METRICS,
         "Metrics",

@@ -2,7 +2,13 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Extension, Router};
+use axum::{
+    Extension, Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -23,8 +29,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What may wait in the system's memory for one client. Left to itself the system holds some megabytes for each that takes nothing.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
-/// More than any request of ours needs.
-const HEADERS_MAX_BYTES: usize = 64 * 1024;
+/// The largest head: more than any request of ours needs. The transport reads no less than this and sometimes twice as much before it
+/// refuses a head by itself, so what it lets through is measured once more.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
 
 /// How it listens.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +84,10 @@ impl HttpServer {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let router = router.clone().layer(Extension(Peer(address)));
+                    let router = router
+                        .clone()
+                        .layer(from_fn(check_head))
+                        .layer(Extension(Peer(address)));
                     let (stop, options) = (stop.clone(), self.options);
                     connections.spawn(async move {
                         serve_connection(stream, router, options, stop).await;
@@ -96,6 +106,28 @@ impl HttpServer {
     }
 }
 
+/// Refuses a head that is too large as the transport does: without a body, and with the end of the connection.
+async fn check_head(request: Request, next: Next) -> Response {
+    if head_bytes(&request) <= HEAD_MAX_BYTES {
+        return next.run(request).await;
+    }
+    let close = HeaderValue::from_static("close");
+    let refused = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    (refused, [(header::CONNECTION, close)]).into_response()
+}
+
+/// How long the head was, to within a few bytes.
+fn head_bytes(request: &Request) -> usize {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    let fields = request.headers().iter();
+    // `: ` and a line end for each.
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + 4);
+    target + fields.sum::<usize>()
+}
+
 async fn serve_connection(
     stream: TcpStream,
     router: Router,
@@ -111,7 +143,7 @@ async fn serve_connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.read_timeout)
-        .max_buf_size(HEADERS_MAX_BYTES)
+        .max_buf_size(HEAD_MAX_BYTES)
         .serve_connection(TokioIo::new(Impatient::new(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -17,9 +17,15 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{answers::HttpProblem, body::take_within, health, names::Names, surface::Surface};
+use super::{
+    answers::HttpProblem,
+    body::{refusal, take_within},
+    health,
+    names::Names,
+    surface::Surface,
+};
 use crate::{
-    access::{AuditEntry, AuditResult, Details, Seam, Source},
+    access::{AuditEntry, AuditResult, Details, Refusals, Seam, Source},
     config::Config,
     domain::TenantId,
     service::{IncomingWebhook, WebhookOutcome, WebhookReply},
@@ -29,6 +35,10 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
+/// Where webhooks are.
+const ROUTE: &str = "/api/webhooks/{plugin}/{webhook}";
+/// When a sender had better try again: boots may take minutes.
+const RETRY_AFTER_SECONDS: &str = "30";
 /// Headers that are handed on, at most: more than any sender has reason for.
 const HEADERS_MAX: usize = 100;
 
@@ -37,6 +47,8 @@ pub struct WebhookDoor {
     surface: Arc<Surface>,
     names: Names,
     max_body_bytes: u64,
+    /// Which of those that nobody takes are noted: anybody can send them to any name.
+    unclaimed: Refusals,
 }
 
 impl WebhookDoor {
@@ -45,6 +57,7 @@ impl WebhookDoor {
         Arc::new(Self {
             names: Names::new(&config.webhooks.allowed_hosts, &[]),
             max_body_bytes: config.webhooks.max_body_bytes,
+            unclaimed: Refusals::new(surface.parts.service.clock.monotonic()),
             surface,
         })
     }
@@ -70,40 +83,78 @@ impl WebhookDoor {
         );
         self.note(Seam::WebhookDeadLetter, result, details).await;
     }
+
+    /// Turns away what is for no webhook that there is: for good once the plugins are up, and before that for a while, since nobody knows yet
+    /// which there will be. A sender takes the first for an answer and does not send again.
+    async fn turn_away(&self, mut details: Details) -> Response {
+        let service = &self.surface.parts.service;
+        let is_up = service.is_running();
+        if let Some(left_out) = self.unclaimed.note(service.clock.monotonic()) {
+            details.left_out = left_out;
+            let result = match is_up {
+                true => AuditResult::NoReceiver,
+                false => AuditResult::Unavailable,
+            };
+            self.dead_letter(result, details).await;
+        }
+        if is_up {
+            return HttpProblem::not_found().into_response();
+        }
+        send_again(
+            "webhook.not_yet",
+            "the host boots or stops, and takes no webhooks meanwhile: send it again later",
+        )
+    }
 }
 
 /// All of the webhook port.
 pub fn webhook_router(door: Arc<WebhookDoor>) -> Router {
-    Router::new()
-        .route("/api/webhooks/{plugin}/{webhook}", post(receive))
-        .route("/healthz", get(health::healthz))
+    let limited = Router::new()
+        .route(ROUTE, post(receive))
         .fallback(async || HttpProblem::not_found().into_response())
-        .layer(from_fn_with_state(door.clone(), check))
+        .layer(from_fn_with_state(door.clone(), check_rate));
+    // Whoever watches the process is not to take it for dead because of what strangers, or he himself, sent from the same address.
+    limited
+        .route(health::HEALTHZ, get(health::healthz))
+        .layer(from_fn_with_state(door.clone(), check_names))
         .with_state(door)
 }
 
-/// For which host it is, and how often its sender sends.
-async fn check(
+fn from_peer(peer: Peer) -> Details {
+    Details {
+        peer: Some(masked(peer.0.ip())),
+        ..Details::default()
+    }
+}
+
+/// For which host it is.
+async fn check_names(
     State(door): State<Arc<WebhookDoor>>,
     Extension(peer): Extension<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
-    let details = || Details {
-        peer: Some(masked(peer.0.ip())),
-        ..Details::default()
-    };
-    if !door.names.take(request.uri(), request.headers()) {
-        door.surface
-            .note_refused(AuditResult::ForeignOrigin, details())
-            .await;
-        return HttpProblem::new(
-            StatusCode::FORBIDDEN,
-            "http.foreign_origin",
-            "the `Host` of the request is not one of this host's: `webhooks.allowed_hosts` names others",
-        )
-        .into_response();
+    if door.names.take(request.uri(), request.headers()) {
+        return next.run(request).await;
     }
+    door.surface
+        .note_refused(AuditResult::ForeignOrigin, from_peer(peer))
+        .await;
+    HttpProblem::new(
+        StatusCode::FORBIDDEN,
+        "http.foreign_origin",
+        "the `Host` of the request is not one of this host's: `webhooks.allowed_hosts` names others",
+    )
+    .into_response()
+}
+
+/// How often its sender sends.
+async fn check_rate(
+    State(door): State<Arc<WebhookDoor>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
     let service = &door.surface.parts.service;
     let per_minute = service.config.load().webhooks.requests_per_minute;
     let burst = u32::try_from(per_minute).unwrap_or(u32::MAX);
@@ -118,7 +169,7 @@ async fn check(
         return next.run(request).await;
     }
     door.surface
-        .note_refused(AuditResult::RateLimited, details())
+        .note_refused(AuditResult::RateLimited, from_peer(peer))
         .await;
     HttpProblem::new(
         StatusCode::TOO_MANY_REQUESTS,
@@ -136,15 +187,15 @@ async fn receive(
 ) -> Response {
     let began = Instant::now();
     let service = &door.surface.parts.service;
+    let mut details = Details {
+        route: Some(ROUTE.to_owned()),
+        ..from_peer(peer)
+    };
     let Some(max_bytes) = service.webhook_max_bytes(&plugin, &webhook) else {
-        return HttpProblem::not_found().into_response();
+        return door.turn_away(details).await;
     };
     // Its name is one of a plugin's now, and no stranger's text.
-    let mut details = Details {
-        route: Some(format!("{plugin}/{webhook}")),
-        peer: Some(masked(peer.0.ip())),
-        ..Details::default()
-    };
+    details.route = Some(format!("{plugin}/{webhook}"));
     let (parts, body) = request.into_parts();
     let headers = parts.headers.iter().take(HEADERS_MAX);
     let headers = headers.filter_map(|(name, value)| {
@@ -155,11 +206,7 @@ async fn receive(
     let body = match taken(&door, body, max_bytes).await {
         Ok(body) => body,
         Err(problem) => {
-            let result = match problem.status {
-                StatusCode::REQUEST_TIMEOUT => AuditResult::TooSlow,
-                _ => AuditResult::TooLarge,
-            };
-            door.dead_letter(result, details).await;
+            door.dead_letter(refusal(&problem), details).await;
             return problem.into_response();
         }
     };
@@ -189,20 +236,13 @@ async fn answer(door: &WebhookDoor, outcome: WebhookOutcome, details: Details) -
             replied(StatusCode::OK, reply)
         }
         WebhookOutcome::Rejected { reason, reply } => {
-            let result = AuditResult::Rejected {
-                reason: reason.clone(),
-            };
-            door.dead_letter(result, details).await;
+            door.dead_letter(AuditResult::Rejected { reason }, details).await;
             if reply.body.is_some() {
                 return replied(StatusCode::UNAUTHORIZED, reply);
             }
+            // Whoever tries out signatures is not told what was wrong with one: the reason is the operator's.
             let status = status_of(&reply, StatusCode::UNAUTHORIZED);
-            HttpProblem::new(
-                status,
-                &format!("webhook.{reason}"),
-                "the webhook was turned away",
-            )
-            .into_response()
+            HttpProblem::new(status, "webhook.rejected", "the webhook was turned away").into_response()
         }
         WebhookOutcome::NotTaken { kind } => {
             let details = Details {
@@ -210,17 +250,19 @@ async fn answer(door: &WebhookDoor, outcome: WebhookOutcome, details: Details) -
                 ..details
             };
             door.dead_letter(AuditResult::NoReceiver, details).await;
-            let mut response = HttpProblem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
+            send_again(
                 "webhook.not_taken",
                 "the plugin that takes this did not answer as it should: send it again later",
             )
-            .into_response();
-            let later = HeaderValue::from_static("30");
-            response.headers_mut().insert(header::RETRY_AFTER, later);
-            response
         }
     }
+}
+
+fn send_again(code: &str, detail: &str) -> Response {
+    let mut response = HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).into_response();
+    let later = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+    response.headers_mut().insert(header::RETRY_AFTER, later);
+    response
 }
 
 fn status_of(reply: &WebhookReply, usual: StatusCode) -> StatusCode {

@@ -8,7 +8,7 @@ use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{Actor, DegradationReason, PrimaryState, TenantId, TriggerKind},
     engine::{
-        gates::{EPOCH, verdict},
+        gates::{EPOCH, TENANT_GATES, verdict},
         transition::{GateOutcome, GateReport, Request},
         vocabulary::{OwnType, Owner},
     },
@@ -234,6 +234,20 @@ impl Service {
 }
 
 impl api::Boot {
+    /// Leaves of the gates of the host, which go before the tenant's own, what they are called and how they came out: what one says may
+    /// name paths, other tenants and callers.
+    pub fn hide_host_affairs(&mut self) {
+        let is_own = |gate: &api::Gate| TENANT_GATES.iter().any(|own| own.id == gate.gate_id);
+        let mut gates = self.gates.iter();
+        // The end of a chain is looked at for the host as well, and first of all for the tenant.
+        let first = gates.rposition(|gate| gate.gate_id == TENANT_GATES[0].id);
+        let first = first.filter(|first| self.gates[*first..].iter().all(is_own));
+        let of_host = first.unwrap_or(self.gates.len());
+        self.gates[..of_host]
+            .iter_mut()
+            .for_each(|gate| gate.detail.clear());
+    }
+
     /// A boot, as a rim shows it.
     pub fn of(tenant: &TenantId, record: BootRecord) -> Self {
         Self {
@@ -245,5 +259,47 @@ impl api::Boot {
             failed_gate_id: record.failed_gate_id,
             gates: record.gates.into_iter().map(api::Gate::from).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(gates: &[&str]) -> Vec<String> {
+        let gate = |id: &&str| api::Gate {
+            gate_id: (*id).to_owned(),
+            gate_class: "invariant".to_owned(),
+            outcome: "fail".to_owned(),
+            attempts: 1,
+            elapsed_ms: 0,
+            detail: format!("of {id}"),
+        };
+        let mut boot = api::Boot {
+            boot_id: "boot_00000000".to_owned(),
+            tenant: "acme".to_owned(),
+            result: "stopped".to_owned(),
+            started_at: String::new(),
+            ended_at: String::new(),
+            failed_gate_id: None,
+            gates: gates.iter().map(gate).collect(),
+        };
+        boot.hide_host_affairs();
+        boot.gates.into_iter().map(|gate| gate.detail).collect()
+    }
+
+    #[test]
+    fn a_tenants_record_shows_what_its_own_gates_said_and_nothing_of_the_hosts() {
+        assert_eq!(
+            details(&["store", "chain_tail", "epoch", "chain_tail", "canonical_actor"]),
+            ["", "", "", "of chain_tail", "of canonical_actor"]
+        );
+        assert_eq!(details(&["chain_tail", "chain_tail"]), ["", "of chain_tail"]);
+        assert_eq!(details(&["chain_tail", "epoch"]), ["", ""]);
+        assert_eq!(details(&["epoch"]), [""]);
+        assert_eq!(
+            details(&["chain_tail", "tenant_identity"]),
+            ["of chain_tail", "of tenant_identity"]
+        );
     }
 }

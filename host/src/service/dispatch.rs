@@ -12,6 +12,11 @@ impl Service {
     /// What the use case answers.
     pub async fn call(&self, by: &Principal, call: Call) -> Result<Value, Problem> {
         self.need(call.tenant()).await;
+        let answered = self.carry_out(by, call).await;
+        answered.map_err(|problem| self.told_to(by, problem))
+    }
+
+    async fn carry_out(&self, by: &Principal, call: Call) -> Result<Value, Problem> {
         match call {
             Call::Status(_) => json(self.status().await),
             Call::Health(input) => json(self.health(&input).await?),
@@ -57,11 +62,13 @@ impl Service {
             Call::LogsLevels(_) => json(self.log_levels()),
             Call::LogsSetLevel(input) => json(self.set_log_level(by, &input)?),
             // The tools work with the use cases; who holds both answers these.
-            Call::ToolsList(_) | Call::ToolsCall(_) | Call::AuditFlush(_) | Call::McpServe(_) => Err(Problem::new(
-                ProblemKind::Unavailable,
-                "tools.not_here",
-                "tools are called over the control socket, MCP or HTTP",
-            )),
+            Call::ToolsList(_) | Call::ToolsCall(_) | Call::AuditFlush(_) | Call::McpServe(_) => {
+                Err(Problem::new(
+                    ProblemKind::Unavailable,
+                    "tools.not_here",
+                    "tools are called over the control socket, MCP or HTTP",
+                ))
+            }
             Call::ConfigShow(_) => json(self.show_config()),
             Call::ConfigReload(_) => json(self.reload_config(by).await?),
         }

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Problem, ProblemKind, Service};
+use super::{Principal, Problem, ProblemKind, Service};
 use crate::{
     domain::{ProviderId, TenantId},
     identity::IdentitySeed,
     tenants::Interrupted,
 };
+
+/// Another host holds the tenant.
+const HELD_ELSEWHERE: &str = "tenant.held_elsewhere";
 
 impl Service {
     /// Becomes one of the hosts on the store, before any tenant is held. If the store does not let it now, it does so later.
@@ -95,14 +98,31 @@ impl Service {
         Ok(())
     }
 
-    /// Why a tenant that is served has no state here.
+    /// Why a tenant that is served has no state here. Which host has it, [`told_to`](Self::told_to) adds for who may know.
     pub(super) fn not_held(&self, tenant: &TenantId) -> Problem {
-        let Some(holder) = self.membership.holder(tenant) else {
+        if self.membership.holder(tenant).is_none() {
             return self.unknown_tenant(tenant.as_str());
-        };
-        let message = format!("the tenant `{tenant}` is held by another host on this store, `{holder}`");
-        Problem::new(ProblemKind::WrongState, "tenant.held_elsewhere", message)
+        }
+        let message = format!("the tenant `{tenant}` is held by another host of this store");
+        Problem::new(ProblemKind::WrongState, HELD_ELSEWHERE, message)
+            .with("tenant", tenant)
             .hint("ask that host; when it ends, another takes the tenant up")
+    }
+
+    /// A problem as it is told to somebody. A host's name says on which machine it runs and where its home is: that is for who may know of
+    /// all tenants.
+    pub fn told_to(&self, by: &Principal, problem: Problem) -> Problem {
+        let tenant = problem.data.get("tenant").and_then(serde_json::Value::as_str);
+        let tenant = tenant.filter(|_| problem.code == HELD_ELSEWHERE && by.sees_all());
+        let tenant = tenant.and_then(|tenant| tenant.parse::<TenantId>().ok());
+        let Some(holder) = tenant.and_then(|tenant| self.membership.holder(&tenant)) else {
+            return problem;
+        };
+        Problem {
+            message: format!("{}, `{holder}`", problem.message),
+            ..problem
+        }
+        .with("held_by", holder)
     }
 
     /// Seats tenants that another host holds, so far as they are not. Nobody is asked for who speaks: the store says it. Of their chains

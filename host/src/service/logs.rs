@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::{LogLevel, PluginName},
+    domain::LogLevel,
     telemetry::{LogHeard, LogListener, LogRecord, RECENT_RECORDS_MAX},
 };
 
@@ -21,7 +21,7 @@ impl Service {
     /// The newest records, the oldest first.
     ///
     /// # Errors
-    /// If the limit is out of range.
+    /// If the limit is out of range, or there is no such plugin and nothing is kept of one that there was.
     pub fn logs(&self, input: &api::TailLogs) -> Result<Vec<api::LogRecord>, Problem> {
         self.logs_so_far(input).map(|(records, _)| records)
     }
@@ -69,6 +69,12 @@ impl Service {
             return Err(Problem::new(ProblemKind::BadInput, "logs.limit", message));
         }
         let (kept, listener) = self.logging.listen();
+        // Of one that is gone there may be records still.
+        if let Some(plugin) = &input.plugin
+            && !kept.iter().any(|record| record.plugin.as_ref() == Some(plugin))
+        {
+            self.plugin_name(plugin)?;
+        }
         let wanted = kept.iter().rev().filter(|record| is_wanted(record, input));
         let mut records: Vec<_> = wanted.take(limit).map(|record| shown(record)).collect();
         records.reverse();
@@ -90,13 +96,10 @@ impl Service {
     /// Keeps more of the log, or less, until the host is restarted or reads its configuration again.
     ///
     /// # Errors
-    /// If the plugin's name cannot be one.
+    /// If there is no such plugin.
     pub fn set_log_level(&self, by: &Principal, input: &api::SetLogLevel) -> Result<api::LogLevels, Problem> {
-        let plugin: Option<PluginName> = input.plugin.as_deref().map(str::parse).transpose().map_err(
-            |error: crate::domain::InvalidName| {
-                Problem::new(ProblemKind::BadInput, "plugin.name", error.to_string())
-            },
-        )?;
+        let plugin = input.plugin.as_deref().map(|name| self.plugin_name(name));
+        let plugin = plugin.transpose()?;
         let change =
             |config: &Arc<crate::config::Config>| config.with_log_level(plugin.as_ref(), input.level);
         self.config.rcu(change);

@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
-    config::Config,
+    config::{Config, near_miss},
     coordinator::OperationError,
     domain::PluginName,
     plugin::{FileNote, Form, Gate, Ignored, PluginReport, PluginState, Policy, ignored, scan_settled},
@@ -185,12 +185,25 @@ impl Service {
         Ok(name)
     }
 
-    fn plugin_name(&self, text: &str) -> Result<PluginName, Problem> {
+    /// The plugin of this name, be it that it is only written down.
+    ///
+    /// # Errors
+    /// If there is none, with the name that may have been meant.
+    pub(super) fn plugin_name(&self, text: &str) -> Result<PluginName, Problem> {
         let unknown = || {
             let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
             let message = format!("there is no plugin `{shown}`");
-            Problem::new(ProblemKind::NotFound, "plugin.unknown", message)
-                .hint("`kora plugins list` shows those there are")
+            let problem = Problem::new(ProblemKind::NotFound, "plugin.unknown", message);
+            let reports = self.plugins.reports().into_iter();
+            let known: Vec<_> = reports
+                .filter_map(|report| Some(report.admitted?.manifest.name.to_string()))
+                .collect();
+            let near = near_miss(&shown, known.iter().map(String::as_str));
+            match near {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            }
+            .hint("`kora plugins list` shows those there are")
         };
         let name: PluginName = text.parse().map_err(|_| unknown())?;
         let config = self.config.load();

@@ -10,6 +10,8 @@ use crate::{
 };
 
 const MIB: u64 = 1024 * 1024;
+/// What [`Service::state_of_host`] says of a host that neither boots nor stops.
+const RUNNING: &str = "running";
 
 impl Service {
     /// How the host is.
@@ -104,7 +106,7 @@ impl Service {
     /// Why not: `booting`, `shutting_down`, or what is the matter with the store.
     pub fn readiness(&self) -> Result<(), String> {
         let state = self.state_of_host(self.coordinator.status().state);
-        if state != "running" {
+        if state != RUNNING {
             return Err(state.to_owned());
         }
         match self.store.health() {
@@ -112,6 +114,11 @@ impl Service {
             StoreHealth::Unavailable { .. } => Err("store_unavailable".to_owned()),
             StoreHealth::Closed => Err("store_closed".to_owned()),
         }
+    }
+
+    /// Whether the boot is over and the host does not stop yet: every plugin that is to be up had its turn.
+    pub fn is_running(&self) -> bool {
+        self.state_of_host(self.coordinator.status().state) == RUNNING
     }
 
     fn tenant_status(&self, tenant: &TenantId, health: Option<Health>) -> api::TenantStatus {

@@ -9,7 +9,9 @@ use crate::{
     control::Controls,
     domain::{Clock, DegradationReason, PrimaryState, TenantId, Timestamp, TriggerKind},
     engine::{
-        gates::{CANONICAL_ACTOR, GateSpec, Mode, TENANT_BUDGET, TENANT_IDENTITY, Verdict, verdict},
+        gates::{
+            CANONICAL_ACTOR, GateSpec, HOST_GATES, Mode, TENANT_BUDGET, TENANT_IDENTITY, Verdict, verdict,
+        },
         transition::{BootReport, GateClass, GateOutcome, GateReport, Request},
         trigger::canonical_text,
         vocabulary::Owner,
@@ -314,17 +316,24 @@ impl TenantBoots {
     }
 }
 
-/// The gates of the host in the records of a tenant: what one says that passed is the host's affair, and may name other tenants and
-/// callers.
+/// The gates of the host in the records of a tenant: which there were and how they came out. What one says is the host's affair, and may
+/// name paths, other tenants and callers; of one that failed there is a word for what is the matter.
 fn shown_to_tenants(host: &[GateReport]) -> Vec<GateReport> {
-    let shown = |gate: &GateReport| match gate.outcome {
-        GateOutcome::Pass => GateReport {
-            detail: String::new(),
-            ..gate.clone()
+    let shown = |gate: &GateReport| GateReport {
+        detail: match gate.outcome {
+            GateOutcome::Pass => String::new(),
+            GateOutcome::Fail | GateOutcome::NotLookedAt => word(gate),
         },
-        GateOutcome::Fail | GateOutcome::NotLookedAt => gate.clone(),
+        ..gate.clone()
     };
     host.iter().map(shown).collect()
+}
+
+/// Why tenants wait for the gate, or what its failure means where they do not.
+fn word(gate: &GateReport) -> String {
+    let reason = HOST_GATES.iter().find(|spec| spec.id == gate.gate_id);
+    let reason = reason.and_then(|spec| spec.reason);
+    reason.map_or_else(|| gate.gate_class.to_string(), |reason| reason.to_string())
 }
 
 /// Somebody acts for the tenant's agent.

@@ -1,9 +1,10 @@
 //! Counters, gauges and histograms of the host and of plugins, in one registry that belongs to who made it, rendered as
-//! OpenMetrics text. What they are rendered to, and who may read it, is elsewhere.
+//! OpenMetrics text or in the text format before it. What they are rendered to, and who may read it, is elsewhere.
 
 mod host;
 mod measurement;
 mod plugin;
+mod text_format;
 
 use std::sync::Arc;
 
@@ -48,6 +49,11 @@ impl Metrics {
                 "# EOF\n".to_owned()
             }
         }
+    }
+
+    /// All of it in Prometheus' text format 0.0.4.
+    pub fn render_text_format(&self) -> String {
+        text_format::of_openmetrics(&self.render())
     }
 }
 

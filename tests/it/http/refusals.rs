@@ -49,6 +49,8 @@ fn a_foreign_host_or_origin_is_refused_before_the_token_is_looked_at() {
         ("Host", "127.0.0.1.example.com"),
         ("Origin", "https://example.com"),
         ("Origin", "null"),
+        // Whatever else this machine serves is foreign too.
+        ("Origin", "http://localhost:1"),
     ] {
         for request in [http.get("/api/status"), http.get("/healthz")] {
             let refused = request.header(name, value).bearer(&token).send();
@@ -59,8 +61,60 @@ fn a_foreign_host_or_origin_is_refused_before_the_token_is_looked_at() {
             );
         }
     }
-    let own = http.get("/api/status").header("Origin", "http://localhost:3000");
-    own.bearer(&token).send().expect(200);
+    let own = format!("http://{}", http.address());
+    let own = http
+        .get("/api/status")
+        .header("Origin", &own)
+        .bearer(&token)
+        .send();
+    own.expect(200);
+    assert_eq!(own.header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn a_page_of_an_allowed_origin_may_call_and_read_and_no_other_may() {
+    let home = home_with("[http]\nallowed_origins = [\"https://ops.example.com\"]\n");
+    let token = add_caller(&home, "reader", &[], &["acme"], None);
+    let host = home.start();
+    let http = HttpClient::of(&host);
+    let origin = "https://ops.example.com";
+    let asked = |origin: &str| {
+        http.request("OPTIONS", "/mcp")
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST")
+            .header("Access-Control-Request-Headers", "authorization,content-type")
+            .send()
+    };
+    let preflight = asked(origin);
+    assert_eq!(preflight.status, 204, "{preflight:?}");
+    assert_eq!(preflight.header("access-control-allow-origin"), Some(origin));
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        Some("GET, POST")
+    );
+    assert_eq!(preflight.header("vary"), Some("Origin"));
+    let headers = preflight.header("access-control-allow-headers").unwrap();
+    assert!(headers.contains("authorization") && headers.contains("last-event-id"));
+    assert_eq!(preflight.header("access-control-allow-credentials"), None);
+
+    // Also where it is refused, so that the page sees why.
+    for (token, status) in [(token.as_str(), 200), ("another", 401)] {
+        let answer = http
+            .get("/api/status")
+            .header("Origin", origin)
+            .bearer(token)
+            .send();
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        assert_eq!(answer.header("vary"), Some("Origin"));
+    }
+    let foreign = asked("https://example.com");
+    assert_eq!(
+        (foreign.status, foreign.header("access-control-allow-origin")),
+        (403, None)
+    );
+    let none = http.get("/api/status").bearer(&token).send();
+    assert_eq!((none.status, none.header("vary")), (200, Some("Origin")));
 }
 
 #[test]
@@ -157,6 +211,17 @@ fn a_body_that_is_too_large_or_too_slow_is_cut() {
     let http = HttpClient::of(&host);
     let large = http.request("POST", "/mcp").bearer(&token).body(vec![b' '; 8192]);
     assert_eq!(large.send().expect(413)["code"], "http.too_large");
+    // What says so itself is not waited for, even if nothing of it comes.
+    let said = http.request("POST", "/mcp").bearer(&token);
+    let said = said.header("Content-Length", "99999999").send();
+    assert_eq!(said.expect(413)["code"], "http.too_large");
+    let broken = http.request("POST", "/mcp").bearer(&token);
+    let mut broken = broken.header("Transfer-Encoding", "chunked").bytes();
+    broken.extend_from_slice(b"ZZ\r\n");
+    let mut stream = http.connect();
+    stream.write_all(&broken).unwrap();
+    let refused = HttpStream::read_head(stream).unwrap().into_response().unwrap();
+    assert_eq!(refused.expect(400)["code"], "http.broken_body");
 
     let mut slow = http.connect();
     let head = http
@@ -185,10 +250,13 @@ fn a_head_that_is_slow_or_endless_is_cut() {
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
     assert!(began.elapsed() < Duration::from_secs(30));
 
-    let endless = http.get("/healthz").header("X-Long", &"a".repeat(200_000));
-    // The host may have closed before all of it was sent.
-    if let Ok(answer) = endless.open() {
-        assert_eq!(answer.status, 431);
+    for bytes in [66_000, 100_000, 200_000] {
+        let endless = http.get("/healthz").header("X-Long", &"a".repeat(bytes));
+        // The host may have closed before all of it was sent.
+        if let Ok(answer) = endless.open() {
+            assert_eq!(answer.status, 431, "{bytes}");
+        }
     }
-    http.get("/healthz").send().expect(200);
+    let long = http.get("/healthz").header("X-Long", &"a".repeat(60_000));
+    long.send().expect(200);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::server::Server;
-use crate::harness::{RunningHost, TestHome, eventually};
+use crate::harness::{HttpClient, RunningHost, TestHome, add_caller, eventually};
 
 /// Two plugins that can speak, and a host that holds `acme`.
 fn home_on(url: &str) -> TestHome {
@@ -110,6 +110,28 @@ fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
         assert!(text.contains(&format!("{state} on {holder}")), "{text}");
     };
     at_a_glance("ready");
+    // Where the other host runs is not a tenant's to know.
+    let own = add_caller(&other_home, "own", &[], &["acme"], None);
+    let all = add_caller(&other_home, "all", &[], &["*"], None);
+    let http = HttpClient::of(&other);
+    let state = |token: &str| {
+        let answer = http
+            .get("/api/operational-state?tenant=acme")
+            .bearer(token)
+            .send();
+        (answer.expect(409)["code"].clone(), answer.body)
+    };
+    let (code, told) = state(&own);
+    assert_eq!(code, "tenant.held_elsewhere");
+    let tenants = http.get("/api/tenants").bearer(&own).send();
+    assert_eq!(
+        tenants.expect(200)["tenants"][0]["held_by"],
+        "another host of this store"
+    );
+    for told in [told, tenants.body] {
+        assert!(!told.contains(&holder), "{told}");
+    }
+    assert!(state(&all).1.contains(&holder));
 
     // A stop command given to either reaches the tenant.
     other.json(&[

@@ -120,7 +120,10 @@ async fn what_a_disk_does_not_take_is_written_once_it_does_and_in_its_order() {
     fs::remove_file(home.path().join("acme")).unwrap();
     log.note(entry("acme", AuditResult::TenantDenied)).await;
     let lines = read(home.path(), "acme", &ALL);
-    let results: Vec<_> = lines.iter().map(|line| line["details"]["result"].clone()).collect();
+    let results: Vec<_> = lines
+        .iter()
+        .map(|line| line["details"]["result"].clone())
+        .collect();
     assert_eq!(results, ["tenant_denied", "unauthorized"]);
     assert_eq!(log.lost(), 0);
     drop(log);
@@ -174,7 +177,10 @@ async fn more_lines_than_there_is_room_for_wait_and_none_is_left_out() {
     }
     tokio::task::spawn_blocking(|| end.join()).await.unwrap();
     assert_eq!(log.lost(), 0);
-    assert_eq!(read(home.path(), "acme", &AuditFilter { limit: 20_001, ..ALL }).len(), 20_000);
+    assert_eq!(
+        read(home.path(), "acme", &AuditFilter { limit: 20_001, ..ALL }).len(),
+        20_000
+    );
 }
 
 #[test]

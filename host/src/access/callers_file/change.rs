@@ -1,6 +1,10 @@
 //! Changing the file so that no change is lost: one at a time, whether a command makes it or the host.
 
-use std::{fs, io, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use super::{CallersDocument, CallersFileError};
 
@@ -14,6 +18,11 @@ impl CallersDocument {
         path: &Path,
         change: impl FnOnce(&mut Self) -> Result<T, CallersFileError>,
     ) -> Result<T, CallersFileError> {
+        let path = &followed(path).map_err(|why| CallersFileError::Io {
+            path: path.to_owned(),
+            doing: "followed to the file that it is a link to",
+            why,
+        })?;
         // Beside the file and not the file itself, which is replaced. It is let go when it is dropped.
         let _alone = lock(&path.with_extension("lock")).map_err(|why| CallersFileError::Io {
             path: path.to_owned(),
@@ -27,6 +36,14 @@ impl CallersDocument {
             document.write()?;
         }
         Ok(changed)
+    }
+}
+
+/// The file itself, where somebody keeps it elsewhere and left a link: what is replaced is the file, and the link stays.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path),
+        _ => Ok(path.to_owned()),
     }
 }
 
@@ -74,6 +91,33 @@ mod tests {
         });
         let (callers, faults) = CallersDocument::read(&path).unwrap().callers();
         assert_eq!((callers.len(), faults), (16, vec![]));
+    }
+
+    #[test]
+    fn a_link_stays_one_and_the_file_that_it_leads_to_is_changed() {
+        let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (link, kept) = (
+            home.path().join("callers.toml"),
+            elsewhere.path().join("kept.toml"),
+        );
+        std::os::unix::fs::symlink(&kept, &link).unwrap();
+        let add = |name: &str| {
+            let name = name.parse().unwrap();
+            CallersDocument::change(&link, |document| document.add(&name, &draft()).map(drop))
+        };
+        let told = add("pm").unwrap_err().to_string();
+        assert!(
+            told.contains("followed to the file that it is a link to"),
+            "{told}"
+        );
+        fs::write(&kept, "# Kept elsewhere.\n").unwrap();
+        add("pm").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let text = fs::read_to_string(&kept).unwrap();
+        assert!(
+            text.contains("# Kept elsewhere.") && text.contains("\"pm\""),
+            "{text}"
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ fn whose(trial: &Trial, token: &str) -> Option<String> {
 #[test]
 fn a_caller_is_added_shown_rotated_and_revoked_and_its_token_is_shown_once() {
     let trial = Trial::initialised();
+    fs::write(trial.home().config_file(), "[tenants.acme]\n").unwrap();
     let added = trial.kora(
         "callers add pm --kind agent --capability kora__request_pause --tenant acme --new-actor-id --requests-per-second 5",
     );
@@ -73,6 +74,37 @@ fn a_caller_is_added_shown_rotated_and_revoked_and_its_token_is_shown_once() {
         assert_eq!(ran.exit, Exit::FAILED, "{line}");
         assert!(ran.err.contains("caller.unknown"), "{line}: {}", ran.err);
     }
+}
+
+#[test]
+fn a_tenant_and_an_event_type_that_there_are_not_are_accepted_and_doubted() {
+    let trial = Trial::initialised();
+    fs::write(
+        trial.home().config_file(),
+        "[events]\ntypes = [\"deploy.finished\"]\n[tenants.acme]\n",
+    )
+    .unwrap();
+    let warnings = |line: &str| -> Vec<String> {
+        let ran = trial
+            .kora(&format!("callers add {line} --kind agent --json"))
+            .json();
+        serde_json::from_value(ran["warnings"].clone()).unwrap()
+    };
+    let told = warnings(
+        "a --tenant acme --tenant acne --allow-event kora.session.ended --allow-event deploy.finishd --allow-event kora.boot.ready",
+    );
+    assert_eq!(
+        told,
+        [
+            "there is no tenant `acne` in the configuration, and no daemon runs that would know of others; did you mean `acme`?",
+            "the event type `deploy.finishd` is neither in `[events] types` nor a session's, so the caller cannot append it; \
+             did you mean `deploy.finished`?",
+            "the event type `kora.boot.ready` is neither in `[events] types` nor a session's, so the caller cannot append it",
+        ]
+    );
+    let daemon = trial.daemon(|_| Ok(json!([])));
+    assert_eq!(warnings("b --tenant globex"), ["there is no tenant `globex`"]);
+    assert_eq!(daemon.last_call()["method"], "tenants.list");
 }
 
 #[test]

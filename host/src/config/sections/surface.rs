@@ -23,6 +23,21 @@ pub enum Listen {
 )]
 pub struct InvalidListen;
 
+impl Listen {
+    /// Whether only one of the two can be had: the same port at the same address, or at all of them.
+    pub fn collides_with(self, other: Self) -> bool {
+        let (Self::At(one), Self::At(two)) = (self, other) else {
+            return false;
+        };
+        // What listens at all addresses of IPv6 does so at those of IPv4, too.
+        let takes_all = |one: SocketAddr, other: SocketAddr| {
+            one.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4())
+        };
+        let is_same_place = one.ip() == two.ip() || takes_all(one, two) || takes_all(two, one);
+        one.port() != 0 && one.port() == two.port() && is_same_place
+    }
+}
+
 impl FromStr for Listen {
     type Err = InvalidListen;
     fn from_str(text: &str) -> Result<Self, InvalidListen> {

@@ -60,3 +60,30 @@ fn examples_and_variables_stand_for_values_that_are_accepted() {
         assert_eq!(key.kind, variable.kind);
     }
 }
+
+#[test]
+fn two_ports_at_one_place_are_refused_wherever_they_are_named() {
+    let told = problems("[webhooks]\nlisten = \"127.0.0.1:9119\"");
+    let expected = "kora.toml:2: `http.listen` is `127.0.0.1:9119` and `webhooks.listen` is `127.0.0.1:9119`";
+    assert!(told.contains(expected), "{told}");
+    let by_variable = check(
+        "[http]\nlisten = \"127.0.0.1:19219\"",
+        &[("KORA_WEBHOOKS_LISTEN", "0.0.0.0:19219")],
+        &[],
+    );
+    let told = by_variable.unwrap_err().to_string();
+    assert!(
+        told.contains("environment variable `KORA_WEBHOOKS_LISTEN`: "),
+        "{told}"
+    );
+    for (http, webhooks) in [
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("127.0.0.1:1", "127.0.0.2:1"),
+        ("[::1]:1", "0.0.0.0:1"),
+        ("off", "off"),
+    ] {
+        sound(&format!(
+            "[http]\nlisten = \"{http}\"\n[webhooks]\nlisten = \"{webhooks}\""
+        ));
+    }
+}

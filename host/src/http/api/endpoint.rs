@@ -150,7 +150,8 @@ async fn attempt<E: Endpoint>(
         by,
         tenant: tenant.as_ref(),
     };
-    let answer = E::answer(asked, query).await?;
+    let answer = E::answer(asked, query).await;
+    let answer = answer.map_err(|problem| service.told_to(by, problem))?;
     serde_json::to_vec(&answer)
         .map_err(|error| Problem::new(ProblemKind::Internal, "http.answer", error.to_string()))
 }

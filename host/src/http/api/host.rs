@@ -18,6 +18,9 @@ pub(super) struct Identities;
 /// `GET /api/tenants`.
 pub(super) struct Tenants;
 
+/// What a caller that is bound to tenants hears of the other hosts of the store.
+const ANOTHER_HOST: &str = "another host of this store";
+
 /// How the host is.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct HostStatus {
@@ -176,7 +179,12 @@ impl Endpoint for Tenants {
     type Answer = TenantList;
 
     async fn answer(asked: Asked<'_>, _: Nothing) -> Result<TenantList, Problem> {
-        let tenants = seen(asked.by, asked.service.tenants(), |tenant| &tenant.tenant);
+        let mut tenants = seen(asked.by, asked.service.tenants(), |tenant| &tenant.tenant);
+        if !asked.by.sees_all() {
+            // Which host that is says where it runs.
+            let elsewhere = tenants.iter_mut().filter_map(|tenant| tenant.held_by.as_mut());
+            elsewhere.for_each(|holder| ANOTHER_HOST.clone_into(holder));
+        }
         Ok(TenantList { tenants })
     }
 }

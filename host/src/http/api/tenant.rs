@@ -99,8 +99,8 @@ pub(super) struct Boots {
 impl Endpoint for BootStatus {
     const PATH: &'static str = "/api/boot-status";
     const SUMMARY: &'static str = "Boot status";
-    const DESCRIPTION: &'static str =
-        "The newest boots of a tenant, with the gates that each passed or failed.";
+    const DESCRIPTION: &'static str = "The newest boots of a tenant, with the gates that each passed or failed. What gates of the host said is shown to a caller of all \
+         tenants.";
     const ABOUT: About = About::TenantOrHost;
     type Query = HowMany;
     type Answer = Boots;
@@ -110,7 +110,10 @@ impl Endpoint for BootStatus {
             tenant: asked.tenant_text()?,
             limit: query.limit,
         };
-        let boots = asked.service.boot_history(&wanted).await?;
+        let mut boots = asked.service.boot_history(&wanted).await?;
+        if !asked.by.sees_all() {
+            boots.iter_mut().for_each(api::Boot::hide_host_affairs);
+        }
         Ok(Boots { boots })
     }
 }

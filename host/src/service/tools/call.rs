@@ -192,6 +192,7 @@ impl Tools {
         };
         details.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.note(source, tenant, result, details).await;
+        let outcome = outcome.map_err(|fault| fault.told_to(&self.parts.service, &by));
         outcome.map(|(answer, _)| answer)
     }
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    access::AuditResult,
-    service::{Problem, ProblemKind},
+    access::{AuditResult, Principal},
+    service::{Problem, ProblemKind, Service},
 };
 
 /// The name of a panic.
@@ -74,6 +74,14 @@ impl ToolFault {
     /// The input is not valid.
     pub(super) fn bad_input(code: &str, message: impl Into<String>) -> Self {
         Problem::new(ProblemKind::BadInput, code, message).into()
+    }
+
+    /// The same, with what this caller may know of it.
+    pub(super) fn told_to(self, service: &Service, by: &Principal) -> Self {
+        match self {
+            Self::InvalidParams(problem) => Self::InvalidParams(Box::new(service.told_to(by, *problem))),
+            other => other,
+        }
     }
 
     /// How the audit names it.

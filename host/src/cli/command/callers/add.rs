@@ -7,15 +7,15 @@ use uuid::Uuid;
 
 use super::{problem, show_token};
 use crate::{
-    access::{CallerDraft, CallerKind, CallerName, CallersDocument, Capability, Tenancy},
+    access::{CallerDraft, CallerKind, CallerName, CallersDocument, Capability, Tenancy, grantable_types},
     cli::{
         context::Context,
         failure::{Failure, Outcome},
     },
-    config::near_miss,
+    config::{Config, near_miss},
     domain::{EventType, TenantId},
     service::{
-        api::{Call, Nothing, Tool},
+        api::{Call, Nothing, Tenant, Tool},
         tools::own_capabilities,
     },
     socket::read_answer,
@@ -52,7 +52,8 @@ pub(in crate::cli) struct AddArguments {
     /// Stand for a new actor
     #[arg(long, conflicts_with = "actor_id")]
     new_actor_id: bool,
-    /// An event type of a session's that it may append beside those of `[events] types`; may be given more than once
+    /// An event type of a session's, such as `kora.session.ended`, that it may append beside those of `[events] types`, which need no naming;
+    /// the host's and plugins' own are nobody's to append. May be given more than once
     #[arg(long = "allow-event", value_name = "TYPE")]
     events: Vec<EventType>,
     /// How often it may ask, 0 for as often as it likes; else as `access.requests_per_second` says
@@ -67,6 +68,11 @@ pub(super) fn run(arguments: AddArguments, context: &mut Context<'_>) -> Outcome
         .iter()
         .filter_map(|wanted| known.doubt(wanted))
         .collect();
+    // A configuration that is not valid keeps nobody from adding a caller; what it would say is not known then.
+    if let Ok(config) = context.load_config() {
+        warnings.extend(doubted_tenants(&arguments.tenants, &config, context)?);
+        warnings.extend(doubted_events(&arguments.events, &config));
+    }
     if arguments.tenants.is_empty() && !arguments.all_tenants {
         let name = &arguments.name;
         warnings.push(format!(
@@ -100,6 +106,60 @@ impl AddArguments {
     }
 }
 
+/// Tenants that there are not.
+fn doubted_tenants(
+    wanted: &[TenantId],
+    config: &Config,
+    context: &Context<'_>,
+) -> Result<Vec<String>, Failure> {
+    let missing: Vec<_> = wanted
+        .iter()
+        .filter(|tenant| config.tenant(tenant).is_none())
+        .collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let listed: Option<Vec<Tenant>> = match context.daemon_if_running()? {
+        None => None,
+        Some(daemon) => Some(read_answer(daemon.call(&Call::TenantsList(Nothing {}))?)?),
+    };
+    let registered = listed.iter().flatten().map(|tenant| tenant.tenant.as_str());
+    let known: BTreeSet<_> = registered
+        .chain(config.tenants.keys().map(TenantId::as_str))
+        .collect();
+    let missing = missing
+        .into_iter()
+        .filter(|tenant| !known.contains(tenant.as_str()));
+    let doubts = missing.map(|tenant| {
+        let meant = meant(tenant.as_str(), known.iter().copied());
+        match listed {
+            Some(_) => format!("there is no tenant `{tenant}`{meant}"),
+            None => format!(
+                "there is no tenant `{tenant}` in the configuration, and no daemon runs that would know of others{meant}"
+            ),
+        }
+    });
+    Ok(doubts.collect())
+}
+
+/// Event types that no caller can be let append.
+fn doubted_events(wanted: &[EventType], config: &Config) -> Vec<String> {
+    let Ok(grantable) = grantable_types(&config.events.types) else {
+        return Vec::new();
+    };
+    let missing = wanted.iter().filter(|wanted| !grantable.contains(*wanted));
+    let doubts = missing.map(|wanted| {
+        let meant = meant(wanted.as_str(), grantable.iter().map(EventType::as_str));
+        format!("the event type `{wanted}` is neither in `[events] types` nor a session's, so the caller cannot append it{meant}")
+    });
+    doubts.collect()
+}
+
+fn meant<'k>(wanted: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let near = near_miss(wanted, known);
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 /// The capabilities that tools ask for.
 struct Known {
     names: BTreeSet<Capability>,
@@ -129,8 +189,7 @@ impl Known {
         if self.names.contains(wanted) {
             return None;
         }
-        let near = near_miss(wanted.as_str(), self.names.iter().map(Capability::as_str));
-        let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let meant = meant(wanted.as_str(), self.names.iter().map(Capability::as_str));
         Some(match self.is_whole {
             true => format!("no tool asks for the capability `{wanted}`{meant}"),
             false => format!(
