@@ -27,6 +27,6 @@ mod webhooks;
 
 pub use openapi::openapi;
 pub use router::router;
-pub use server::{HttpServer, ServerOptions};
+pub use server::{HttpServer, ServerOptions, Serving};
 pub use surface::{Surface, SurfaceParts};
 pub use webhooks::{Peer, WebhookDoor, webhook_router};

@@ -33,7 +33,9 @@ mod webhooks;
 
 use std::{
     collections::BTreeMap,
+    future::{Future, poll_fn},
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
 };
 
 use arc_swap::ArcSwap;
@@ -164,6 +166,8 @@ pub struct Parts {
 /// The use cases.
 pub struct Service {
     parts: Parts,
+    /// What was asked for is done here, whichever runtime asked.
+    runtime: tokio::runtime::Handle,
     gates: Mutex<Vec<GateReport>>,
     booted: std::sync::atomic::AtomicBool,
     plugin_changes: tokio::sync::Mutex<()>,
@@ -191,10 +195,11 @@ impl std::ops::Deref for Service {
 }
 
 impl Service {
-    /// Over these parts.
+    /// Over these parts, on the runtime within which this is called.
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
+            runtime: tokio::runtime::Handle::current(),
             gates: Mutex::default(),
             booted: false.into(),
             plugin_changes: tokio::sync::Mutex::default(),
@@ -207,6 +212,37 @@ impl Service {
             http: std::sync::OnceLock::new(),
             webhooks: std::sync::OnceLock::new(),
         }
+    }
+
+    /// Carries out what was asked for, to its end although whoever asked goes away. What never has to wait is done at once where it was
+    /// asked for, and needs no task, which would cost as much; whatever it starts is the host's in any case.
+    ///
+    /// # Errors
+    /// If it panicked after it had waited, or the host ended meanwhile. A panic before that is the caller's.
+    pub async fn run_to_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        let mut work = Box::pin(work);
+        let begun = poll_fn(|context| {
+            let _within = self.runtime.enter();
+            Poll::Ready(work.as_mut().poll(context))
+        });
+        match begun.await {
+            Poll::Ready(done) => Ok(done),
+            Poll::Pending => self.tasks.spawn_on(work, &self.runtime).await,
+        }
+    }
+
+    /// Carries it out as a task of the host's, where a panic ends nothing else.
+    ///
+    /// # Errors
+    /// If it panicked, or the host ended meanwhile.
+    pub async fn run_apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        self.tasks.spawn_on(work, &self.runtime).await
     }
 
     /// Notes how a boot gate of the host went.

@@ -2,11 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use axum::Router;
-use secrecy::SecretString;
-use tokio::task::JoinHandle;
-
 use super::{cannot_start, parts::Running};
 use crate::{
     access::{
@@ -15,7 +10,7 @@ use crate::{
     },
     config::{Config, Listen},
     domain::TenantId,
-    http::{HttpServer, ServerOptions, Surface, SurfaceParts, WebhookDoor, router, webhook_router},
+    http::{HttpServer, ServerOptions, Serving, Surface, SurfaceParts, WebhookDoor, router, webhook_router},
     mcp::Admission,
     secrets::anonymous_tokens,
     service::{
@@ -23,10 +18,13 @@ use crate::{
         tools::{PluginsGate, Tools, ToolsParts},
     },
 };
+use async_trait::async_trait;
+use axum::Router;
+use secrecy::SecretString;
 
 /// The surface while it is open.
 pub struct Open {
-    serving: Vec<JoinHandle<()>>,
+    serving: Vec<Serving>,
     audit: Audit,
     /// The tools, for the control socket.
     pub tools: Arc<Tools>,
@@ -129,7 +127,7 @@ async fn serve(
     config: &Config,
     port: Port,
     listen: SocketAddr,
-) -> Result<JoinHandle<()>, Problem> {
+) -> Result<Serving, Problem> {
     let options = ServerOptions {
         listen,
         read_timeout: Duration::from_secs(config.http.read_timeout_seconds),
@@ -154,7 +152,8 @@ async fn serve(
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "[kora.http] this is open beyond this machine, without encryption: put a proxy with TLS before it");
     }
-    Ok(tokio::spawn(server.serve(router, service.surface_token())))
+    let serving = server.serve(&router, &service.surface_token());
+    serving.map_err(|error| cannot_start(key, &error))
 }
 
 impl Open {
@@ -162,7 +161,7 @@ impl Open {
     pub async fn close(self, service: &Service) -> Audit {
         service.close_surface();
         for serving in self.serving {
-            drop(serving.await);
+            serving.ended().await;
         }
         self.audit
     }

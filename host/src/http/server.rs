@@ -1,6 +1,6 @@
 //! Listening: connections up to a number, each with a time in which its request must arrive, ended in good order.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -17,7 +17,8 @@ use hyper_util::{
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    runtime,
+    sync::{Semaphore, oneshot},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,6 +26,8 @@ use super::{stalls::Impatient, webhooks::Peer};
 
 /// After this, what is still under way when the host stops is dropped.
 const DRAIN: Duration = Duration::from_secs(3);
+/// More threads than this are not needed to hold thousands of connections; what they ask for is done by others.
+const THREADS_MAX: usize = 8;
 /// When nothing can be accepted, for example because there are no more descriptors, this is waited before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What may wait in the system's memory for one client. Left to itself the system holds some megabytes for each that takes nothing.
@@ -70,25 +73,88 @@ impl HttpServer {
     }
 
     /// Serves until `stop`, then lets what is under way come to its end for a moment.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
-        let connections = TaskTracker::new();
+    ///
+    /// Each core has a thread with a runtime of its own, and a connection stays on the thread that took it: what belongs to one request is
+    /// done one after the other there, and no other thread is woken for a piece of it, which would take longer than the piece. What was
+    /// asked for is done on the host's runtime if it has to wait ([`Service::run_to_end`](crate::service::Service::run_to_end)), so a
+    /// flood of requests leaves the host its own threads.
+    ///
+    /// # Errors
+    /// If there can be no more threads or descriptors.
+    pub fn serve(self, router: &Router, stop: &CancellationToken) -> io::Result<Serving> {
+        let listener = self.listener.into_std()?;
         let room = Arc::new(Semaphore::new(self.options.max_connections));
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = (0..cores.min(THREADS_MAX)).map(|_| {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let desk = Desk {
+                listener: {
+                    let _within = runtime.enter();
+                    TcpListener::from_std(listener.try_clone()?)?
+                },
+                options: self.options,
+                router: router.clone(),
+                room: room.clone(),
+                stop: stop.clone(),
+            };
+            let (ended, wait) = oneshot::channel();
+            thread::Builder::new()
+                .name("kora-http".to_owned())
+                .spawn(move || {
+                    runtime.block_on(desk.serve());
+                    runtime.shutdown_background();
+                    // Nobody waits if the host did not come up.
+                    let _ = ended.send(());
+                })?;
+            Ok(wait)
+        });
+        Ok(Serving(threads.collect::<io::Result<_>>()?))
+    }
+}
+
+/// Threads that serve, until they are told to stop.
+#[derive(Debug)]
+pub struct Serving(Vec<oneshot::Receiver<()>>);
+
+impl Serving {
+    /// Waits until all have ended, which they do only when they are told to stop.
+    pub async fn ended(self) {
+        for thread in self.0 {
+            // One that panicked has ended.
+            drop(thread.await);
+        }
+    }
+}
+
+/// What one thread serves with.
+struct Desk {
+    listener: TcpListener,
+    options: ServerOptions,
+    router: Router,
+    room: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Desk {
+    async fn serve(self) {
+        let connections = TaskTracker::new();
         loop {
             let free = tokio::select! {
-                () = stop.cancelled() => break,
-                free = room.clone().acquire_owned() => free,
+                () = self.stop.cancelled() => break,
+                free = self.room.clone().acquire_owned() => free,
             };
             let accepted = tokio::select! {
-                () = stop.cancelled() => break,
+                () = self.stop.cancelled() => break,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let router = router
+                    let router = self
+                        .router
                         .clone()
                         .layer(from_fn(check_head))
                         .layer(Extension(Peer(address)));
-                    let (stop, options) = (stop.clone(), self.options);
+                    let (stop, options) = (self.stop.clone(), self.options);
                     connections.spawn(async move {
                         serve_connection(stream, router, options, stop).await;
                         drop(free);
@@ -100,6 +166,8 @@ impl HttpServer {
                 }
             }
         }
+        // Nobody is taken any more.
+        drop(self.listener);
         connections.close();
         // What does not end in time ends with the runtime.
         drop(tokio::time::timeout(DRAIN, connections.wait()).await);

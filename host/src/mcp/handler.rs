@@ -270,7 +270,9 @@ impl ServerHandler for McpHandler {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.spec(name).map(|spec| shown::tool(&spec))
+        // The transport holds headers against the schema, with each call, and looks at nothing else.
+        let spec = self.tools.spec(name)?;
+        Some(Tool::new(spec.name.clone(), "", spec.input_schema.clone()))
     }
 
     async fn call_tool(

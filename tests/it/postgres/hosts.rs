@@ -128,7 +128,12 @@ fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
         tenants.expect(200)["tenants"][0]["held_by"],
         "another host of this store"
     );
-    for told in [told, tenants.body] {
+    let status = http.get("/api/status").bearer(&own).send();
+    assert_eq!(
+        status.expect(200)["tenants"][0]["held_by"],
+        "another host of this store"
+    );
+    for told in [told, tenants.body, status.body] {
         assert!(!told.contains(&holder), "{told}");
     }
     assert!(state(&all).1.contains(&holder));

@@ -107,9 +107,9 @@ async fn handle<E: Endpoint>(
     presented: Presented,
     query: Option<String>,
 ) -> Response {
-    let tasks = surface.parts.service.tasks.clone();
+    let service = surface.parts.service.clone();
     // What was begun is audited although its caller goes away; a panic is answered like any other fault.
-    let work = tasks.spawn(async move {
+    let work = service.run_apart(async move {
         let began = Instant::now();
         let mut tenant = None;
         let answered = attempt::<E>(&spec, &surface, &by, query.as_deref(), &mut tenant).await;

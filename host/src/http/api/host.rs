@@ -101,6 +101,7 @@ impl Endpoint for Status {
                 gates: status.gates,
             });
         } else {
+            another_host(shown.tenants.iter_mut().map(|tenant| &mut tenant.held_by));
             // A cause is a text of anybody's: it may name a tenant.
             shown.plugins.iter_mut().for_each(|plugin| plugin.cause = None);
             shown.daemons.iter_mut().for_each(|daemon| daemon.cause = None);
@@ -181,11 +182,16 @@ impl Endpoint for Tenants {
     async fn answer(asked: Asked<'_>, _: Nothing) -> Result<TenantList, Problem> {
         let mut tenants = seen(asked.by, asked.service.tenants(), |tenant| &tenant.tenant);
         if !asked.by.sees_all() {
-            // Which host that is says where it runs.
-            let elsewhere = tenants.iter_mut().filter_map(|tenant| tenant.held_by.as_mut());
-            elsewhere.for_each(|holder| ANOTHER_HOST.clone_into(holder));
+            another_host(tenants.iter_mut().map(|tenant| &mut tenant.held_by));
         }
         Ok(TenantList { tenants })
+    }
+}
+
+/// Of these, which other host it is goes: its name says where it runs.
+fn another_host<'a>(holders: impl Iterator<Item = &'a mut Option<String>>) {
+    for holder in holders.flatten() {
+        ANOTHER_HOST.clone_into(holder);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gate that every call of a tool passes, and the audit of what came of it.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, task::Poll, time::Instant};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
@@ -147,15 +147,10 @@ impl Tools {
     /// Why it was not done.
     pub async fn call(self: &Arc<Self>, call: ToolCall) -> Result<Answer, ToolFault> {
         let tools = self.clone();
-        let mut work = Box::pin(async move { tools.carry_out(call).await });
-        // Most reads never wait, and need no task of their own: it costs as much as they do.
-        if let Poll::Ready(answer) = futures_util::poll!(&mut work) {
-            return answer;
-        }
+        let work = async move { tools.carry_out(call).await };
+        let answered = self.parts.service.run_to_end(work).await;
         // It ends otherwise only with the runtime.
-        let work = self.parts.service.tasks.spawn(work);
-        work.await
-            .unwrap_or_else(|_| Err(ToolFault::Failed("host.stopping".to_owned())))
+        answered.unwrap_or_else(|_| Err(ToolFault::Failed("host.stopping".to_owned())))
     }
 
     async fn carry_out(&self, call: ToolCall) -> Result<Answer, ToolFault> {
