@@ -1,6 +1,15 @@
 //! Listening: connections up to a number, each with a time in which its request must arrive, ended in good order.
 
-use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use axum::{
     Extension, Router,
@@ -18,7 +27,7 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime,
-    sync::{Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -72,43 +81,26 @@ impl HttpServer {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop`, then lets what is under way come to its end for a moment.
+    /// Serves until `stop`, then lets what is under way come to its end for a moment. Within the host's runtime.
     ///
-    /// Each core has a thread with a runtime of its own, and a connection stays on the thread that took it: what belongs to one request is
-    /// done one after the other there, and no other thread is woken for a piece of it, which would take longer than the piece. What was
-    /// asked for is done on the host's runtime if it has to wait ([`Service::run_to_end`](crate::service::Service::run_to_end)), so a
-    /// flood of requests leaves the host its own threads.
+    /// Each core has a thread with a runtime of its own, and a connection stays on the thread that it was given to: what belongs to one
+    /// request is done one after the other there, and no other thread is woken for a piece of it, which would take longer than the
+    /// piece. What was asked for is done on the host's runtime if it has to wait
+    /// ([`Service::run_to_end`](crate::service::Service::run_to_end)), so a flood of requests leaves the host its own threads.
     ///
     /// # Errors
     /// If there can be no more threads or descriptors.
     pub fn serve(self, router: &Router, stop: &CancellationToken) -> io::Result<Serving> {
-        let listener = self.listener.into_std()?;
-        let room = Arc::new(Semaphore::new(self.options.max_connections));
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let threads = (0..cores.min(THREADS_MAX)).map(|_| {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            let desk = Desk {
-                listener: {
-                    let _within = runtime.enter();
-                    TcpListener::from_std(listener.try_clone()?)?
-                },
-                options: self.options,
-                router: router.clone(),
-                room: room.clone(),
-                stop: stop.clone(),
-            };
-            let (ended, wait) = oneshot::channel();
-            thread::Builder::new()
-                .name("kora-http".to_owned())
-                .spawn(move || {
-                    runtime.block_on(desk.serve());
-                    runtime.shutdown_background();
-                    // Nobody waits if the host did not come up.
-                    let _ = ended.send(());
-                })?;
-            Ok(wait)
-        });
-        Ok(Serving(threads.collect::<io::Result<_>>()?))
+        let mut clerks = Vec::new();
+        let mut ends = Vec::new();
+        for _ in 0..cores.min(THREADS_MAX) {
+            let (clerk, ended) = Clerk::start(router.clone(), self.options, stop.clone())?;
+            clerks.push(clerk);
+            ends.push(ended);
+        }
+        tokio::spawn(accept(self.listener, clerks, self.options, stop.clone()));
+        Ok(Serving(ends))
     }
 }
 
@@ -126,52 +118,121 @@ impl Serving {
     }
 }
 
-/// What one thread serves with.
-struct Desk {
-    listener: TcpListener,
-    options: ServerOptions,
-    router: Router,
-    room: Arc<Semaphore>,
-    stop: CancellationToken,
+/// A connection that was taken, not yet of any runtime.
+struct Taken {
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    place: Place,
 }
 
-impl Desk {
-    async fn serve(self) {
-        let connections = TaskTracker::new();
-        loop {
-            let free = tokio::select! {
-                () = self.stop.cancelled() => break,
-                free = self.room.clone().acquire_owned() => free,
-            };
-            let accepted = tokio::select! {
-                () = self.stop.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, address)) => {
-                    let router = self
-                        .router
-                        .clone()
-                        .layer(from_fn(check_head))
-                        .layer(Extension(Peer(address)));
-                    let (stop, options) = (self.stop.clone(), self.options);
-                    connections.spawn(async move {
-                        serve_connection(stream, router, options, stop).await;
-                        drop(free);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-        // Nobody is taken any more.
-        drop(self.listener);
-        connections.close();
-        // What does not end in time ends with the runtime.
-        drop(tokio::time::timeout(DRAIN, connections.wait()).await);
+/// Its place among all connections, and among those of its thread.
+struct Place {
+    of_thread: Arc<AtomicUsize>,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.of_thread.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// A thread that serves connections.
+struct Clerk {
+    connections: Arc<AtomicUsize>,
+    taken: mpsc::UnboundedSender<Taken>,
+}
+
+impl Clerk {
+    fn start(
+        router: Router,
+        options: ServerOptions,
+        stop: CancellationToken,
+    ) -> io::Result<(Self, oneshot::Receiver<()>)> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let (taken, queue) = mpsc::unbounded_channel();
+        let (ended, wait) = oneshot::channel();
+        thread::Builder::new()
+            .name("kora-http".to_owned())
+            .spawn(move || {
+                runtime.block_on(serve_all(queue, router, options, stop));
+                runtime.shutdown_background();
+                // Nobody waits if the host did not come up.
+                let _ = ended.send(());
+            })?;
+        let connections = Arc::default();
+        Ok((Self { connections, taken }, wait))
+    }
+
+    /// What is taken faster than it is begun is bounded by the most connections there may be.
+    fn give(&self, stream: TcpStream, peer: SocketAddr, of_all: OwnedSemaphorePermit) -> io::Result<()> {
+        let stream = stream.into_std()?;
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        let place = Place {
+            of_thread: self.connections.clone(),
+            _of_all: of_all,
+        };
+        let taken = Taken { stream, peer, place };
+        self.taken
+            .send(taken)
+            .map_err(|_| io::Error::other("the thread that serves has ended"))
+    }
+}
+
+/// Takes connections until `stop`, and gives each to the thread that has the fewest.
+async fn accept(listener: TcpListener, clerks: Vec<Clerk>, options: ServerOptions, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(options.max_connections));
+    loop {
+        let free = tokio::select! {
+            () = stop.cancelled() => return,
+            free = room.clone().acquire_owned() => free,
+        };
+        // It is never closed.
+        let Ok(free) = free else { return };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let idlest = clerks
+            .iter()
+            .min_by_key(|clerk| clerk.connections.load(Ordering::Relaxed));
+        let Some(clerk) = idlest else { return };
+        if let Err(error) = accepted.and_then(|(stream, peer)| clerk.give(stream, peer, free)) {
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+}
+
+/// Serves what it is given until nobody gives any more, then waits for the last ones for a moment.
+async fn serve_all(
+    mut queue: mpsc::UnboundedReceiver<Taken>,
+    router: Router,
+    options: ServerOptions,
+    stop: CancellationToken,
+) {
+    let connections = TaskTracker::new();
+    while let Some(Taken { stream, peer, place }) = queue.recv().await {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be served");
+                continue;
+            }
+        };
+        let router = router
+            .clone()
+            .layer(from_fn(check_head))
+            .layer(Extension(Peer(peer)));
+        let stop = stop.clone();
+        connections.spawn(async move {
+            serve_connection(stream, router, options, stop).await;
+            drop(place);
+        });
+    }
+    connections.close();
+    // What does not end in time ends with the runtime.
+    drop(tokio::time::timeout(DRAIN, connections.wait()).await);
 }
 
 /// Refuses a head that is too large as the transport does: without a body, and with the end of the connection.

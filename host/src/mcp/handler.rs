@@ -106,7 +106,7 @@ impl McpHandler {
             arguments,
             round,
         };
-        self.tools.call(call).await
+        Box::pin(self.tools.call(call)).await
     }
 
     /// Notes a prompt or a resource that there is not for this principal.
@@ -135,10 +135,9 @@ impl McpHandler {
         arguments: Map<String, Value>,
         round: Round,
     ) -> Result<Value, ErrorData> {
-        let asked = self
-            .tools
-            .ask_plugin(&self.by(), self.source, wanted, arguments, round)
-            .await;
+        let by = self.by();
+        let asked = self.tools.ask_plugin(&by, self.source, wanted, arguments, round);
+        let asked = Box::pin(asked).await;
         asked.map_err(|fault| match wanted {
             Wanted::Resource(uri) if matches!(fault, ToolFault::Unknown { .. }) => resources::unknown(uri),
             _ => fault::error(&fault),
@@ -281,13 +280,15 @@ impl ServerHandler for McpHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let (notices, told) = notices::channel();
-        let round = Round {
-            notices: Some(notices),
-            ..round(&context, request.input_responses, request.request_state)
+        let mut round = round(&context, request.input_responses, request.request_state);
+        let answer = if self.tools.is_own(&request.name) {
+            self.tool(&request.name, arguments, round).await
+        } else {
+            let (notices, told) = notices::channel();
+            round.notices = Some(notices);
+            let call = self.tool(&request.name, arguments, round);
+            Box::pin(notices::while_forwarding(self, &context, told, call)).await
         };
-        let answer =
-            notices::while_forwarding(self, &context, told, self.tool(&request.name, arguments, round)).await;
         match answer.map_err(|fault| fault::error(&fault))? {
             Answer::Output(output) => Ok(CallToolResult::structured(output).into()),
             Answer::Result(result) if is_input_required(&result) => Ok(asked_back(result, &context)?.into()),
@@ -391,7 +392,8 @@ impl ServerHandler for McpHandler {
             return Ok(CompleteResult::default());
         }
         let argument = (request.argument.name, request.argument.value);
-        let answer = self.tools.complete(&self.by(), wanted, argument, known).await;
+        let by = self.by();
+        let answer = Box::pin(self.tools.complete(&by, wanted, argument, known)).await;
         let completion = answer.map_err(|fault| fault::error(&fault))?;
         complete(serde_json::json!({ "completion": completion }))
     }
@@ -409,7 +411,8 @@ impl ServerHandler for McpHandler {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        subscriptions::run(self, &context).await;
+        // In a box: the library makes a task of each request that is as large as the largest of these futures.
+        Box::pin(subscriptions::run(self, &context)).await;
         Ok(())
     }
 }

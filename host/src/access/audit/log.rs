@@ -121,8 +121,10 @@ impl Desk {
                 .0;
         }
         let is_over = waiting.is_over;
-        let Waiting { entries, flushes, .. } = std::mem::take(&mut *waiting);
-        waiting.is_over = is_over;
+        // The next group finds room that does not have to grow piece by piece.
+        let room = Vec::with_capacity(waiting.entries.len());
+        let entries = std::mem::replace(&mut waiting.entries, room);
+        let flushes = std::mem::take(&mut waiting.flushes);
         drop(waiting);
         self.room.notify_waiters();
         (entries, flushes, is_over)

@@ -106,6 +106,11 @@ impl Tools {
         })
     }
 
+    /// Whether this is one of the host's own, which tell nothing while they work.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// What is shown of one tool.
     pub fn spec(&self, name: &str) -> Option<Arc<ToolSpec>> {
         match self.find(name)? {
