@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -27,9 +27,12 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use super::{stalls::Impatient, webhooks::Peer};
 
@@ -37,6 +40,8 @@ use super::{stalls::Impatient, webhooks::Peer};
 const DRAIN: Duration = Duration::from_secs(3);
 /// More threads than this are not needed to hold thousands of connections; what they ask for is done by others.
 const THREADS_MAX: usize = 8;
+/// How long a thread looks for the next request before it sleeps.
+const AWAKE: Duration = Duration::from_micros(50);
 /// When nothing can be accepted, for example because there are no more descriptors, this is waited before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What may wait in the system's memory for one client. Left to itself the system holds some megabytes for each that takes nothing.
@@ -212,6 +217,8 @@ async fn serve_all(
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
+    let answered = Arc::new(Notify::new());
+    let awake = AbortOnDropHandle::new(tokio::spawn(stay_awake(answered.clone())));
     while let Some(Taken { stream, peer, place }) = queue.recv().await {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
@@ -220,9 +227,17 @@ async fn serve_all(
                 continue;
             }
         };
+        let answered = answered.clone();
         let router = router
             .clone()
-            .layer(from_fn(check_head))
+            .layer(from_fn(move |request, next| {
+                let answered = answered.clone();
+                async move {
+                    let answer = check_head(request, next).await;
+                    answered.notify_one();
+                    answer
+                }
+            }))
             .layer(Extension(Peer(peer)));
         let stop = stop.clone();
         connections.spawn(async move {
@@ -230,9 +245,22 @@ async fn serve_all(
             drop(place);
         });
     }
+    drop(awake);
     connections.close();
     // What does not end in time ends with the runtime.
     drop(tokio::time::timeout(DRAIN, connections.wait()).await);
+}
+
+/// Keeps a thread from sleeping for a moment after each answer. Whoever makes one call after the other sends the next at once, and to wake a
+/// core that has gone to sleep takes as long as a good part of the call.
+async fn stay_awake(answered: Arc<Notify>) {
+    loop {
+        answered.notified().await;
+        let until = Instant::now() + AWAKE;
+        while Instant::now() < until {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// Refuses a head that is too large as the transport does: without a body, and with the end of the connection.
