@@ -12,13 +12,17 @@ use std::{
 };
 
 use axum::{
-    Extension, Router,
+    Router,
     extract::Request,
     http::{HeaderValue, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
 };
-use hyper::server::conn::http1;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -219,6 +223,14 @@ async fn serve_all(
     let connections = TaskTracker::new();
     let answered = Arc::new(Notify::new());
     let awake = AbortOnDropHandle::new(tokio::spawn(stay_awake(answered.clone())));
+    let router = router.layer(from_fn(move |request, next| {
+        let answered = answered.clone();
+        async move {
+            let answer = check_head(request, next).await;
+            answered.notify_one();
+            answer
+        }
+    }));
     while let Some(Taken { stream, peer, place }) = queue.recv().await {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
@@ -227,21 +239,9 @@ async fn serve_all(
                 continue;
             }
         };
-        let answered = answered.clone();
-        let router = router
-            .clone()
-            .layer(from_fn(move |request, next| {
-                let answered = answered.clone();
-                async move {
-                    let answer = check_head(request, next).await;
-                    answered.notify_one();
-                    answer
-                }
-            }))
-            .layer(Extension(Peer(peer)));
-        let stop = stop.clone();
+        let (router, stop) = (router.clone(), stop.clone());
         connections.spawn(async move {
-            serve_connection(stream, router, options, stop).await;
+            serve_connection(stream, Peer(peer), router, options, stop).await;
             drop(place);
         });
     }
@@ -287,6 +287,7 @@ fn head_bytes(request: &Request) -> usize {
 
 async fn serve_connection(
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     options: ServerOptions,
     stop: CancellationToken,
@@ -296,7 +297,12 @@ async fn serve_connection(
     if let Err(error) = set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES) {
         tracing::debug!(%error, "a connection keeps the system's own buffer");
     }
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    // By hand, since a layer would make all routes anew for each connection.
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(options.read_timeout)
