@@ -129,7 +129,6 @@ impl Config {
         let source = SourceText::new(&file, text.unwrap_or_default());
         let Document {
             mut settings,
-            spans,
             mut problems,
         } = Document::read(&source);
         environment::overlay_variables(&mut settings, &mut problems, inputs.environment);
@@ -145,7 +144,7 @@ impl Config {
                 Sections::default()
             }
         };
-        problems.extend(contradictions(&sections, &source, &spans));
+        problems.extend(document::placed(&source, contradictions(&sections, &settings)));
         problems.extend(collision(&sections, &settings, &file));
         if problems.is_empty() {
             Ok(Self {
@@ -335,43 +334,22 @@ fn read_text(file: &Path) -> Result<Option<String>, String> {
     })
 }
 
-/// What is wrong although each value for itself is right.
-fn contradictions(
-    sections: &Sections,
-    source: &SourceText<'_>,
-    spans: &BTreeMap<KeyPath, std::ops::Range<usize>>,
-) -> Vec<Problem> {
-    let at = |key: KeyPath, message: String| {
-        let span = spans.get(&key).cloned().unwrap_or(0..0);
-        let mut problem = Problem::new(source.place(&span), message);
-        problem.excerpt = source.excerpt(&span);
-        problem
+/// What is wrong although each value for itself is right, and at which key.
+fn contradictions(sections: &Sections, settings: &Settings) -> Vec<(KeyPath, String)> {
+    let in_file = |key: &KeyPath| {
+        let setting = settings.get(key);
+        setting.is_some_and(|setting| matches!(setting.origin, Origin::File { .. }))
     };
-    let mut problems = Vec::new();
-    let mut seen = BTreeMap::new();
-    for id in sections.tenants.keys() {
-        if let Some(other) = seen.insert(id.folded(), id) {
-            let key = KeyPath::dotted("tenants").child(id.as_str());
-            problems.push(at(
-                key,
-                format!("the tenants `{other}` and `{id}` differ only in case: expected one of them"),
-            ));
-        }
-    }
+    let mut found = differ_in_case_alone(sections);
     let own = |id: &TenantId| KeyPath::dotted("tenants").child(id.as_str()).child("cost");
     let of_tenants = sections.tenants.iter();
+    let of_tenants = of_tenants.filter(|(_, section)| section.cost.has_own_thresholds());
     let of_tenants = of_tenants.map(|(id, section)| (own(id), sections.cost.with(&section.cost)));
     for (key, cost) in std::iter::once((KeyPath::dotted("cost"), sections.cost.clone())).chain(of_tenants) {
-        let set = ["warn_percent", "downshift_percent"].map(|name| key.child(name));
-        let is_inherited = key.segments().len() > 1 && !set.iter().any(|key| spans.contains_key(key));
-        if let Some(message) = cost.contradiction().filter(|_| !is_inherited) {
-            let [warn, downshift] = set;
-            let place = if spans.contains_key(&warn) {
-                warn
-            } else {
-                downshift
-            };
-            problems.push(at(place, format!("`{key}`: {message}")));
+        if let Some(message) = cost.contradiction() {
+            let [warn, downshift] = ["warn_percent", "downshift_percent"].map(|name| key.child(name));
+            let place = if in_file(&warn) { warn } else { downshift };
+            found.push((place, format!("`{key}`: {message}")));
         }
     }
     for plugin in &sections.plugins.disable {
@@ -381,13 +359,27 @@ fn contradictions(
             .named
             .get(plugin)
             .is_some_and(|section| section.enabled);
-        if enabled && spans.contains_key(&key) {
+        if enabled && in_file(&key) {
             let message =
                 format!("`{key}` is true, and `plugins.disable` names `{plugin}`: expected one of them");
-            problems.push(at(key, message));
+            found.push((key, message));
         }
     }
-    problems
+    found
+}
+
+fn differ_in_case_alone(sections: &Sections) -> Vec<(KeyPath, String)> {
+    let mut seen = BTreeMap::new();
+    let twice = |id: &TenantId, other: &TenantId| {
+        let key = KeyPath::dotted("tenants").child(id.as_str());
+        let message = format!("the tenants `{other}` and `{id}` differ only in case: expected one of them");
+        (key, message)
+    };
+    let found = sections.tenants.keys().filter_map(|id| {
+        let other = seen.insert(id.folded(), id)?;
+        Some(twice(id, other))
+    });
+    found.collect()
 }
 
 /// Two ports that cannot both be had. Where one is said may be the file, a variable or a flag.

@@ -49,6 +49,13 @@ pub struct TenantCostSection {
     pub stale_after_seconds: Option<u64>,
 }
 
+impl TenantCostSection {
+    /// Whether it says where a rung of the ladder begins.
+    pub(super) fn has_own_thresholds(&self) -> bool {
+        self.warn_percent.is_some() || self.downshift_percent.is_some()
+    }
+}
+
 impl CostSection {
     /// With what is otherwise for one tenant laid over it.
     #[must_use]

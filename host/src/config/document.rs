@@ -1,7 +1,7 @@
 //! Reads the text of `kora.toml` into settings against the table of keys. Finds everything that is wrong, not the first
 //! thing; knows nothing of defaults, of the environment, or of what one key means for another.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use serde::Deserialize as _;
 use toml::{
@@ -21,7 +21,6 @@ use crate::domain::{PluginName, TenantId};
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub settings: Settings,
-    pub spans: BTreeMap<KeyPath, Range<usize>>,
     pub problems: Vec<Problem>,
 }
 
@@ -50,6 +49,32 @@ impl Document {
     }
 }
 
+/// What was found to be wrong with keys of a text that had been read, each where its key stands in it. The text is read again for that:
+/// to remember where every key stands would cost each start of a host with many tenants more than all that is kept.
+pub(super) fn placed(source: &SourceText<'_>, problems: Vec<(KeyPath, String)>) -> Vec<Problem> {
+    if problems.is_empty() {
+        return Vec::new();
+    }
+    let (root, _) = DeTable::parse_recoverable(source.text);
+    let placed = |(key, message): (KeyPath, String)| {
+        let span = span_of(root.get_ref(), key.segments()).unwrap_or(0..0);
+        let mut problem = Problem::new(source.place(&span), message);
+        problem.excerpt = source.excerpt(&span);
+        problem
+    };
+    problems.into_iter().map(placed).collect()
+}
+
+fn span_of(table: &DeTable<'_>, key: &[String]) -> Option<Range<usize>> {
+    let (first, below) = key.split_first()?;
+    let (name, value) = table.get_key_value(first.as_str())?;
+    match value.get_ref() {
+        _ if below.is_empty() => Some(name.span()),
+        DeValue::Table(table) => span_of(table, below),
+        _ => None,
+    }
+}
+
 fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let mut problem = Problem::new(
@@ -70,9 +95,8 @@ impl Reader<'_> {
     fn table(&mut self, path: &KeyPath, rows: &[&'static Key], table: &DeTable<'_>) {
         for (name, value) in table {
             let key = path.child(name.get_ref());
-            self.document.spans.insert(key.clone(), name.span());
             match rows_for(rows, path.segments().len(), name.get_ref()) {
-                Ok(below) => self.entry(&key, &below, name.span(), value),
+                Ok(below) => self.entry(key, &below, name.span(), value),
                 Err(problem) => self.unknown(&key, rows, name.span(), problem),
             }
         }
@@ -80,7 +104,7 @@ impl Reader<'_> {
 
     fn entry(
         &mut self,
-        key: &KeyPath,
+        key: KeyPath,
         rows: &[&'static Key],
         name: Range<usize>,
         value: &Spanned<DeValue<'_>>,
@@ -89,12 +113,12 @@ impl Reader<'_> {
         if let Some(row) = rows.iter().find(|row| row.segments().count() == depth) {
             self.value(key, row.kind, name, value);
         } else if let DeValue::Table(table) = value.get_ref() {
-            self.named_table(key, rows, &name);
-            self.table(key, rows, table);
+            self.named_table(&key, rows, &name);
+            self.table(&key, rows, table);
         } else if key.segments().first().is_some_and(|first| first == "plugins") && depth == 2 {
             // More likely a slip in one of the host's keys than a plugin that is no table.
             let all: Vec<_> = KEYS.iter().collect();
-            self.unknown(key, &all, name, None);
+            self.unknown(&key, &all, name, None);
         } else {
             let message = format!("`{key}`: expected a table; found {}", value.get_ref().type_str());
             self.report(&value.span(), message, None);
@@ -123,18 +147,18 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, key: &KeyPath, kind: Kind, name: Range<usize>, value: &Spanned<DeValue<'_>>) {
-        let Some(plain) = self.plain(key, kind, value) else {
+    fn value(&mut self, key: KeyPath, kind: Kind, name: Range<usize>, value: &Spanned<DeValue<'_>>) {
+        let Some(plain) = self.plain(&key, kind, value) else {
             return;
         };
-        if self.judge(key, kind, &plain, value) {
+        if self.judge(&key, kind, &plain, value) {
             let (line, _) = self.source.position(name.start);
             let setting = Setting {
                 value: plain,
                 origin: Origin::File { line },
                 hidden: kind.is_hidden(),
             };
-            self.document.settings.set(key.clone(), setting);
+            self.document.settings.set(key, setting);
         }
     }
 
