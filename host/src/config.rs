@@ -247,8 +247,8 @@ impl Config {
 
     /// The section of a tenant, if it has one. Ids are compared without regard to case, as they are unique.
     pub fn tenant(&self, tenant: &TenantId) -> Option<&TenantSection> {
-        let id = self.tenant_ids.get(&tenant.folded())?;
-        self.tenants.get(id)
+        let as_written = self.tenants.get(tenant);
+        as_written.or_else(|| self.tenants.get(self.tenant_ids.get(&tenant.folded())?))
     }
 
     /// The prompt that speaks for a tenant when no provider does.

@@ -29,6 +29,9 @@ pub fn home_modes(config: &Arc<Config>) -> Gate {
         async move {
             let looked = tokio::task::spawn_blocking(move || open_to_others(&config)).await;
             let open = looked.map_err(Fault::lasting)?;
+            for fault in &open {
+                tracing::warn!("[kora.home.open] {fault}");
+            }
             if open.is_empty() {
                 return Ok("others can neither write the home nor read the store".to_owned());
             }
@@ -38,7 +41,7 @@ pub fn home_modes(config: &Arc<Config>) -> Gate {
 }
 
 /// What is open to others, each with what to do. What is not there is open to nobody.
-pub fn open_to_others(config: &Config) -> Vec<String> {
+fn open_to_others(config: &Config) -> Vec<String> {
     let home = config.home();
     let directories = [
         (home.root().to_owned(), "700"),

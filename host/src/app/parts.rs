@@ -16,7 +16,7 @@ use super::{
     control::{CallersFile, CoordinatorExit},
     cost::{ConfiguredPolicies, CostGuard, StateBrake},
     health::{ActingPlugins, CommandWatch, HeldTickets, ServedTenants, probe_every},
-    home_modes::{home_modes, open_to_others},
+    home_modes::home_modes,
     host_gates::{HostWatcher, Showing},
     hosts::OtherHosts,
     journal::{Accounts, LogJournal, keep_accounts},
@@ -124,7 +124,6 @@ pub async fn open(
     let watcher = Arc::new(HostWatcher::default());
     let mut run = Run::new(Mode::Boot, HOST_BUDGET, watcher.clone());
     let config = Arc::new(config);
-    tell_what_is_open(&config);
     run.pass(&home_modes(&config)).await;
     let (store, store_place) = open_store(&config, &clock, &mut run).await?;
     let (history, writer) = History::new(store.clone());
@@ -303,12 +302,6 @@ pub async fn open(
         stop_upkeep,
         run: Mutex::new(Some(run)),
     })
-}
-
-fn tell_what_is_open(config: &Config) {
-    for fault in open_to_others(config) {
-        tracing::warn!("[kora.home.open] {fault}");
-    }
 }
 
 /// A store whose chains others may move is one that others may have open.

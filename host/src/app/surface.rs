@@ -2,6 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+use axum::Router;
+use secrecy::SecretString;
+
 use super::{cannot_start, parts::Running};
 use crate::{
     access::{
@@ -18,9 +22,6 @@ use crate::{
         tools::{PluginsGate, Tools, ToolsParts},
     },
 };
-use async_trait::async_trait;
-use axum::Router;
-use secrecy::SecretString;
 
 /// The surface while it is open.
 pub struct Open {
@@ -215,10 +216,8 @@ impl SocketPace {
             source: Source::McpStdio,
             result: AuditResult::RateLimited,
             details: Details {
-                caller: Some(by.name()),
-                caller_actor_kind: Some(by.kind().to_owned()),
                 left_out,
-                ..Details::default()
+                ..Details::of(by)
             },
         };
         self.audit.note(entry).await;

@@ -76,9 +76,8 @@ pub(super) async fn authenticate(
     let presented = Presented(token.into());
     if !admit(&surface, &principal) {
         let details = Details {
-            caller: Some(principal.name()),
-            caller_actor_kind: Some(principal.kind().to_owned()),
-            ..of_route(&request)
+            route: of_route(&request).route,
+            ..Details::of(&principal)
         };
         surface.note_refused(AuditResult::RateLimited, details).await;
         return HttpProblem::new(

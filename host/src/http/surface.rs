@@ -83,9 +83,7 @@ impl Surface {
     pub(super) async fn note_limited(&self, route: &str, by: &Principal) {
         let details = Details {
             route: Some(route.to_owned()),
-            caller: Some(by.name()),
-            caller_actor_kind: Some(by.kind().to_owned()),
-            ..Details::default()
+            ..Details::of(by)
         };
         self.note_refused(AuditResult::RateLimited, details).await;
     }

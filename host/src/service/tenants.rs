@@ -104,9 +104,9 @@ impl Service {
     /// Takes note of the tenants of the configuration, and answers those that are not there yet.
     pub fn missing_tenants(&self) -> Vec<TenantSeed> {
         let config = self.config.load_full();
-        let configured = config.tenants.keys().map(|id| TenantSeed {
+        let configured = config.tenants.iter().map(|(id, section)| TenantSeed {
             id: id.clone(),
-            agent_name: agent_name(&config, id),
+            agent_name: section.agent_name.clone(),
         });
         self.tenants.configured(configured.collect())
     }
@@ -358,13 +358,14 @@ impl Service {
 
 /// What the configuration says of a tenant's identity.
 pub fn identity_seed(config: &Config, tenant: &TenantId) -> IdentitySeed {
-    let own = config.tenant(tenant).and_then(|section| section.identity.clone());
+    let section = config.tenant(tenant);
+    let own = section.and_then(|section| section.identity.clone());
     IdentitySeed {
         tenant: tenant.clone(),
         identity: own.or_else(|| config.default_identity.clone()).map(String::from),
         fallback: Fallback {
             prompt: config.fallback_prompt(tenant),
-            agent_name: agent_name(config, tenant),
+            agent_name: section.and_then(|section| section.agent_name.clone()),
         },
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::domain::{TenantId, Timestamp, wire_enum};
+use crate::{
+    access::Principal,
+    domain::{TenantId, Timestamp, wire_enum},
+};
 
 wire_enum! {
     /// Where in the host something was done or refused. A closed list.
@@ -231,6 +234,18 @@ pub struct Details {
     pub left_out: usize,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+impl Details {
+    /// Of what `by` asked for.
+    pub fn of(by: &Principal) -> Self {
+        Self {
+            caller: Some(by.name()),
+            caller_actor_kind: Some(by.kind().to_owned()),
+            caller_actor_id: by.actor_id().map(|id| id.hyphenated().to_string()),
+            ..Self::default()
+        }
+    }
 }
 
 fn is_zero(number: &usize) -> bool {

@@ -179,12 +179,9 @@ pub(in crate::http) async fn audited(
     };
     let details = Details {
         route: Some(route.to_owned()),
-        caller: Some(by.name()),
-        caller_actor_kind: Some(by.kind().to_owned()),
-        caller_actor_id: by.actor_id().map(|id| id.hyphenated().to_string()),
         code: problem.map(|problem| problem.code.clone()),
         duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        ..Details::default()
+        ..Details::of(by)
     };
     let tenant = tenant.unwrap_or_else(TenantId::host);
     surface.note(tenant, Seam::HttpCalled, result, details).await;

@@ -160,12 +160,7 @@ impl Tools {
 
     async fn carry_out(&self, call: ToolCall) -> Result<Answer, ToolFault> {
         let began = Instant::now();
-        let mut details = Details {
-            caller: Some(call.by.name()),
-            caller_actor_kind: Some(call.by.kind().to_owned()),
-            caller_actor_id: call.by.actor_id().map(|id| id.hyphenated().to_string()),
-            ..Details::default()
-        };
+        let mut details = Details::of(&call.by);
         let ToolCall {
             by,
             source,
@@ -346,9 +341,7 @@ impl Tools {
             result,
             details: Details {
                 route: Some(sort.to_owned()),
-                caller: Some(by.name()),
-                caller_actor_kind: Some(by.kind().to_owned()),
-                ..Details::default()
+                ..Details::of(by)
             },
         };
         self.parts.audit.note(entry).await;

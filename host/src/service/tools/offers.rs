@@ -122,12 +122,9 @@ impl Tools {
         let outcome = self.asked(by, wanted, arguments, round, &mut tenant).await;
         let details = Details {
             route: Some(wanted.route().to_owned()),
-            caller: Some(by.name()),
-            caller_actor_kind: Some(by.kind().to_owned()),
-            caller_actor_id: by.actor_id().map(|id| id.hyphenated().to_string()),
             code: outcome.as_ref().err().map(|fault| fault.code().to_owned()),
             duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            ..Details::default()
+            ..Details::of(by)
         };
         let entry = AuditEntry {
             emitted_at: self.parts.service.clock.now(),
