@@ -4,6 +4,7 @@
 //! All lanes write into files of the same folder, in turn, in short slices. What is counted is what was answered, and an
 //! answer comes after the sync.
 
+mod file;
 mod postgres;
 mod redis;
 mod socket;
@@ -20,6 +21,7 @@ use kora_host::store::sqlite::SqliteOptions;
 use tokio::task::JoinSet;
 
 use self::{
+    file::FileLane,
     postgres::PostgresLanes,
     redis::RedisLane,
     socket::SocketLane,
@@ -38,6 +40,7 @@ const TENANTS: usize = 1000;
 
 const ONE_EACH: &str = "one commit for each event";
 const REDIS: &str = "Redis XADD, appendfsync always";
+const FILE: &str = "a file overwritten and synced, nothing else";
 const FUNCTION: &str = "a SELECT … FOR UPDATE function, one tenant";
 
 /// A way to append.
@@ -64,6 +67,7 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
     let many = StoreLane::open(&runtime, &file("many.db"), groups(), TENANTS)?.lane();
     let logged = LogLane::open(&runtime, &file("logged.db"), &file("spool.jsonl"))?.lane();
     let socket = SocketLane::start(&runtime, surroundings, &file("home"))?.lane();
+    let bare = FileLane::open(&file("bare"))?.lane();
     let redis = RedisLane::start(&runtime, &file("redis"))?.map(RedisLane::lane);
     let in_postgres = PostgresLanes::start(&runtime, TENANTS)?;
 
@@ -80,6 +84,7 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
         many,
         logged,
         socket,
+        bare,
         redis,
         in_one,
         in_many,
@@ -93,6 +98,7 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
             &mut || rate(&many),
             &mut || rate(&logged),
             &mut || rate(&socket),
+            &mut || rate(&bare),
             &mut || redis.as_ref().map_or(Ok(f64::NAN), rate),
             &mut || rate_there(|lanes| &lanes.one),
             &mut || rate_there(|lanes| &lanes.many),
@@ -106,6 +112,8 @@ pub fn bench(surroundings: &Surroundings) -> Result<Vec<Row>> {
         row("append/store_keyed", keyed, single, ONE_EACH).budget(Budget::AtLeast(4.0)),
         row("append/thousand_tenants", many, grouped, "one tenant").budget(Budget::AtLeast(0.3)),
         row("append/redis", grouped, redis, REDIS).budget(Budget::AtLeast(5.0)),
+        row("append/file", grouped, bare, FILE),
+        row("append/redis_at_most", bare, redis, REDIS),
         row("append/event_log", logged, grouped, "the store alone"),
         row("append/socket", socket, redis, REDIS),
         row("append/postgres", in_one, function, FUNCTION).budget(Budget::AtLeast(10.0)),
