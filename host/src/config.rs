@@ -144,12 +144,17 @@ impl Config {
                 Sections::default()
             }
         };
-        problems.extend(document::placed(&source, contradictions(&sections, &settings)));
+        let tenant_ids = sections.tenant_ids();
+        let mut contradictions = contradictions(&sections, &settings);
+        if tenant_ids.len() < sections.tenants.len() {
+            contradictions.extend(differ_in_case_alone(&sections));
+        }
+        problems.extend(document::placed(&source, contradictions));
         problems.extend(collision(&sections, &settings, &file));
         if problems.is_empty() {
             Ok(Self {
                 home: inputs.home.clone(),
-                tenant_ids: sections.tenant_ids(),
+                tenant_ids,
                 sections,
                 settings,
                 from_file: text.is_some(),
@@ -340,7 +345,7 @@ fn contradictions(sections: &Sections, settings: &Settings) -> Vec<(KeyPath, Str
         let setting = settings.get(key);
         setting.is_some_and(|setting| matches!(setting.origin, Origin::File { .. }))
     };
-    let mut found = differ_in_case_alone(sections);
+    let mut found = Vec::new();
     let own = |id: &TenantId| KeyPath::dotted("tenants").child(id.as_str()).child("cost");
     let of_tenants = sections.tenants.iter();
     let of_tenants = of_tenants.filter(|(_, section)| section.cost.has_own_thresholds());

@@ -65,14 +65,15 @@ impl Config {
     /// one's of each that needs a restart. Where both together would contradict each other, the fresh one, which was judged whole.
     #[must_use]
     pub fn reloaded(&self, fresh: Self, at_work: &AtWork) -> Self {
-        let mut settings = Settings::default();
-        for (from, applies) in [(&fresh, Applies::Live), (self, Applies::NeedsRestart)] {
-            for (key, setting) in from.settings.iter() {
-                if at_work.applies(key) == applies {
-                    settings.set(key.clone(), setting.clone());
-                }
-            }
-        }
+        let layers = [(&fresh, Applies::Live), (self, Applies::NeedsRestart)];
+        let settings: Settings = layers
+            .into_iter()
+            .flat_map(|(from, applies)| {
+                let of_layer = from.settings.iter();
+                of_layer.filter(move |(key, _)| at_work.applies(key) == applies)
+            })
+            .map(|(key, setting)| (key.clone(), setting.clone()))
+            .collect();
         let sections: Result<Sections, _> = toml::Value::Table(settings.to_table()).try_into();
         match sections {
             Ok(sections) if sections.tenants_differ() => Self {

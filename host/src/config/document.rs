@@ -32,14 +32,18 @@ impl Document {
         if errors.is_empty() {
             let mut reader = Reader {
                 source,
-                document: Self::default(),
+                found: Vec::new(),
+                problems: Vec::new(),
             };
             reader.table(
                 &KeyPath::default(),
                 &KEYS.iter().collect::<Vec<_>>(),
                 root.get_ref(),
             );
-            return reader.document;
+            return Self {
+                settings: reader.found.into_iter().collect(),
+                problems: reader.problems,
+            };
         }
         let problems = errors.iter().map(|error| not_toml(source, error)).collect();
         Self {
@@ -87,7 +91,8 @@ fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Problem {
 
 struct Reader<'a> {
     source: &'a SourceText<'a>,
-    document: Document,
+    found: Vec<(KeyPath, Setting)>,
+    problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -136,14 +141,15 @@ impl Reader<'_> {
             let (line, _) = self.source.position(name.start);
             let origin = Origin::File { line };
             let value = Value::Table(toml::Table::new());
-            self.document.settings.set(
+            let hidden = false;
+            self.found.push((
                 key.clone(),
                 Setting {
                     value,
                     origin,
-                    hidden: false,
+                    hidden,
                 },
-            );
+            ));
         }
     }
 
@@ -158,7 +164,7 @@ impl Reader<'_> {
                 origin: Origin::File { line },
                 hidden: kind.is_hidden(),
             };
-            self.document.settings.set(key, setting);
+            self.found.push((key, setting));
         }
     }
 
@@ -233,7 +239,7 @@ impl Reader<'_> {
     fn report(&mut self, span: &Range<usize>, message: String, hint: Option<String>) {
         let mut problem = Problem::new(self.source.place(span), message).hinting(hint);
         problem.excerpt = self.source.excerpt(span);
-        self.document.problems.push(problem);
+        self.problems.push(problem);
     }
 }
 

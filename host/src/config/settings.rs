@@ -119,21 +119,9 @@ pub(super) struct Settings(BTreeMap<KeyPath, Setting>);
 impl Settings {
     /// Sets `key`, over whatever was there. A table becomes its leaves, so that each can be shown and compared.
     pub fn set(&mut self, key: KeyPath, setting: Setting) {
-        match setting.value {
-            Value::Table(table) if !table.is_empty() => {
-                for (name, value) in table {
-                    let part = Setting {
-                        value,
-                        origin: setting.origin.clone(),
-                        hidden: setting.hidden,
-                    };
-                    self.set(key.child(&name), part);
-                }
-            }
-            value => {
-                self.0.insert(key, Setting { value, ..setting });
-            }
-        }
+        let mut found = Vec::new();
+        leaves(key, setting, &mut found);
+        self.0.extend(found);
     }
 
     pub fn get(&self, key: &KeyPath) -> Option<&Setting> {
@@ -152,29 +140,58 @@ impl Settings {
 
     /// As one document.
     pub fn to_table(&self) -> toml::Table {
-        let mut root = toml::Table::new();
-        for (key, setting) in &self.0 {
-            if let Some((last, parents)) = key.segments().split_last() {
-                insert(&mut root, parents, last, setting.value.clone());
-            }
-        }
-        root
+        let sorted: Vec<_> = self.0.iter().collect();
+        table_of(&sorted, 0)
     }
 }
 
-/// Keys are checked before they get here: none is both a value and a table, except that a plugin's own key which a variable
-/// sets may be a table in the file. The variable is the later layer; its value stands.
-fn insert(table: &mut toml::Table, parents: &[String], last: &str, value: Value) {
-    let Some((first, rest)) = parents.split_first() else {
-        table.insert(last.to_owned(), value);
-        return;
-    };
-    let below = table
-        .entry(first.clone())
-        .or_insert_with(|| Value::Table(toml::Table::new()));
-    if let Value::Table(below) = below {
-        insert(below, rest, last, value);
+/// As if each were [set](Settings::set) after the other, but for the look for each one's place: of settings that come in order, as they
+/// do from a file, there may be very many.
+impl FromIterator<(KeyPath, Setting)> for Settings {
+    fn from_iter<I: IntoIterator<Item = (KeyPath, Setting)>>(settings: I) -> Self {
+        let mut found = Vec::new();
+        for (key, setting) in settings {
+            leaves(key, setting, &mut found);
+        }
+        Self(found.into_iter().collect())
     }
+}
+
+fn leaves(key: KeyPath, setting: Setting, found: &mut Vec<(KeyPath, Setting)>) {
+    match setting.value {
+        Value::Table(table) if !table.is_empty() => {
+            for (name, value) in table {
+                let part = Setting {
+                    value,
+                    origin: setting.origin.clone(),
+                    hidden: setting.hidden,
+                };
+                leaves(key.child(&name), part, found);
+            }
+        }
+        value => found.push((key, Setting { value, ..setting })),
+    }
+}
+
+/// The table of settings that have the first `depth` segments of their keys in common, and are sorted. Keys are checked before they get
+/// here: none is both a value and a table, except that a plugin's own key which a variable sets may be a table in the file. The variable
+/// is the later layer; its value stands.
+fn table_of(sorted: &[(&KeyPath, &Setting)], depth: usize) -> toml::Table {
+    let name_of = |(key, _): &(&KeyPath, &Setting)| key.segments().get(depth).cloned();
+    let same = |one: &(&KeyPath, &Setting), other: &(&KeyPath, &Setting)| {
+        one.0.segments().get(depth) == other.0.segments().get(depth)
+    };
+    let entry = |group: &[(&KeyPath, &Setting)]| {
+        let (first, below) = group.split_first()?;
+        let is_named_here = first.0.segments().len() == depth + 1;
+        let value = match &first.1.value {
+            Value::Table(_) if is_named_here => Value::Table(table_of(below, depth + 1)),
+            value if is_named_here => value.clone(),
+            _ => Value::Table(table_of(group, depth + 1)),
+        };
+        Some((name_of(first)?, value))
+    };
+    sorted.chunk_by(same).filter_map(entry).collect()
 }
 
 #[cfg(test)]
