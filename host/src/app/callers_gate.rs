@@ -57,11 +57,7 @@ pub fn callers(service: &Arc<Service>) -> Gate {
 
 /// What there is on a host whose plugins were admitted.
 fn known_to(service: &Service, config: &Config) -> Known {
-    let registered = service
-        .tenants
-        .list()
-        .into_iter()
-        .map(|listed| listed.record.tenant);
+    let registered = service.tenants.ids();
     let plugins = service.plugins.tools();
     let capabilities = plugins
         .iter()

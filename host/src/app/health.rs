@@ -32,10 +32,9 @@ pub struct ServedTenants {
 
 impl Served for ServedTenants {
     fn tenants(&self) -> Vec<TenantId> {
-        let listed = self.tenants.list().into_iter();
-        let served =
-            listed.filter(|listed| listed.record.active && self.membership.holds(&listed.record.tenant));
-        served.map(|listed| listed.record.tenant).collect()
+        let mut served = self.tenants.served();
+        served.retain(|tenant| self.membership.holds(tenant));
+        served
     }
 
     fn beside_others(&self) -> Option<String> {

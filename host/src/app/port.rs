@@ -144,9 +144,8 @@ impl HostPort for Port {
         let Some(tenants) = self.tenants.get() else {
             return Vec::new();
         };
-        let listed = tenants.list().into_iter().filter(|listed| listed.record.active);
-        listed
-            .map(|listed| listed.record.tenant)
+        let served = tenants.served().into_iter();
+        served
             .filter(|tenant| self.serves(plugin, tenant))
             .map(|tenant| (tenant.clone(), self.speaks(plugin, &tenant)))
             .collect()

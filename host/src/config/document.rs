@@ -1,7 +1,7 @@
 //! Reads the text of `kora.toml` into settings against the table of keys. Finds everything that is wrong, not the first
 //! thing; knows nothing of defaults, of the environment, or of what one key means for another.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
 use serde::Deserialize as _;
 use toml::{
@@ -37,7 +37,7 @@ impl Document {
             };
             reader.table(
                 &KeyPath::default(),
-                &KEYS.iter().collect::<Vec<_>>(),
+                &ROWS.iter().collect::<Vec<_>>(),
                 root.get_ref(),
             );
             return Self {
@@ -89,6 +89,20 @@ fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Problem {
     problem
 }
 
+/// A key of the table, its path in pieces: each key of a file is held against many.
+struct Row {
+    segments: Vec<&'static str>,
+    kind: Kind,
+}
+
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let row = |key: &'static Key| Row {
+        segments: key.segments().collect(),
+        kind: key.kind,
+    };
+    KEYS.iter().map(row).collect()
+});
+
 struct Reader<'a> {
     source: &'a SourceText<'a>,
     found: Vec<(KeyPath, Setting)>,
@@ -97,7 +111,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads the table at `path`. `rows` are the keys that may stand at or below it.
-    fn table(&mut self, path: &KeyPath, rows: &[&'static Key], table: &DeTable<'_>) {
+    fn table(&mut self, path: &KeyPath, rows: &[&'static Row], table: &DeTable<'_>) {
         for (name, value) in table {
             let key = path.child(name.get_ref());
             match rows_for(rows, path.segments().len(), name.get_ref()) {
@@ -110,19 +124,19 @@ impl Reader<'_> {
     fn entry(
         &mut self,
         key: KeyPath,
-        rows: &[&'static Key],
+        rows: &[&'static Row],
         name: Range<usize>,
         value: &Spanned<DeValue<'_>>,
     ) {
         let depth = key.segments().len();
-        if let Some(row) = rows.iter().find(|row| row.segments().count() == depth) {
+        if let Some(row) = rows.iter().find(|row| row.segments.len() == depth) {
             self.value(key, row.kind, name, value);
         } else if let DeValue::Table(table) = value.get_ref() {
             self.named_table(&key, rows, &name);
             self.table(&key, rows, table);
         } else if key.segments().first().is_some_and(|first| first == "plugins") && depth == 2 {
             // More likely a slip in one of the host's keys than a plugin that is no table.
-            let all: Vec<_> = KEYS.iter().collect();
+            let all: Vec<_> = ROWS.iter().collect();
             self.unknown(&key, &all, name, None);
         } else {
             let message = format!("`{key}`: expected a table; found {}", value.get_ref().type_str());
@@ -131,11 +145,11 @@ impl Reader<'_> {
     }
 
     /// A table of the operator's naming says something even if nothing stands in it: `[tenants.acme]` makes a tenant.
-    fn named_table(&mut self, key: &KeyPath, rows: &[&'static Key], name: &Range<usize>) {
+    fn named_table(&mut self, key: &KeyPath, rows: &[&'static Row], name: &Range<usize>) {
         let last = key.segments().len() - 1;
         if rows
             .iter()
-            .filter_map(|row| row.segments().nth(last))
+            .filter_map(|row| row.segments.get(last))
             .any(|segment| segment.starts_with('<'))
         {
             let (line, _) = self.source.position(name.start);
@@ -212,7 +226,7 @@ impl Reader<'_> {
     fn unknown(
         &mut self,
         key: &KeyPath,
-        rows: &[&'static Key],
+        rows: &[&'static Row],
         name: Range<usize>,
         misnamed: Option<String>,
     ) {
@@ -248,25 +262,29 @@ impl Reader<'_> {
 ///
 /// # Errors
 /// If there is none; with the reason if `name` has not the form that a name has here.
-fn rows_for(rows: &[&'static Key], depth: usize, name: &str) -> Result<Vec<&'static Key>, Option<String>> {
-    let at = |row: &&&'static Key, segment: &str| row.segments().nth(depth) == Some(segment);
-    let fixed: Vec<_> = rows.iter().filter(|row| at(row, name)).copied().collect();
+fn rows_for(rows: &[&'static Row], depth: usize, name: &str) -> Result<Vec<&'static Row>, Option<String>> {
+    let at = |segment: &str| -> Vec<_> {
+        let there = rows.iter().copied();
+        there
+            .filter(|row| row.segments.get(depth).copied() == Some(segment))
+            .collect()
+    };
+    let fixed = at(name);
     if !fixed.is_empty() {
         return Ok(fixed);
     }
-    let free = rows
-        .iter()
-        .filter_map(|row| row.segments().nth(depth))
-        .find(|segment| segment.starts_with('<'));
-    let Some(free) = free else { return Err(None) };
+    let mut there = rows.iter().filter_map(|row| row.segments.get(depth));
+    let Some(free) = there.find(|segment| segment.starts_with('<')) else {
+        return Err(None);
+    };
     check_name(free, name).map_err(Some)?;
-    Ok(rows.iter().filter(|row| at(row, free)).copied().collect())
+    Ok(at(free))
 }
 
 /// The fixed names that may stand below `parents`.
-fn names_at(rows: &[&'static Key], parents: &[String]) -> Vec<&'static str> {
-    let fits = |row: &&&'static Key| {
-        let mut segments = row.segments();
+fn names_at(rows: &[&'static Row], parents: &[String]) -> Vec<&'static str> {
+    let fits = |row: &&&'static Row| {
+        let mut segments = row.segments.iter();
         parents.iter().all(|parent| {
             segments
                 .next()
@@ -276,7 +294,7 @@ fn names_at(rows: &[&'static Key], parents: &[String]) -> Vec<&'static str> {
     let mut names: Vec<_> = rows
         .iter()
         .filter(fits)
-        .filter_map(|row| row.segments().nth(parents.len()))
+        .filter_map(|row| row.segments.get(parents.len()).copied())
         .filter(|name| !name.starts_with('<'))
         .collect();
     names.dedup();

@@ -114,7 +114,7 @@ impl Service {
     fn at_work(&self) -> AtWork {
         let loaded = self.plugins.reports().into_iter();
         let loaded = loaded.filter(|report| report.instance.is_some());
-        let tenants = self.tenants.list().into_iter().map(|listed| listed.record.tenant);
+        let tenants = self.tenants.ids().into_iter();
         let slots = self.identities.slots();
         AtWork {
             plugins: loaded
@@ -135,9 +135,9 @@ impl Service {
         let fresh = Arc::new(fresh);
         self.logging.apply(&fresh.log);
         self.secrets.replace(SecretTable::from(&**fresh));
-        let known = self.tenants.list().into_iter();
+        let known = self.tenants.ids().into_iter();
         self.identities
-            .reconfigure(known.map(|listed| tenants::identity_seed(&fresh, &listed.record.tenant)));
+            .reconfigure(known.map(|tenant| tenants::identity_seed(&fresh, &tenant)));
         self.config.store(fresh);
         Ok(())
     }

@@ -125,11 +125,8 @@ impl Service {
     /// What the configuration says of the identity of every tenant that is served.
     pub fn served_seeds(&self) -> Vec<IdentitySeed> {
         let config = self.config.load_full();
-        let served = self.tenants.list().into_iter();
-        served
-            .filter(|listed| listed.record.active)
-            .map(|listed| identity_seed(&config, &listed.record.tenant))
-            .collect()
+        let served = self.tenants.served().into_iter();
+        served.map(|tenant| identity_seed(&config, &tenant)).collect()
     }
 
     /// After a reload: tenants that the configuration names for the first time are added and brought up, and those for whom nobody
@@ -294,11 +291,10 @@ impl Service {
     }
 
     fn tenant_ids(&self, served_only: bool) -> Vec<TenantId> {
-        let listed = self.tenants.list().into_iter();
-        listed
-            .filter(|l| l.record.active || !served_only)
-            .map(|l| l.record.tenant)
-            .collect()
+        match served_only {
+            true => self.tenants.served(),
+            false => self.tenants.ids(),
+        }
     }
 
     pub(super) fn unknown_tenant(&self, text: &str) -> Problem {

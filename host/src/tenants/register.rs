@@ -132,8 +132,11 @@ impl Tenants {
     /// Takes note of all tenants that are configured, and answers those that are not in the store yet, in order. The others are
     /// [`Origin::Command`] from now on.
     pub fn configured(&self, seeds: Vec<TenantSeed>) -> Vec<TenantSeed> {
-        self.0.forget_origins();
-        let is_missing = |seed: &TenantSeed| self.0.set_origin(&seed.id, Origin::Config).is_none();
+        let mut known = self.0.known_mut();
+        for listed in known.values_mut() {
+            listed.origin = Origin::Command;
+        }
+        let is_missing = |seed: &TenantSeed| set_origin(&mut known, &seed.id, Origin::Config).is_none();
         seeds.into_iter().filter(is_missing).collect()
     }
 
@@ -186,6 +189,22 @@ impl Tenants {
     /// Every tenant, served or not, sorted by id without regard to case.
     pub fn list(&self) -> Vec<Listed> {
         self.0.known().values().cloned().collect()
+    }
+
+    /// The ids of all that are served, sorted without regard to case.
+    pub fn served(&self) -> Vec<TenantId> {
+        let known = self.0.known();
+        let served = known.values().filter(|listed| listed.record.active);
+        served.map(|listed| listed.record.tenant.clone()).collect()
+    }
+
+    /// The ids of all, served or not, sorted without regard to case.
+    pub fn ids(&self) -> Vec<TenantId> {
+        let known = self.0.known();
+        known
+            .values()
+            .map(|listed| listed.record.tenant.clone())
+            .collect()
     }
 
     /// One tenant, served or not, by its exact id.
@@ -335,19 +354,7 @@ impl Inner {
     }
 
     fn set_origin(&self, tenant: &TenantId, origin: Origin) -> Option<Listed> {
-        let mut known = self.known_mut();
-        let listed = known.get_mut(&tenant.folded())?;
-        if listed.record.tenant != *tenant {
-            return None;
-        }
-        listed.origin = origin;
-        Some(listed.clone())
-    }
-
-    fn forget_origins(&self) {
-        for listed in self.known_mut().values_mut() {
-            listed.origin = Origin::Command;
-        }
+        set_origin(&mut self.known_mut(), tenant, origin).cloned()
     }
 
     /// Reads the store again; what is known of origins stays.
@@ -382,6 +389,20 @@ impl Inner {
     fn known_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Listed>> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The tenant with that exact id, if it is there, said by `origin` from now on.
+fn set_origin<'a>(
+    known: &'a mut BTreeMap<String, Listed>,
+    tenant: &TenantId,
+    origin: Origin,
+) -> Option<&'a Listed> {
+    let listed = known.get_mut(&tenant.folded())?;
+    if listed.record.tenant != *tenant {
+        return None;
+    }
+    listed.origin = origin;
+    Some(listed)
 }
 
 fn added(record: &TenantRecord, origin: Origin, actor: &Actor) -> Telling {
