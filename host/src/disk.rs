@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::{
     domain::{Clock, TenantId, Timestamp},
     engine::disk::{Limits, Space, growth_per_day},
-    store::{EventFilter, Order, Store},
+    store::{EventFilter, Order, Store, sqlite::write_ahead_log},
 };
 
 /// What fills up.
@@ -122,10 +122,8 @@ pub fn try_to_write(directory: &Path) -> Result<(), NoRoom> {
 
 /// None if there is no file.
 fn store_bytes(store: &Path) -> Option<u64> {
-    let mut log = store.as_os_str().to_owned();
-    log.push("-wal");
     let bytes = |path: &Path| std::fs::metadata(path).ok().map(|found| found.len());
-    Some(bytes(store)? + bytes(Path::new(&log)).unwrap_or(0))
+    Some(bytes(store)? + bytes(&write_ahead_log(store)).unwrap_or(0))
 }
 
 /// Measures again and again, and says when room becomes low.
@@ -281,7 +279,7 @@ mod tests {
         let measure = || places.measure(None, Timestamp::from_micros(0), ROOMY).unwrap();
         assert_eq!(measure().store_bytes, None);
         std::fs::write(&store, [0; 100]).unwrap();
-        std::fs::write(home.path().join("kora.db-wal"), [0; 11]).unwrap();
+        std::fs::write(write_ahead_log(&store), [0; 11]).unwrap();
         let report = measure();
         assert_eq!(report.store_bytes, Some(111));
         assert!(report.space.total_bytes >= report.space.free_bytes && report.space.total_bytes > 0);
