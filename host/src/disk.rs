@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::{
     domain::{Clock, TenantId, Timestamp},
     engine::disk::{Limits, Space, growth_per_day},
-    store::{EventFilter, Order, Store, sqlite::write_ahead_log},
+    store::{EventFilter, Order, ROOM_BYTES, Store, sqlite::write_ahead_log},
 };
 
 /// What fills up.
@@ -85,7 +85,7 @@ fn space_at(path: &Path) -> io::Result<Space> {
 /// Why a directory does not take what a store needs.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{}` does not take {PROBE_BYTES} bytes more: {why}; {} bytes are free: free some room, and see that this user may write there",
+    "`{}` does not take {ROOM_BYTES} bytes more: {why}; {} bytes are free: free some room, and see that this user may write there",
     directory.display(),
     free_bytes.map_or_else(|| "an unknown number of".to_owned(), |free| free.to_string())
 )]
@@ -94,9 +94,6 @@ pub struct NoRoom {
     free_bytes: Option<u64>,
     why: io::Error,
 }
-
-/// Two of the largest payloads: with less a store would fail at its next append.
-const PROBE_BYTES: usize = 128 * 1024;
 
 /// Writes and syncs to `directory` as much as a store needs to go on, and removes it again: modes, quotas and mounts do not say whether that
 /// works. Blocks.
@@ -108,7 +105,7 @@ pub fn try_to_write(directory: &Path) -> Result<(), NoRoom> {
     let write = || {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o600).open(&probe)?;
-        file.write_all(&vec![1; PROBE_BYTES])?;
+        file.write_all(&vec![1; ROOM_BYTES as usize])?;
         file.sync_all()
     };
     let written = write();

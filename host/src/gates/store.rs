@@ -37,7 +37,7 @@ pub fn store_rights(store: &Arc<dyn Store>) -> Gate {
         async move {
             match store.check_rights().await? {
                 None => Ok(
-                    "an append works and there is room for more, a change and a deletion are refused"
+                    "an append works, what is committed is synced, and a change and a deletion are refused"
                         .to_owned(),
                 ),
                 Some(fault) => Err(Fault::now(fault)),
