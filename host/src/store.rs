@@ -38,6 +38,9 @@ use crate::domain::{Event, EventId, Generation, TenantId, TenantRecord};
 /// again at the next append, and work would be claimed in between.
 pub const ROOM_BYTES: u32 = 128 * 1024;
 
+/// How many records at the end of a chain are checked before anything is appended behind them: what a crash can have hurt.
+pub const TAIL_RECORDS: u64 = 100;
+
 /// A place that keeps everything the host must not forget.
 ///
 /// Every method may be dropped at any time; a commit whose future was dropped may have happened, whole.
