@@ -112,9 +112,7 @@ fn with_advice(error: &Error) -> String {
             ": the database takes no changes; switch off `default_transaction_read_only` for it, its role and the server, and name the server \
              that takes commits if this is a standby"
         }
-        Some(&SqlState::DISK_FULL) => {
-            ": free some room where the server keeps its data, and the host goes on by itself"
-        }
+        Some(&SqlState::DISK_FULL) => ": free some room where the server keeps its data",
         _ => "",
     };
     format!("{}{advice}", words(error))
