@@ -9,6 +9,9 @@ use crate::{
     tenants::{Listed, Origin, TenantError, TenantSeed},
 };
 
+/// How many tenants are named to somebody who named none: nobody reads more in a line.
+const TENANTS_NAMED: usize = 10;
+
 impl Service {
     /// Every tenant, served or not.
     pub fn tenants(&self) -> Vec<api::Tenant> {
@@ -281,15 +284,17 @@ impl Service {
         if ids.len() == 1 {
             return Ok(ids.remove(0));
         }
-        let shown: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
-        let message = format!(
-            "name a tenant: there are {}",
-            if ids.is_empty() {
-                "none".into()
-            } else {
-                shown.join(", ")
-            }
-        );
+        let mut shown: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
+        if shown.len() > TENANTS_NAMED {
+            let more = shown.split_off(TENANTS_NAMED).len();
+            shown.push(format!("and {more} more"));
+        }
+        let there = if shown.is_empty() {
+            "none".to_owned()
+        } else {
+            shown.join(", ")
+        };
+        let message = format!("name a tenant: there are {there}");
         Err(Problem::new(ProblemKind::BadInput, "tenant.missing", message))
     }
 
