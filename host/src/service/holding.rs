@@ -101,6 +101,27 @@ impl Service {
         held
     }
 
+    /// Lets a tenant be served from now on, and takes it before: once it is served, whichever host hears of it first would. What this host
+    /// took for nothing it lets go.
+    pub(super) async fn holding<T, E>(
+        &self,
+        tenant: &TenantId,
+        serving: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let held_before = self.membership.holds(tenant);
+        if let Err(error) = self.membership.take(std::slice::from_ref(tenant)).await {
+            tracing::warn!(%tenant, %error, "another host may be the one to take the tenant up");
+        }
+        let served = serving.await;
+        if served.is_err()
+            && !held_before
+            && let Err(error) = self.membership.release(tenant).await
+        {
+            tracing::warn!(%tenant, %error, "no other host can run the tenant while this one is up");
+        }
+        served
+    }
+
     /// A provider answers differently now. The tenants that another host holds are that one's affair.
     ///
     /// # Errors

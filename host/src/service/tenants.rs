@@ -47,7 +47,8 @@ impl Service {
             id: id.clone(),
             agent_name: agent_name(&config, &id),
         };
-        let listed = self.tenants.add(seed, by.actor()).await.map_err(tenant_problem)?;
+        let added = self.holding(&id, self.tenants.add(seed, by.actor())).await;
+        let listed = added.map_err(tenant_problem)?;
         let mut seed = identity_seed(&config, &id);
         if input.identity.is_some() {
             seed.identity = input.identity;
@@ -87,11 +88,9 @@ impl Service {
     ) -> Result<api::Tenant, Problem> {
         let _turn = self.tenant_turn().await;
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
-        let listed = self
-            .tenants
-            .enable(tenant.clone(), by.actor())
-            .await
-            .map_err(tenant_problem)?;
+        let enabling = self.tenants.enable(tenant.clone(), by.actor());
+        let enabled = self.holding(&tenant, enabling).await;
+        let listed = enabled.map_err(tenant_problem)?;
         if self.states.current(&tenant).is_none() {
             let seed = identity_seed(&self.config.load(), &tenant);
             self.bring_up(vec![seed]).await;

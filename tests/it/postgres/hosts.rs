@@ -76,6 +76,29 @@ fn what_one_host_changes_the_other_shows_soon() {
 }
 
 #[test]
+fn a_tenant_is_held_by_the_host_where_it_was_added_or_enabled_however_quick_the_other_is() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let (host, other) = (home.start(), other_home.start());
+    let names: Vec<_> = (0..8).map(|number| format!("t{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let by = [&host, &other][number % 2];
+        by.json(&["tenants", "add", name]);
+        by.json(&["tenants", "disable", name]);
+        by.json(&["tenants", "enable", name]);
+        assert_eq!(tenant(by, name).unwrap()["held_by"], Value::Null, "{name}");
+        waits_for_state(by, name, "ready");
+    }
+    let taken = host.problem(&["tenants", "add", "T1"]);
+    assert_eq!(taken["code"], "tenant.exists", "{taken}");
+    for (number, name) in names.iter().enumerate() {
+        eventually("the other one says who holds it", || {
+            tenant([&other, &host][number % 2], name).filter(|there| there["held_by"].is_string())
+        });
+    }
+}
+
+#[test]
 fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
     let url = Server::shared().database();
     let (home, other_home) = (home_on(&url), home_on(&url));
