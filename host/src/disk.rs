@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::{
     domain::{Clock, TenantId, Timestamp},
     engine::disk::{Limits, Space, growth_per_day},
-    store::{EventFilter, Order, Store},
+    store::{EventFilter, Order, ROOM_BYTES, Store, sqlite::write_ahead_log},
 };
 
 /// What fills up.
@@ -85,7 +85,7 @@ fn space_at(path: &Path) -> io::Result<Space> {
 /// Why a directory does not take what a store needs.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{}` does not take {PROBE_BYTES} bytes more: {why}; {} bytes are free: free some room, and see that this user may write there",
+    "`{}` does not take {ROOM_BYTES} bytes more: {why}; {} bytes are free: free some room, and see that this user may write there",
     directory.display(),
     free_bytes.map_or_else(|| "an unknown number of".to_owned(), |free| free.to_string())
 )]
@@ -94,9 +94,6 @@ pub struct NoRoom {
     free_bytes: Option<u64>,
     why: io::Error,
 }
-
-/// Two of the largest payloads: with less a store would fail at its next append.
-const PROBE_BYTES: usize = 128 * 1024;
 
 /// Writes and syncs to `directory` as much as a store needs to go on, and removes it again: modes, quotas and mounts do not say whether that
 /// works. Blocks.
@@ -108,7 +105,7 @@ pub fn try_to_write(directory: &Path) -> Result<(), NoRoom> {
     let write = || {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o600).open(&probe)?;
-        file.write_all(&vec![1; PROBE_BYTES])?;
+        file.write_all(&vec![1; ROOM_BYTES as usize])?;
         file.sync_all()
     };
     let written = write();
@@ -122,10 +119,8 @@ pub fn try_to_write(directory: &Path) -> Result<(), NoRoom> {
 
 /// None if there is no file.
 fn store_bytes(store: &Path) -> Option<u64> {
-    let mut log = store.as_os_str().to_owned();
-    log.push("-wal");
     let bytes = |path: &Path| std::fs::metadata(path).ok().map(|found| found.len());
-    Some(bytes(store)? + bytes(Path::new(&log)).unwrap_or(0))
+    Some(bytes(store)? + bytes(&write_ahead_log(store)).unwrap_or(0))
 }
 
 /// Measures again and again, and says when room becomes low.
@@ -281,7 +276,7 @@ mod tests {
         let measure = || places.measure(None, Timestamp::from_micros(0), ROOMY).unwrap();
         assert_eq!(measure().store_bytes, None);
         std::fs::write(&store, [0; 100]).unwrap();
-        std::fs::write(home.path().join("kora.db-wal"), [0; 11]).unwrap();
+        std::fs::write(write_ahead_log(&store), [0; 11]).unwrap();
         let report = measure();
         assert_eq!(report.store_bytes, Some(111));
         assert!(report.space.total_bytes >= report.space.free_bytes && report.space.total_bytes > 0);

@@ -7,6 +7,7 @@ mod elsewhere;
 mod log;
 mod patient;
 mod read;
+mod seals;
 mod spool;
 mod subscribers;
 mod waiting;

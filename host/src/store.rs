@@ -34,6 +34,13 @@ use tokio::sync::broadcast;
 
 use crate::domain::{Event, EventId, Generation, TenantId, TenantRecord};
 
+/// How much must fit into a store before it is taken for one that can be appended to: two of the largest payloads. With less it would fail
+/// again at the next append, and work would be claimed in between.
+pub const ROOM_BYTES: u32 = 128 * 1024;
+
+/// How many records at the end of a chain are checked before anything is appended behind them: what a crash can have hurt.
+pub const TAIL_RECORDS: u64 = 100;
+
 /// A place that keeps everything the host must not forget.
 ///
 /// Every method may be dropped at any time; a commit whose future was dropped may have happened, whole.
@@ -62,8 +69,8 @@ pub trait Store: Send + Sync + 'static {
     async fn check_tail(&self, tenant: &TenantId, records: u64) -> Result<Option<String>, StoreError>;
 
     /// Tries what the host must be able to do and what nobody may: appends an event to the host's chain, tries to change and to
-    /// delete one, and takes all of it back; where the store is a file, commits and syncs as much as the largest events take, too, of which
-    /// nothing is left. Names the first that is not as it must be; nothing is left behind, whatever it finds.
+    /// delete one, and takes all of it back; then commits and syncs [`ROOM_BYTES`], of which nothing is left. Names the first that is not as
+    /// it must be; nothing is left behind, whatever it finds.
     async fn check_rights(&self) -> Result<Option<String>, StoreError>;
 
     /// Every tenant, sorted by id.

@@ -321,6 +321,9 @@ fn very_many_tenants_boot_while_the_host_runs_and_who_is_asked_for_comes_first()
         serde_json::from_str::<Value>(&state.stdout).ok()
     });
     assert_eq!(last["primary_state"], "ready", "{last}");
+    let unnamed = host.problem(&["state", "show"]);
+    let message = unnamed["message"].as_str().unwrap();
+    assert!(message.ends_with("`t009`, and 290 more"), "{message}");
     eventually("no tenant is booting", || {
         let status = host.json(&["status"]);
         let tenants = status["tenants"].as_array()?;

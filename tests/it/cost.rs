@@ -82,8 +82,12 @@ fn fault_d_and_n_a_tenant_that_spent_all_is_paused_and_comes_back_once_credit_is
 fn a_hard_stop_outlives_the_host_and_a_larger_pool_ends_it() {
     let home = home();
     let host = home.start();
-    let reconciled = host.json(&["cost", "reconcile", "acme", "--spent", "10"]);
+    let reconciled = host.json(&["cost", "reconcile", "--tenant", "acme", "--spent", "10"]);
     assert_eq!(reconciled["bumped_by_usd"], "10.00", "{reconciled}");
+    let account =
+        |arguments: &[&str]| host.json(&[&["cost", "show"], arguments].concat())["spent_usd"].clone();
+    assert_eq!(account(&["acme"]), account(&["--tenant", "acme"]), "either way");
+    assert_eq!(host.kora(&["cost", "show", "acme", "--tenant", "globex"]).code, 2);
     assert_eq!(host.stop(), 0);
 
     let host = home.start();

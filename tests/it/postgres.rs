@@ -75,6 +75,49 @@ fn two_hosts_share_a_database_and_each_hears_what_the_other_appends() {
 }
 
 #[test]
+fn before_the_first_start_a_check_says_the_same_of_an_empty_database_and_of_no_file() {
+    let server = Server::shared();
+    let (empty, fresh) = (home_on(&server.database()), home_on(""));
+    fresh.configure("[tenants.acme]\nfallback_prompt = \"acme.md\"\n");
+    let check = |home: &TestHome| {
+        let checked = home.kora(&["boot", "--check-only", "--json"]);
+        assert_eq!(checked.code, 0, "{checked:?}");
+        checked.parsed()["gates"].as_array().unwrap().clone()
+    };
+    let said = |gate: &Value| {
+        format!(
+            "{}: {}",
+            gate["gate_id"].as_str().unwrap(),
+            gate["outcome"].as_str().unwrap()
+        )
+    };
+    for home in [&empty, &fresh] {
+        let gates = check(home);
+        let expected = [
+            "home_modes: pass",
+            "store: pass",
+            "schema: not_looked_at",
+            "epoch: not_looked_at",
+            "store_rights: not_looked_at",
+            "chain_tail: not_looked_at",
+            "canonical_actor: not_looked_at",
+            "plugins_admitted: pass",
+            "callers: pass",
+            "secrets: pass",
+            "tenant_identity:acme: pass",
+        ];
+        assert_eq!(gates.iter().map(said).collect::<Vec<_>>(), expected);
+        let detail = |gate: usize| gates[gate]["detail"].as_str().unwrap();
+        assert!(detail(1).contains("the first start makes it"), "{gates:?}");
+        assert!(detail(2).contains("there is no store yet"), "{gates:?}");
+        assert_eq!(home.problem(&["events", "verify"])["code"], "store.missing");
+    }
+    assert!(!fresh.database().exists(), "nothing was made");
+    assert_eq!(empty.start().stop(), 0);
+    assert!(check(&empty).iter().all(|gate| gate["outcome"] == "pass"));
+}
+
+#[test]
 fn an_append_is_pending_while_the_database_is_away_and_is_there_once_when_it_is_back() {
     let server = Server::start();
     let home = home_on(&server.database());

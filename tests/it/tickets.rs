@@ -79,6 +79,7 @@ fn a_ticket_is_claimed_over_a_restart_and_resolved_and_the_state_follows() {
     };
     let idle = host.problem(&["tickets", "refresh", &id, "--fence", &fence]);
     assert_eq!(idle["code"], "tickets.no_progress");
+    assert!(idle["hints"].to_string().contains("`--progress`"), "{idle}");
     let progress = [
         "tickets",
         "refresh",

@@ -63,7 +63,7 @@ pub async fn boot(running: &Running, turn: PluginTurn<'_>) -> BootOutcome {
     };
     service.finish_boots(begun, &service.gate_reports()).await;
     service.note_booted();
-    upkeep::watch_health(service, &running.stop_upkeep);
+    upkeep::watch_health(service, &running.stop_watching);
     service.note_host_boot();
     if matches!(outcome, BootOutcome::Running(_)) {
         boot_the_others(running, tenants);

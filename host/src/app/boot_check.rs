@@ -29,7 +29,7 @@ use crate::{
     plugin::{Examined, Limits, Platform, Strictness, check_settings, examine, scan},
     secrets::{SecretTable, Secrets},
     service::{ConfigSource as _, Problem, api, store_place},
-    store::{Inspector, StoreError, StorePlace},
+    store::{Inspector, StoreError},
 };
 
 const TAIL_RECORDS: u64 = 1000;
@@ -135,14 +135,16 @@ fn looking(
 fn store(config: &Config, found: &Found) -> Result<String, Fault> {
     let place = store_place(config, &|name| std::env::var_os(name));
     let place = place.map_err(|problem| Fault::now(problem.message))?;
-    if let StorePlace::Sqlite(path) = &place
-        && !path.exists()
-    {
-        found.store.get_or_init(|| StoreFound::Missing);
-        return Ok(format!("{place} is not there yet: the first start makes it"));
-    }
-    let (looked, said) = match place.inspect() {
-        Ok(reader) => (StoreFound::Readable(reader), format!("{place} can be read")),
+    let inspected = place.is_made().and_then(|is_made| match is_made {
+        true => place.inspect().map(Some),
+        false => Ok(None),
+    });
+    let (looked, said) = match inspected {
+        Ok(Some(reader)) => (StoreFound::Readable(reader), format!("{place} can be read")),
+        Ok(None) => {
+            let said = format!("there is no store in {place} yet: the first start makes it");
+            (StoreFound::Missing, said)
+        }
         // Whether it can be read is the next gate's.
         Err(error @ (StoreError::Damaged(_) | StoreError::SchemaTooNew { .. })) => {
             (StoreFound::Unreadable(error), format!("{place} is there"))
@@ -156,8 +158,11 @@ fn store(config: &Config, found: &Found) -> Result<String, Fault> {
     Ok(said)
 }
 
-/// What a later gate says where there is nothing to look at.
-const NO_STORE: &str = "there is no store yet";
+/// What there is to read in; where there is no store yet, a gate that looks at one cannot look.
+fn made(found: &Found) -> Result<&dyn Inspector, Fault> {
+    let no_store = || Fault::not_looked_at("not looked at: there is no store yet");
+    reader(found)?.ok_or_else(no_store)
+}
 
 /// The store, if there is one.
 fn reader(found: &Found) -> Result<Option<&dyn Inspector>, Fault> {
@@ -174,16 +179,11 @@ fn schema(_: &Config, found: &Found) -> Result<String, Fault> {
     if let Some(StoreFound::Unreadable(error)) = found.store.get() {
         return Err(Fault::lasting(store_problem(error).message));
     }
-    match reader(found)? {
-        None => Ok(NO_STORE.to_owned()),
-        Some(_) => Ok("the schema is known to this release".to_owned()),
-    }
+    made(found).map(|_| "the schema is known to this release".to_owned())
 }
 
 fn epoch(config: &Config, found: &Found) -> Result<String, Fault> {
-    let Some(reader) = reader(found)? else {
-        return Ok(NO_STORE.to_owned());
-    };
+    let reader = made(found)?;
     let Some(document) = reader.document(&Epoch::place())? else {
         return Ok("the store has no epoch yet: the first start gives it one".to_owned());
     };
@@ -212,16 +212,11 @@ fn store_rights(config: &Config, found: &Found) -> Result<String, Fault> {
         let there = store.ancestors().skip(1).find(|directory| directory.is_dir());
         try_to_write(there.unwrap_or(Path::new("/"))).map_err(Fault::now)?;
     }
-    Ok(match reader {
-        None => NO_STORE.to_owned(),
-        Some(_) => "what refuses changes of events is in the store".to_owned(),
-    })
+    made(found).map(|_| "what refuses changes of events is in the store".to_owned())
 }
 
 fn chain_tail(_: &Config, found: &Found) -> Result<String, Fault> {
-    let Some(reader) = reader(found)? else {
-        return Ok(NO_STORE.to_owned());
-    };
+    let reader = made(found)?;
     match reader.check_tails(TAIL_RECORDS)? {
         None => Ok(format!("the last {TAIL_RECORDS} records of each chain are sound")),
         Some(fault) => Err(Fault::lasting(fault)),
@@ -229,9 +224,7 @@ fn chain_tail(_: &Config, found: &Found) -> Result<String, Fault> {
 }
 
 fn canonical_actor(_: &Config, found: &Found) -> Result<String, Fault> {
-    let Some(reader) = reader(found)? else {
-        return Ok(NO_STORE.to_owned());
-    };
+    let reader = made(found)?;
     let tenants = reader.tenants()?;
     let acts = |tenant: &&crate::domain::TenantRecord| {
         let mut actors = tenant.actors.iter();

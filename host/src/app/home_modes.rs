@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     engine::gates::HOME_MODES,
     gates::{Fault, Gate},
+    store::sqlite::write_ahead_log,
 };
 
 /// Who may write a directory may put another file in the place of any in it.
@@ -58,11 +59,10 @@ fn open_to_others(config: &Config) -> Vec<String> {
     looked.push((home.spool(), WRITABLE | READABLE, "600"));
     if config.store.is_file() {
         let store = config.store_path();
-        let mut log = store.as_os_str().to_owned();
-        log.push("-wal");
+        let log = write_ahead_log(&store);
         looked.extend(store.parent().map(|beside| (beside.to_owned(), WRITABLE, "700")));
         looked.push((store, WRITABLE | READABLE, "600"));
-        looked.push((log.into(), WRITABLE | READABLE, "600"));
+        looked.push((log, WRITABLE | READABLE, "600"));
     }
     let found = looked
         .iter()

@@ -9,6 +9,7 @@ use std::{
     io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    thread,
 };
 
 use crate::{
@@ -22,6 +23,18 @@ const MAX_BYTES: u64 = 128 * 1024;
 const MAX_READ_BYTES: u64 = 4 * MAX_BYTES;
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
+
+/// How many files are written and synced beside each other: the filesystem writes down together what is synced at once, and more than this
+/// gained nothing when measured.
+const SYNCED_AT_ONCE: usize = 16;
+
+/// When a file was begun.
+enum Begun {
+    /// With this note.
+    Anew,
+    /// With an earlier one.
+    Before,
+}
 
 /// The files of checkpoints of a home.
 #[derive(Debug, Clone)]
@@ -107,11 +120,46 @@ impl CheckpointFiles {
         Ok(kept)
     }
 
-    /// Appends a note and syncs it. What a crash left of a note before is cut off first.
+    /// Appends a note to the file of each of these chains, no two of which are the same, and syncs them; answers what became of each, in
+    /// order. What a crash left of a note before is cut off first. Blocks.
     ///
     /// # Errors
-    /// If the system refuses. The note may be there then, in part; the next one puts that right.
-    pub fn append(&self, tenant: &TenantId, note: &Note) -> io::Result<()> {
+    /// Of a chain, if the system refuses. The note may be there then, in part; the next one puts that right.
+    pub fn append_all(&self, notes: &[(TenantId, Note)]) -> Vec<io::Result<()>> {
+        let each = notes.len().div_ceil(SYNCED_AT_ONCE).max(1);
+        let append = |some: &[(TenantId, Note)]| -> Vec<_> {
+            let appended = some.iter().map(|(tenant, note)| self.append(tenant, note));
+            appended.collect()
+        };
+        let appended = match notes.len() <= each {
+            true => append(notes),
+            false => thread::scope(|scope| {
+                let parts: Vec<_> = notes
+                    .chunks(each)
+                    .map(|some| scope.spawn(move || append(some)))
+                    .collect();
+                let done = parts.into_iter().map(|part| part.join());
+                done.flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                    .collect()
+            }),
+        };
+        // New names are to be as durable as what has them, and one sync does for all.
+        let is_any_new = appended.iter().any(|one| matches!(one, Ok(Begun::Anew)));
+        let unsynced = match is_any_new {
+            true => File::open(&self.directory)
+                .and_then(|directory| directory.sync_all())
+                .err(),
+            false => None,
+        };
+        let judged = |one| match (one, &unsynced) {
+            (Ok(Begun::Anew), Some(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+            (appended, _) => appended.map(drop),
+        };
+        appended.into_iter().map(judged).collect()
+    }
+
+    /// Appends a note and syncs it, but not the name of a file that is new.
+    fn append(&self, tenant: &TenantId, note: &Note) -> io::Result<Begun> {
         let path = self.path(tenant);
         let text = format!("{note}\n");
         let complete = read_bounded(&path)?.map(|bytes| read_notes(&bytes));
@@ -129,17 +177,14 @@ impl CheckpointFiles {
         }
         let begins_anew = is_new || is_full || is_foreign;
         write_at(&path, if begins_anew { 0 } else { length }, text.as_bytes())?;
-        if begins_anew {
-            // Its name is to be as durable as its bytes.
-            File::open(&self.directory)?.sync_all()?;
-        }
-        Ok(())
+        Ok(if begins_anew { Begun::Anew } else { Begun::Before })
     }
 
     fn make_directory(&self) -> io::Result<()> {
         if self.directory.is_dir() {
             return Ok(());
         }
+        // Several may do it at once.
         DirBuilder::new()
             .recursive(true)
             .mode(DIRECTORY_MODE)
@@ -205,6 +250,11 @@ mod tests {
         (home, files, "acme".parse().unwrap())
     }
 
+    fn append(files: &CheckpointFiles, tenant: &TenantId, note: Note) {
+        let appended = files.append_all(&[(tenant.clone(), note)]);
+        assert!(matches!(appended[..], [Ok(())]), "{appended:?}");
+    }
+
     fn last(files: &CheckpointFiles, tenant: &TenantId) -> u64 {
         files.read(tenant).unwrap().last(key().public()).unwrap().seq
     }
@@ -214,9 +264,9 @@ mod tests {
         let (_home, files, acme) = files();
         assert!(files.tenants().unwrap().is_empty());
         for seq in 1..=3 {
-            files.append(&acme, &note(seq)).unwrap();
+            append(&files, &acme, note(seq));
         }
-        files.append(&TenantId::host(), &note(9)).unwrap();
+        append(&files, &TenantId::host(), note(9));
         let kept = files.read(&acme).unwrap();
         assert_eq!(kept.notes, [note(1), note(2), note(3)]);
         assert!(kept.faults.is_empty());
@@ -224,14 +274,44 @@ mod tests {
     }
 
     #[test]
+    fn of_many_at_once_each_is_kept_but_those_that_cannot_be() {
+        let (_home, files, _) = files();
+        let tenant = |number: u64| -> TenantId { format!("t{number:04}").parse().unwrap() };
+        let notes = |of: fn(u64) -> u64| {
+            (0..1000)
+                .map(|number| (tenant(number), note(of(number))))
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            files
+                .append_all(&notes(|number| number + 1))
+                .iter()
+                .all(Result::is_ok)
+        );
+        let blocked = files.path(&tenant(500));
+        fs::remove_file(&blocked).unwrap();
+        fs::create_dir(&blocked).unwrap();
+        let again = files.append_all(&notes(|number| number + 2));
+        for (number, appended) in (0..).zip(&again) {
+            assert_eq!(appended.is_ok(), number != 500, "{number}: {appended:?}");
+            if number != 500 {
+                assert_eq!(
+                    files.read(&tenant(number)).unwrap().notes,
+                    [note(number + 1), note(number + 2)]
+                );
+            }
+        }
+    }
+
+    #[test]
     fn what_a_crash_cut_is_written_over_and_is_no_fault() {
         let (_home, files, acme) = files();
-        files.append(&acme, &note(1)).unwrap();
+        append(&files, &acme, note(1));
         let whole = fs::read(files.path(&acme)).unwrap();
         for cut in 1..whole.len() - 1 {
             fs::write(files.path(&acme), [&whole[..], &whole[..cut]].concat()).unwrap();
             assert!(files.read(&acme).unwrap().faults.is_empty(), "{cut}");
-            files.append(&acme, &note(2)).unwrap();
+            append(&files, &acme, note(2));
             assert_eq!(files.read(&acme).unwrap().notes, [note(1), note(2)], "{cut}");
         }
     }
@@ -241,7 +321,7 @@ mod tests {
         let (_home, files, acme) = files();
         let many = MAX_BYTES / note(1).to_string().len() as u64 * 3;
         for seq in 1..=many {
-            files.append(&acme, &note(seq)).unwrap();
+            append(&files, &acme, note(seq));
             if seq % 97 == 0 {
                 assert_eq!(last(&files, &acme), seq);
             }
@@ -256,13 +336,13 @@ mod tests {
     #[test]
     fn what_somebody_else_wrote_is_named_and_set_aside() {
         let (_home, files, acme) = files();
-        files.append(&acme, &note(1)).unwrap();
+        append(&files, &acme, note(1));
         let mut bytes = fs::read(files.path(&acme)).unwrap();
         bytes.extend(b"not\n\na note\n");
         fs::write(files.path(&acme), bytes).unwrap();
         let fault = files.read(&acme).unwrap().faults.remove(0);
         assert!(fault.contains("acme.txt`, line 10"), "{fault}");
-        files.append(&acme, &note(2)).unwrap();
+        append(&files, &acme, note(2));
         assert_eq!(last(&files, &acme), 2);
         assert_eq!(files.read(&acme).unwrap().faults.len(), 1, "it is still told");
     }

@@ -6,17 +6,25 @@ use std::{
     io,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use super::{CheckpointFiles, Kept};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::CheckpointFiles;
 use crate::{
     domain::{Clock, Hash, TenantId},
     engine::checkpoint::{Checkpoint, Note, SigningKey},
     store::{EventFilter, Head, Order, Store, StoreError},
 };
+
+/// How many chains are signed together: enough that they share what waiting for the disk costs, few enough that a stop which cannot wait for all
+/// has most of them.
+const SIGNED_TOGETHER: usize = 256;
+/// How many chains are read at once, to hold what was signed against them. The store has few readers, and others ask them too.
+const READ_AT_ONCE: usize = 4;
 
 /// How often a chain is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +55,8 @@ pub struct Checkpoints {
     faults: Mutex<BTreeMap<TenantId, String>>,
     /// Whether chains that are gone were looked for. What is gone while this runs is not gone by way of the store.
     looked_for_lost: AtomicBool,
+    /// The chains that the round of signing has not looked at yet.
+    left: AtomicUsize,
 }
 
 /// A checkpoint with its note.
@@ -91,6 +101,15 @@ struct LastSigned {
     at: Duration,
 }
 
+/// What came of reading the files of chains of which nothing was known.
+#[derive(Default)]
+struct Learned {
+    /// Those that are as they were signed.
+    sound: HashSet<TenantId>,
+    /// What is wrong with the others.
+    faults: Vec<CheckpointError>,
+}
+
 impl LastSigned {
     fn seq(&self) -> u64 {
         self.checkpoint.as_ref().map_or(0, |last| last.seq)
@@ -111,6 +130,7 @@ impl Checkpoints {
             signed: tokio::sync::Mutex::default(),
             faults: Mutex::default(),
             looked_for_lost: AtomicBool::new(false),
+            left: AtomicUsize::new(0),
         }
     }
 
@@ -134,18 +154,32 @@ impl Checkpoints {
     /// nothing to sign.
     ///
     /// # Errors
-    /// The first reason why one was not signed; those before it were.
+    /// A reason why one was not signed; those before it were.
     pub async fn sign_now(&self, tenant: Option<&TenantId>) -> Result<Vec<Signed>, CheckpointError> {
         let mut last_signed = self.signed.lock().await;
-        let heads = self.parts.store.heads().await?;
+        let mut heads = self.parts.store.heads().await?;
+        heads.retain(|head| tenant.is_none_or(|tenant| *tenant == head.tenant));
         let mut signed = Vec::new();
-        for head in heads {
-            if tenant.is_none_or(|tenant| *tenant == head.tenant) {
-                let last = self.last_of(&mut last_signed, &head).await?;
-                signed.push(self.sign(&mut last_signed, &head, &last).await?);
+        for some in heads.chunks(SIGNED_TOGETHER) {
+            let learned = self.learn(&mut last_signed, some).await?;
+            let (done, mut faults) = (self.sign(&mut last_signed, some, &learned).await?, learned.faults);
+            for one in done {
+                match one {
+                    Ok(one) => signed.push(one),
+                    Err(error) => faults.push(error),
+                }
+            }
+            if let Some(error) = faults.into_iter().next() {
+                return Err(error);
             }
         }
         Ok(signed)
+    }
+
+    /// How many chains the round of signing that is under way, or was the last, has not looked at yet. One that is dropped half-way
+    /// leaves them as they are.
+    pub fn left(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// Why chains are not signed, if there are such.
@@ -159,101 +193,155 @@ impl Checkpoints {
             events: 1,
             time: Duration::ZERO,
         });
-        let mut count = 0;
-        let heads = self.parts.store.heads().await?;
+        let mut heads = self.parts.store.heads().await?;
         if !self.looked_for_lost.swap(true, Ordering::Relaxed) {
             self.look_for_lost(&heads).await;
         }
-        for head in heads {
-            match self.sign_if_due(&mut last_signed, &head, every).await {
-                Ok(was_due) => count += usize::from(was_due),
-                Err(CheckpointError::Store(error)) => return Err(error),
-                // Told already, and shown by `faults`.
-                Err(CheckpointError::Contradiction { .. } | CheckpointError::Files { .. }) => {}
-            }
+        let now = self.parts.clock.monotonic();
+        let is_due = |last_signed: &HashMap<TenantId, LastSigned>, head: &Head| {
+            let last = last_signed.get(&head.tenant);
+            last.map(|last| last.is_due(head, every, now))
+        };
+        // Of one that is not known yet the files have to be read first.
+        heads.retain(|head| is_due(&last_signed, head).unwrap_or(true));
+        let mut count = 0;
+        self.left.store(heads.len(), Ordering::Relaxed);
+        for some in heads.chunks(SIGNED_TOGETHER) {
+            // What is wrong with one is told already, and shown by `faults`.
+            let learned = self.learn(&mut last_signed, some).await?;
+            let mut due = some.to_vec();
+            due.retain(|head| is_due(&last_signed, head).unwrap_or(false));
+            let signed = self.sign(&mut last_signed, &due, &learned).await?;
+            count += signed.iter().filter(|one| one.is_ok()).count();
+            self.left.fetch_sub(some.len(), Ordering::Relaxed);
         }
         Ok(count)
     }
 
-    async fn sign_if_due(
+    /// Reads what is kept of the chains of which nothing is known yet. It is held against the chains at once, so that what was done while
+    /// no host ran is told at the start. Of those with which something is wrong nothing is known afterwards.
+    async fn learn(
         &self,
         last_signed: &mut HashMap<TenantId, LastSigned>,
-        head: &Head,
-        every: Every,
-    ) -> Result<bool, CheckpointError> {
-        let last = self.last_of(last_signed, head).await?;
-        let is_due = last.is_due(head, every, self.parts.clock.monotonic());
-        if is_due {
-            self.sign(last_signed, head, &last).await?;
+        heads: &[Head],
+    ) -> Result<Learned, StoreError> {
+        let mut learned = Learned::default();
+        let mut new = heads.to_vec();
+        new.retain(|head| !last_signed.contains_key(&head.tenant));
+        if new.is_empty() {
+            return Ok(learned);
         }
-        Ok(is_due)
+        let tenants: Vec<_> = new.iter().map(|head| head.tenant.clone()).collect();
+        let read = self.with_files(&tenants, |parts, tenants| {
+            let last = |tenant| Ok(parts.files.read(tenant)?.last(parts.key.public()));
+            tenants.iter().map(last).collect()
+        });
+        let at = self.parts.clock.monotonic();
+        let mut known = Vec::new();
+        for (head, read) in new.into_iter().zip(read.await) {
+            match read {
+                Ok(checkpoint) => known.push((head, LastSigned { checkpoint, at })),
+                Err(error) => learned.faults.push(error),
+            }
+        }
+        for (head, last, contradiction) in self.held_against_chains(known, &learned.sound).await? {
+            if let Some(error) = contradiction {
+                learned.faults.push(error);
+                continue;
+            }
+            learned.sound.insert(head.tenant.clone());
+            last_signed.insert(head.tenant, last);
+        }
+        Ok(learned)
     }
 
-    /// The last checkpoint of a chain: as it is known, or as it is kept. One that is kept is held against the chain at once, so that
-    /// what was done while no host ran is told at the start.
-    async fn last_of(
-        &self,
-        last_signed: &mut HashMap<TenantId, LastSigned>,
-        head: &Head,
-    ) -> Result<LastSigned, CheckpointError> {
-        let tenant = &head.tenant;
-        if let Some(last) = last_signed.get(tenant) {
-            return Ok(last.clone());
-        }
-        let kept: Kept = self
-            .with_files(tenant, |files, tenant| files.read(tenant))
-            .await?;
-        let last = LastSigned {
-            checkpoint: kept.last(self.parts.key.public()),
-            at: self.parts.clock.monotonic(),
-        };
-        if let Some(checkpoint) = &last.checkpoint {
-            self.refuse_contradiction(checkpoint, head).await?;
-        }
-        last_signed.insert(tenant.clone(), last.clone());
-        Ok(last)
-    }
-
+    /// Signs where these chains end, of which all is known that is kept, and keeps it: with few waits for the disk, however many they are.
+    /// Answers in order what became of each.
     async fn sign(
         &self,
         last_signed: &mut HashMap<TenantId, LastSigned>,
-        head: &Head,
-        last: &LastSigned,
-    ) -> Result<Signed, CheckpointError> {
-        if let Some(checkpoint) = &last.checkpoint {
-            self.refuse_contradiction(checkpoint, head).await?;
+        heads: &[Head],
+        learned: &Learned,
+    ) -> Result<Vec<Result<Signed, CheckpointError>>, StoreError> {
+        let known = heads
+            .iter()
+            .filter_map(|head| Some((head.clone(), last_signed.get(&head.tenant)?.clone())));
+        let looked = self.held_against_chains(known.collect(), &learned.sound).await?;
+        let signed_at = self.parts.clock.now();
+        let mut checkpoints = Vec::new();
+        let mut results: Vec<Option<CheckpointError>> = Vec::new();
+        for (head, _, contradiction) in looked {
+            if contradiction.is_none() {
+                checkpoints.push(Checkpoint {
+                    tenant: head.tenant,
+                    seq: head.seq,
+                    head: head.hash,
+                    signed_at,
+                });
+            }
+            results.push(contradiction);
         }
-        let checkpoint = Checkpoint {
-            tenant: head.tenant.clone(),
-            seq: head.seq,
-            head: head.hash,
-            signed_at: self.parts.clock.now(),
-        };
-        let note = Note::sign(&checkpoint, &self.parts.key);
-        let kept = note.clone();
-        self.with_files(&head.tenant, move |files, tenant| files.append(tenant, &kept))
-            .await?;
-        self.locked_faults().remove(&head.tenant);
-        let known = LastSigned {
-            checkpoint: Some(checkpoint.clone()),
-            at: self.parts.clock.monotonic(),
-        };
-        last_signed.insert(head.tenant.clone(), known);
-        tracing::debug!(tenant = %head.tenant, seq = head.seq, "[kora.checkpoint] signed");
-        Ok(Signed { checkpoint, note })
+        let mut kept = self.keep(checkpoints).await.into_iter();
+        let at = self.parts.clock.monotonic();
+        let signed = results
+            .into_iter()
+            .filter_map(|contradiction| match contradiction {
+                Some(error) => Some(Err(error)),
+                None => kept.next(),
+            });
+        let signed: Vec<_> = signed.collect();
+        for Signed { checkpoint, .. } in signed.iter().flatten() {
+            let tenant = &checkpoint.tenant;
+            self.locked_faults().remove(tenant);
+            let checkpoint = Some(checkpoint.clone());
+            last_signed.insert(tenant.clone(), LastSigned { checkpoint, at });
+        }
+        Ok(signed)
     }
 
-    async fn refuse_contradiction(&self, last: &Checkpoint, head: &Head) -> Result<(), CheckpointError> {
-        let at_seq = self.hash_at(&last.tenant, last.seq).await?;
-        let Some(fault) = last.contradicted_by(head.seq, at_seq) else {
-            return Ok(());
-        };
-        let error = CheckpointError::Contradiction {
-            tenant: last.tenant.clone(),
-            detail: fault.detail,
-        };
-        self.note_fault(&last.tenant, &error);
-        Err(error)
+    /// Signs, and appends the notes to their files.
+    async fn keep(&self, checkpoints: Vec<Checkpoint>) -> Vec<Result<Signed, CheckpointError>> {
+        let tenants: Vec<_> = checkpoints.iter().map(|one| one.tenant.clone()).collect();
+        let kept = self.with_files(&tenants, move |parts, _| {
+            let sign = |checkpoint: Checkpoint| {
+                let note = Note::sign(&checkpoint, &parts.key);
+                Signed { checkpoint, note }
+            };
+            let signed: Vec<_> = checkpoints.into_iter().map(sign).collect();
+            let notes: Vec<_> = signed
+                .iter()
+                .map(|one| (one.checkpoint.tenant.clone(), one.note.clone()))
+                .collect();
+            let appended = parts.files.append_all(&notes);
+            let kept = signed.into_iter().zip(appended);
+            kept.map(|(signed, appended)| appended.map(|()| signed)).collect()
+        });
+        let kept = kept.await;
+        for Signed { checkpoint, .. } in kept.iter().flatten() {
+            tracing::debug!(tenant = %checkpoint.tenant, seq = checkpoint.seq, "[kora.checkpoint] signed");
+        }
+        kept
+    }
+
+    /// Each with what in its chain contradicts the last checkpoint of it, if something does; that is told. Those of which it was `seen` a moment
+    /// ago that nothing does are not read again.
+    async fn held_against_chains(
+        &self,
+        known: Vec<(Head, LastSigned)>,
+        seen: &HashSet<TenantId>,
+    ) -> Result<Vec<(Head, LastSigned, Option<CheckpointError>)>, StoreError> {
+        let mut looks = Vec::with_capacity(known.len());
+        for (head, last) in known {
+            let is_seen = seen.contains(&head.tenant);
+            looks.push(contradiction(self.parts.store.clone(), head, last, is_seen));
+        }
+        let looked: Vec<_> = stream::iter(looks).buffered(READ_AT_ONCE).try_collect().await?;
+        for (head, _, error) in &looked {
+            if let Some(error) = error {
+                self.note_fault(&head.tenant, error);
+            }
+        }
+        Ok(looked)
     }
 
     /// Chains of which there are checkpoints and no record. Files of other chains are not read here: there may be ten thousand.
@@ -290,35 +378,28 @@ impl Checkpoints {
         }
     }
 
-    async fn hash_at(&self, tenant: &TenantId, seq: u64) -> Result<Option<Hash>, StoreError> {
-        let filter = EventFilter {
-            after_seq: Some(seq.saturating_sub(1)),
-            before_seq: Some(seq.saturating_add(1)),
-            limit: 1,
-            order: Order::OldestFirst,
-            ..EventFilter::default()
-        };
-        let found = self.parts.store.events(tenant, filter).await?;
-        Ok(found.first().map(|event| event.this_hash))
-    }
-
-    /// Works with the files on a thread that may wait for a disk.
+    /// Works with the files on a thread that may wait for a disk. Answers for each of `tenants`, in order; what is wrong is told.
     async fn with_files<T: Send + 'static>(
         &self,
-        tenant: &TenantId,
-        work: impl FnOnce(&CheckpointFiles, &TenantId) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, CheckpointError> {
-        let (parts, of) = (self.parts.clone(), tenant.clone());
-        let done = tokio::task::spawn_blocking(move || work(&parts.files, &of)).await;
-        let done = done.map_err(io::Error::other).and_then(|done| done);
-        done.map_err(|error| {
-            let error = CheckpointError::Files {
-                tenant: tenant.clone(),
-                error,
-            };
-            self.note_fault(tenant, &error);
-            error
-        })
+        tenants: &[TenantId],
+        work: impl FnOnce(&CheckpointParts, &[TenantId]) -> Vec<io::Result<T>> + Send + 'static,
+    ) -> Vec<Result<T, CheckpointError>> {
+        let (parts, of) = (self.parts.clone(), tenants.to_vec());
+        let done = tokio::task::spawn_blocking(move || work(&parts, &of)).await;
+        // It panicked, or the runtime ends.
+        let failed = |error: &tokio::task::JoinError| io::Error::other(error.to_string());
+        let done = done.unwrap_or_else(|error| tenants.iter().map(|_| Err(failed(&error))).collect());
+        let told = |(tenant, done): (&TenantId, io::Result<T>)| {
+            done.map_err(|error| {
+                let tenant = tenant.clone();
+                let error = CheckpointError::Files { tenant, error };
+                if let CheckpointError::Files { tenant, .. } = &error {
+                    self.note_fault(tenant, &error);
+                }
+                error
+            })
+        };
+        tenants.iter().zip(done).map(told).collect()
     }
 
     /// Says it once, not every time it is found again.
@@ -332,6 +413,37 @@ impl Checkpoints {
     fn locked_faults(&self) -> std::sync::MutexGuard<'_, BTreeMap<TenantId, String>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A chain with what in it contradicts the last checkpoint of it.
+async fn contradiction(
+    store: Arc<dyn Store>,
+    head: Head,
+    last: LastSigned,
+    is_seen: bool,
+) -> Result<(Head, LastSigned, Option<CheckpointError>), StoreError> {
+    let Some(checkpoint) = last.checkpoint.as_ref().filter(|_| !is_seen) else {
+        return Ok((head, last, None));
+    };
+    let at_seq = hash_at(&*store, &checkpoint.tenant, checkpoint.seq).await?;
+    let fault = checkpoint.contradicted_by(head.seq, at_seq);
+    let error = fault.map(|fault| CheckpointError::Contradiction {
+        tenant: head.tenant.clone(),
+        detail: fault.detail,
+    });
+    Ok((head, last, error))
+}
+
+async fn hash_at(store: &dyn Store, tenant: &TenantId, seq: u64) -> Result<Option<Hash>, StoreError> {
+    let filter = EventFilter {
+        after_seq: Some(seq.saturating_sub(1)),
+        before_seq: Some(seq.saturating_add(1)),
+        limit: 1,
+        order: Order::OldestFirst,
+        ..EventFilter::default()
+    };
+    let found = store.events(tenant, filter).await?;
+    Ok(found.first().map(|event| event.this_hash))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The event log itself: one way in, which checks, attributes, commits and tells.
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU64},
 };
 
 use arc_swap::ArcSwap;
@@ -11,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{
     AppendError, AppendPayload, AppendRequest, Receipt, SpoolError, Subscription, Writer, append::check_key,
-    spool::Spool, subscribers::Subscribers,
+    seals::Seals, spool::Spool, subscribers::Subscribers,
 };
 use crate::{
     domain::{Clock, EventId, EventType, Generation, NewEvent, Payload, PluginName, TenantId},
@@ -59,8 +58,7 @@ pub struct EventLog {
     /// Counts the attempts to drain that found the store away.
     pub(super) store_failures: AtomicU64,
     pub(super) subscribers: Subscribers,
-    /// Chains that nothing is appended to, and why.
-    sealed: RwLock<HashMap<TenantId, String>>,
+    pub(super) seals: Seals,
 }
 
 impl EventLog {
@@ -87,55 +85,8 @@ impl EventLog {
             something_waits: Notify::new(),
             store_failures: AtomicU64::new(0),
             subscribers: Subscribers::new(),
-            sealed: RwLock::default(),
+            seals: Seals::default(),
         })
-    }
-
-    /// Appends nothing to the chain of this tenant any more: what the host itself tells of it waits in the spool, everything else is refused.
-    pub fn seal(&self, tenant: &TenantId, cause: &str) {
-        let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
-        sealed.insert(tenant.clone(), cause.to_owned());
-    }
-
-    /// Appends to the chain of this tenant again, and what waits of it before this answers, unless the store is away. Cancel safe: the rest waits
-    /// on.
-    pub async fn unseal(&self, tenant: &TenantId) {
-        let was_sealed = {
-            let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
-            sealed.remove(tenant).is_some()
-        };
-        if was_sealed {
-            self.catch_up(tenant).await;
-        }
-    }
-
-    /// Seals the chains of tenants of which something waits in the spool, until their ends were looked at.
-    pub fn seal_waiting(&self) {
-        for tenant in self
-            .spool
-            .tenants()
-            .into_iter()
-            .filter(|tenant| !tenant.is_host())
-        {
-            self.seal(&tenant, "its end was not looked at yet");
-        }
-    }
-
-    pub(super) fn refuse_sealed(&self, events: &[NewEvent]) -> Result<(), AppendError> {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-        if sealed.is_empty() {
-            return Ok(());
-        }
-        let found = events
-            .iter()
-            .find_map(|event| sealed.get(&event.tenant).map(|cause| (&event.tenant, cause)));
-        match found {
-            None => Ok(()),
-            Some((tenant, cause)) => Err(AppendError::Sealed {
-                tenant: tenant.clone(),
-                cause: cause.clone(),
-            }),
-        }
     }
 
     /// Says where identity generations are known. The first call counts: identities need the log before they are there.
@@ -298,7 +249,7 @@ impl EventLog {
     /// # Errors
     /// If earlier events of one of the tenants still wait, or the store refuses.
     pub async fn commit(&self, batch: Batch) -> Result<Vec<Receipt>, AppendError> {
-        self.refuse_sealed(&batch.events)?;
+        self.may_append_behind(&batch.events).await?;
         self.let_earlier_ones_pass(&batch.events).await?;
         let appended = self.commit_and_tell(batch).await?;
         Ok(appended.into_iter().map(Receipt::from).collect())

@@ -118,16 +118,20 @@ impl EventLog {
     }
 
     pub(super) async fn try_commit(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AppendError> {
-        self.refuse_sealed(&events)?;
-        let batch = Batch {
-            events,
-            ..Batch::default()
+        let work = async {
+            self.may_append_behind(&events).await?;
+            let batch = Batch {
+                events,
+                ..Batch::default()
+            };
+            self.commit_and_tell(batch).await.map_err(AppendError::from)
         };
-        let appended = tokio::time::timeout(COMMIT_DEADLINE, self.commit_and_tell(batch))
-            .await
-            .map_err(|_| AppendError::TimedOut {
-                after: COMMIT_DEADLINE,
-            })??;
+        let appended =
+            tokio::time::timeout(COMMIT_DEADLINE, work)
+                .await
+                .map_err(|_| AppendError::TimedOut {
+                    after: COMMIT_DEADLINE,
+                })??;
         Ok(appended.into_iter().map(Receipt::from).collect())
     }
 

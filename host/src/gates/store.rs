@@ -9,11 +9,8 @@ use super::{
 use crate::{
     domain::TenantId,
     engine::gates::{CHAIN_TAIL, EPOCH, STORE_RIGHTS},
-    store::Store,
+    store::{Store, TAIL_RECORDS},
 };
-
-/// How many records at the end of a chain are checked before the host goes on: what a crash can have hurt.
-const TAIL_RECORDS: u64 = 100;
 
 /// The end of a tenant's chain, or of the host's own.
 pub fn chain_tail(store: &Arc<dyn Store>, tenant: &TenantId) -> Gate {
@@ -37,7 +34,7 @@ pub fn store_rights(store: &Arc<dyn Store>) -> Gate {
         async move {
             match store.check_rights().await? {
                 None => Ok(
-                    "an append works and there is room for more, a change and a deletion are refused"
+                    "an append works, what is committed is synced, and a change and a deletion are refused"
                         .to_owned(),
                 ),
                 Some(fault) => Err(Fault::now(fault)),

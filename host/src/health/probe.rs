@@ -33,7 +33,11 @@ impl Health {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = rounds.tick() => self.probe().await,
+                _ = rounds.tick() => {}
+            }
+            // With very many tenants it takes its time, and what stops is of no interest any more.
+            if stop.run_until_cancelled(self.probe()).await.is_none() {
+                return;
             }
         }
     }

@@ -141,6 +141,7 @@ impl Service {
         {
             tracing::warn!(%tenant, "a tenant that was asked for still waits to boot");
         }
+        self.see_who_speaks(&tenant).await;
     }
 
     /// Boots the tenants that wait, a group at a time.

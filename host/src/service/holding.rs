@@ -27,7 +27,7 @@ impl Service {
         if !self.membership.is_shared() {
             return;
         }
-        let _turn = self.tenant_turn().await;
+        let turn = self.tenant_turn().await;
         if let Err(error) = self.tenants.refresh().await {
             return tracing::warn!(%error, "what other hosts changed of the tenants is not seen yet");
         }
@@ -45,6 +45,31 @@ impl Service {
             );
             self.bring_up(held).await;
         }
+        // Nobody's boot waits for this, nor anybody who adds a tenant.
+        drop(turn);
+        self.see_who_speaks_elsewhere().await;
+    }
+
+    async fn see_who_speaks_elsewhere(&self) {
+        let silent = |seed: IdentitySeed| self.is_silent_elsewhere(&seed.tenant).then_some(seed.tenant);
+        let tenants: Vec<_> = self.served_seeds().into_iter().filter_map(silent).collect();
+        if let Err(error) = self.identities.catch_up_with(&tenants).await {
+            tracing::warn!(%error, "who speaks for tenants of other hosts could not be read");
+        }
+    }
+
+    /// Whether another host holds the tenant, and it is not known here who speaks for it.
+    fn is_silent_elsewhere(&self, tenant: &TenantId) -> bool {
+        self.membership.holder(tenant).is_some() && self.identities.slots().speaking(tenant).is_none()
+    }
+
+    /// Before a call that names a tenant of another host is answered: who speaks for it is read if that was not done yet.
+    pub(super) async fn see_who_speaks(&self, tenant: &TenantId) {
+        if self.is_silent_elsewhere(tenant)
+            && let Err(error) = self.identities.catch_up_with(std::slice::from_ref(tenant)).await
+        {
+            tracing::warn!(%tenant, %error, "who speaks could not be read");
+        }
     }
 
     /// What this host shows and does of a tenant follows what another host did to it.
@@ -60,8 +85,8 @@ impl Service {
         }
     }
 
-    /// Takes those of these tenants that no other host holds, and answers those that this one holds. The others are seated, so that it
-    /// can be shown who speaks for them.
+    /// Takes those of these tenants that no other host holds, and answers those that this one holds. The others are seated, and nothing of
+    /// theirs is read.
     pub async fn held_of(&self, seeds: Vec<IdentitySeed>) -> Vec<IdentitySeed> {
         if !self.membership.is_shared() {
             return seeds;
@@ -72,8 +97,29 @@ impl Service {
         }
         let is_held = |seed: &IdentitySeed| self.membership.holds(&seed.tenant);
         let (held, elsewhere): (Vec<_>, Vec<_>) = seeds.into_iter().partition(is_held);
-        self.show_only(elsewhere).await;
+        self.show_only(elsewhere);
         held
+    }
+
+    /// Lets a tenant be served from now on, and takes it before: once it is served, whichever host hears of it first would. What this host
+    /// took for nothing it lets go.
+    pub(super) async fn holding<T, E>(
+        &self,
+        tenant: &TenantId,
+        serving: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let held_before = self.membership.holds(tenant);
+        if let Err(error) = self.membership.take(std::slice::from_ref(tenant)).await {
+            tracing::warn!(%tenant, %error, "another host may be the one to take the tenant up");
+        }
+        let served = serving.await;
+        if served.is_err()
+            && !held_before
+            && let Err(error) = self.membership.release(tenant).await
+        {
+            tracing::warn!(%tenant, %error, "no other host can run the tenant while this one is up");
+        }
+        served
     }
 
     /// A provider answers differently now. The tenants that another host holds are that one's affair.
@@ -125,19 +171,13 @@ impl Service {
         .with("held_by", holder)
     }
 
-    /// Seats tenants that another host holds, so far as they are not. Nobody is asked for who speaks: the store says it. Of their chains
-    /// the ends are looked at, since something may be appended to them here, too.
-    async fn show_only(&self, mut seeds: Vec<IdentitySeed>) {
+    /// Seats tenants that another host holds, so far as they are not. Nothing of theirs is read now, since there may be very many: who
+    /// speaks is read once the boot is over or a call names the tenant, and the end of a chain before something is appended to it here.
+    fn show_only(&self, mut seeds: Vec<IdentitySeed>) {
         seeds.retain(|seed| self.identities.slots().speaking(&seed.tenant).is_none());
         let tenants: Vec<_> = seeds.iter().map(|seed| seed.tenant.clone()).collect();
         self.identities.seat(seeds);
-        let boots = self.tenant_boots();
-        for tenant in &tenants {
-            boots.look_at_end(tenant).await;
-        }
-        if let Err(error) = self.identities.catch_up_with(&tenants).await {
-            tracing::warn!(%error, "who speaks for tenants of other hosts could not be read");
-        }
+        self.log.look_before_appending(tenants);
     }
 
     /// Tenants that another host disabled.

@@ -184,7 +184,7 @@ impl TenantBoots {
     }
 
     /// Whether anything may be appended to a tenant's chain, without booting the tenant.
-    pub(super) async fn look_at_end(&self, tenant: &TenantId) {
+    async fn look_at_end(&self, tenant: &TenantId) {
         let mut look = Run::new(Mode::CheckOnly, TENANT_BUDGET, Arc::new(self.showing(tenant)));
         self.pass_tail(&mut look, tenant).await;
     }

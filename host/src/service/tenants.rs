@@ -9,6 +9,9 @@ use crate::{
     tenants::{Listed, Origin, TenantError, TenantSeed},
 };
 
+/// How many tenants are named to somebody who named none: nobody reads more in a line.
+const TENANTS_NAMED: usize = 10;
+
 impl Service {
     /// Every tenant, served or not.
     pub fn tenants(&self) -> Vec<api::Tenant> {
@@ -44,7 +47,8 @@ impl Service {
             id: id.clone(),
             agent_name: agent_name(&config, &id),
         };
-        let listed = self.tenants.add(seed, by.actor()).await.map_err(tenant_problem)?;
+        let added = self.holding(&id, self.tenants.add(seed, by.actor())).await;
+        let listed = added.map_err(tenant_problem)?;
         let mut seed = identity_seed(&config, &id);
         if input.identity.is_some() {
             seed.identity = input.identity;
@@ -84,11 +88,9 @@ impl Service {
     ) -> Result<api::Tenant, Problem> {
         let _turn = self.tenant_turn().await;
         let tenant = self.known_tenant_or_only(Some(&input.tenant))?;
-        let listed = self
-            .tenants
-            .enable(tenant.clone(), by.actor())
-            .await
-            .map_err(tenant_problem)?;
+        let enabling = self.tenants.enable(tenant.clone(), by.actor());
+        let enabled = self.holding(&tenant, enabling).await;
+        let listed = enabled.map_err(tenant_problem)?;
         if self.states.current(&tenant).is_none() {
             let seed = identity_seed(&self.config.load(), &tenant);
             self.bring_up(vec![seed]).await;
@@ -278,15 +280,17 @@ impl Service {
         if ids.len() == 1 {
             return Ok(ids.remove(0));
         }
-        let shown: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
-        let message = format!(
-            "name a tenant: there are {}",
-            if ids.is_empty() {
-                "none".into()
-            } else {
-                shown.join(", ")
-            }
-        );
+        let mut shown: Vec<_> = ids.iter().map(|id| format!("`{id}`")).collect();
+        if shown.len() > TENANTS_NAMED {
+            let more = shown.split_off(TENANTS_NAMED).len();
+            shown.push(format!("and {more} more"));
+        }
+        let there = if shown.is_empty() {
+            "none".to_owned()
+        } else {
+            shown.join(", ")
+        };
+        let message = format!("name a tenant: there are {there}");
         Err(Problem::new(ProblemKind::BadInput, "tenant.missing", message))
     }
 

@@ -240,6 +240,7 @@ fn ticket_problem(error: TicketError) -> Problem {
         TicketError::NotHeld(_) => {
             problem.hint("`kora tickets show TICKET` shows who holds it, and with which token")
         }
+        TicketError::NoProgress => problem.hint("on the command line it is `--progress`"),
         _ => problem,
     }
 }

@@ -58,6 +58,7 @@ struct Temper {
     is_closed: bool,
     broken_chains: HashMap<TenantId, String>,
     wrong_rights: Option<String>,
+    unreadable: Option<TenantId>,
 }
 
 #[derive(Default)]
@@ -93,6 +94,12 @@ impl MemoryStore {
 
     pub(crate) fn come_back(&self) {
         self.set_mood(Mood::Works);
+        self.temper().unreadable = None;
+    }
+
+    /// The chain of this tenant cannot be read until the store is back.
+    pub(crate) fn go_away_for_reads_of(&self, tenant: &TenantId) {
+        self.temper().unreadable = Some(tenant.clone());
     }
 
     /// As a store that hosts share.
@@ -420,6 +427,9 @@ impl Store for MemoryStore {
     }
 
     async fn events(&self, tenant: &TenantId, filter: EventFilter) -> Result<Vec<Event>, StoreError> {
+        if self.temper().unreadable.as_ref() == Some(tenant) {
+            return Err(away());
+        }
         let contents = self.readable()?;
         let passes = |event: &&Event| event.tenant == *tenant && event_passes(&filter, event);
         let mut events: Vec<_> = contents.events.iter().filter(passes).cloned().collect();

@@ -197,7 +197,10 @@ impl Store for PostgresStore {
         let session = self.session(Role::Writer).await?;
         let statements = Box::pin(Statements::prepare(&session.client)).await;
         let statements = statements.map_err(|error| fault::store_error(&error))?;
-        rights::first_fault(&session.client, &statements).await
+        match rights::first_fault(&session.client, &statements).await? {
+            None => rights::commit_fault(&session.client, self.place.tls(), rights::COMMIT_WITHIN).await,
+            found => Ok(found),
+        }
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {

@@ -58,6 +58,14 @@ use super::{
 };
 use crate::domain::{Clock, Event, EventId, Generation, TenantId, TenantRecord};
 
+/// The write-ahead log of the database at `database`: what was committed and is not in that file yet. Who looks at, counts or copies the one
+/// needs the other.
+pub fn write_ahead_log(database: &Path) -> PathBuf {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
 /// How the file is used. The defaults are what a host should have.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {

@@ -1,6 +1,6 @@
 //! Where a store is: in which backend, and where there.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, fs, io::ErrorKind, path::PathBuf, sync::Arc};
 
 use super::{
     Inspector, Store, StoreError,
@@ -8,7 +8,7 @@ use super::{
         DatabaseHold, DatabaseSource, DatabaseTarget, PostgresOptions, PostgresPlace, PostgresReader,
         PostgresStore,
     },
-    sqlite::{FileLock, FileSource, FileTarget, SqliteOptions, SqliteReader, SqliteStore},
+    sqlite::{FileLock, FileSource, FileTarget, SqliteOptions, SqliteReader, SqliteStore, write_ahead_log},
     transfer::{Source, Target, TransferError},
 };
 use crate::domain::{Clock, Timestamp};
@@ -38,6 +38,22 @@ impl StorePlace {
             Self::Postgres(place) => Ok(Arc::new(
                 PostgresStore::open(place, PostgresOptions::default()).await?,
             )),
+        }
+    }
+
+    /// Whether a store was ever made there. Blocks.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn is_made(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(path) => Ok(match fs::metadata(path) {
+                // What was committed first of all may be in the log alone.
+                Ok(found) => found.len() > 0 || write_ahead_log(path).exists(),
+                // Why it cannot be looked at is said by whoever opens it.
+                Err(error) => error.kind() != ErrorKind::NotFound,
+            }),
+            Self::Postgres(place) => PostgresReader::is_made(place.clone()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Several hosts on one database: one holds a tenant, the others know of it, and take it up when that one is gone.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::server::Server;
@@ -74,6 +76,29 @@ fn what_one_host_changes_the_other_shows_soon() {
 }
 
 #[test]
+fn a_tenant_is_held_by_the_host_where_it_was_added_or_enabled_however_quick_the_other_is() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let (host, other) = (home.start(), other_home.start());
+    let names: Vec<_> = (0..8).map(|number| format!("t{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let by = [&host, &other][number % 2];
+        by.json(&["tenants", "add", name]);
+        by.json(&["tenants", "disable", name]);
+        by.json(&["tenants", "enable", name]);
+        assert_eq!(tenant(by, name).unwrap()["held_by"], Value::Null, "{name}");
+        waits_for_state(by, name, "ready");
+    }
+    let taken = host.problem(&["tenants", "add", "T1"]);
+    assert_eq!(taken["code"], "tenant.exists", "{taken}");
+    for (number, name) in names.iter().enumerate() {
+        eventually("the other one says who holds it", || {
+            tenant([&other, &host][number % 2], name).filter(|there| there["held_by"].is_string())
+        });
+    }
+}
+
+#[test]
 fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
     let url = Server::shared().database();
     let (home, other_home) = (home_on(&url), home_on(&url));
@@ -83,10 +108,10 @@ fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
     let there = tenant(&other, "acme").unwrap();
     let holder = there["held_by"].as_str().unwrap().to_owned();
     assert!(holder.ends_with(&home.path().display().to_string()), "{holder}");
-    assert_eq!(
-        (&there["primary_state"], &there["generation"]),
-        (&Value::Null, &json!(1))
-    );
+    assert_eq!(there["primary_state"], Value::Null);
+    eventually("who speaks for it is known", || {
+        tenant(&other, "acme").filter(|there| there["generation"] == 1)
+    });
     for call in [
         ["state", "pause", "--tenant", "acme"].as_slice(),
         &["state", "show", "--tenant", "acme"],
@@ -157,6 +182,63 @@ fn a_tenant_runs_on_one_host_and_the_other_says_on_which() {
         (probes.len() >= 2).then_some(probes)
     });
     assert!(probes.iter().all(|probe| probe["host"] == *holder), "{probes:?}");
+}
+
+#[test]
+fn a_boot_reads_nothing_of_the_tenants_of_other_hosts_and_looks_at_a_chain_before_it_appends_to_it() {
+    const TENANTS: usize = 60;
+    let server = Server::shared();
+    let url = server.database();
+    let home = || {
+        let tenants =
+            (0..TENANTS).map(|number| format!("[tenants.t{number:02}]\nfallback_prompt = \"prompt.md\"\n"));
+        let home = TestHome::with_config(&format!(
+            "[store]\nurl = \"{url}\"\n[events]\ntypes = [\"ops.deployed\"]\n{}",
+            tenants.collect::<String>()
+        ));
+        fs::write(home.path().join("prompt.md"), "You are patient.").unwrap();
+        home
+    };
+    let (home, other_home) = (home(), home());
+    let host = home.start();
+    let all = |host: &RunningHost<'_>, what: &str, is_so: fn(&Value) -> bool| {
+        eventually(what, || {
+            let listed = host.json(&["tenants", "list"]);
+            let there = listed.as_array()?.iter().filter(|tenant| is_so(tenant)).count();
+            (there == TENANTS).then_some(())
+        });
+    };
+    all(&host, "all tenants have booted", |tenant| {
+        tenant["primary_state"] == "ready"
+    });
+
+    // Looking at the end of a chain takes a session of its own.
+    let database = url.rsplit('/').next().unwrap();
+    let sessions = || -> usize {
+        let count = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
+        server.sql(database, count).parse().unwrap()
+    };
+    let before = sessions();
+    let other = other_home.start();
+    all(&other, "who speaks for them is known", |tenant| {
+        tenant["held_by"].is_string() && tenant["generation"] == 1
+    });
+    let taken = sessions() - before;
+    assert!(taken < TENANTS, "{taken} sessions");
+    assert_eq!(other.json(&["identity", "show", "t09"])["generation"], 1);
+
+    server.sql(
+        database,
+        "SET search_path = kora; ALTER TABLE events DISABLE TRIGGER USER; \
+         UPDATE events SET payload = '{}' WHERE tenant = 't07' AND seq = 1; ALTER TABLE events ENABLE TRIGGER USER",
+    );
+    let append =
+        |tenant: &str| ["events", "append", "ops.deployed", "{}", "--tenant", tenant].map(str::to_owned);
+    let [broken, sound] = ["t07", "t08"].map(append);
+    let refused = other.problem(&broken.each_ref().map(String::as_str));
+    assert_eq!(refused["code"], "events.sealed", "{refused}");
+    let appended = other.json(&sound.each_ref().map(String::as_str));
+    assert_eq!(appended["pending"], false, "{appended}");
 }
 
 #[test]

@@ -126,6 +126,31 @@ async fn on_a_stop_every_chain_that_moved_is_signed() {
 }
 
 #[tokio::test]
+async fn a_round_that_is_cut_short_leaves_what_it_signed_and_says_how_many_are_left() {
+    let bench = Bench::new();
+    let tenants: Vec<_> = (0..SIGNED_TOGETHER * 2)
+        .map(|number| format!("t{number:04}"))
+        .collect();
+    let names: Vec<_> = tenants.iter().map(String::as_str).collect();
+    conformance::add(&*bench.store, &names).await;
+    for name in &names {
+        bench.append(name, 1).await;
+    }
+    // The second part of them cannot be read.
+    let first_of_second = tenants[SIGNED_TOGETHER].parse().unwrap();
+    bench.checkpoints.sign_now(Some(&first_of_second)).await.unwrap();
+    bench.append(&tenants[SIGNED_TOGETHER], 1).await;
+    bench.store.go_away_for_reads_of(&first_of_second);
+    assert!(bench.checkpoints.sign_moved().await.is_err());
+    assert_eq!(bench.checkpoints.left(), SIGNED_TOGETHER);
+    assert_eq!(bench.kept(&tenants[SIGNED_TOGETHER - 1]), [1]);
+    bench.store.come_back();
+    assert_eq!(bench.checkpoints.sign_moved().await.unwrap(), SIGNED_TOGETHER);
+    assert_eq!(bench.checkpoints.left(), 0);
+    assert_eq!(bench.kept(tenants.last().unwrap()), [1]);
+}
+
+#[tokio::test]
 async fn whoever_asks_gets_one_now() {
     let bench = Bench::new();
     bench.append("acme", 2).await;

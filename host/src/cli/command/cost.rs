@@ -31,6 +31,15 @@ pub(in crate::cli) enum CostCommand {
 pub(in crate::cli) struct Whose {
     /// The tenant; may be left out where there is exactly one
     tenant: Option<String>,
+    /// The same, as `kora state` and `kora tickets` take it
+    #[arg(long = "tenant", value_name = "TENANT", conflicts_with = "tenant")]
+    named: Option<String>,
+}
+
+impl Whose {
+    fn tenant(self) -> Option<String> {
+        self.tenant.or(self.named)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -77,20 +86,21 @@ pub(in crate::cli) struct Refresh {
 
 pub(in crate::cli) fn run(command: CostCommand, context: &mut Context<'_>) -> Outcome {
     match command {
-        CostCommand::Show(Whose { tenant }) => {
+        CostCommand::Show(whose) => {
+            let tenant = whose.tenant();
             context.ask(&Call::CostShow(MaybeTenant { tenant }), view::cost::state)
         }
         CostCommand::Record(record) => context.ask(&Call::CostRecord(record.into()), view::cost::recorded),
         CostCommand::Reconcile(Reconcile { whose, spent }) => {
             let call = Call::CostReconcile(ReconcileCost {
-                tenant: whose.tenant,
+                tenant: whose.tenant(),
                 spent_usd: spent,
             });
             context.ask(&call, view::cost::reconciled)
         }
         CostCommand::Refresh(Refresh { whose, period_start }) => {
             let call = Call::CostRefresh(RefreshCost {
-                tenant: whose.tenant,
+                tenant: whose.tenant(),
                 billing_period_start: period_start,
             });
             context.ask(&call, view::cost::state)
@@ -101,7 +111,7 @@ pub(in crate::cli) fn run(command: CostCommand, context: &mut Context<'_>) -> Ou
 impl From<Record> for RecordUsage {
     fn from(record: Record) -> Self {
         Self {
-            tenant: record.whose.tenant,
+            tenant: record.whose.tenant(),
             route: record.route,
             model: record.model,
             input_tokens: record.input_tokens,

@@ -59,6 +59,7 @@ pub(in crate::cli) struct Whose {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Which {
     /// Its id
+    #[arg(value_parser = id)]
     ticket: Uuid,
     #[command(flatten)]
     whose: Whose,
@@ -87,7 +88,7 @@ pub(in crate::cli) struct Create {
     #[arg(long, value_parser = one_of(Criticality::ALL, Criticality::as_str))]
     criticality: Option<Criticality>,
     /// An actor of the tenant; its agent unless said
-    #[arg(long, value_name = "ACTOR")]
+    #[arg(long, value_name = "ACTOR", value_parser = id)]
     assign_to: Option<Uuid>,
     #[command(flatten)]
     whose: Whose,
@@ -102,7 +103,7 @@ pub(in crate::cli) struct List {
     #[arg(long, conflicts_with = "status")]
     all: bool,
     /// Only those made before this one
-    #[arg(long, value_name = "TICKET")]
+    #[arg(long, value_name = "TICKET", value_parser = id)]
     before: Option<Uuid>,
     /// At most this many, 1 to 200; 50 unless said
     #[arg(long, value_name = "COUNT")]
@@ -114,6 +115,7 @@ pub(in crate::cli) struct List {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Claim {
     /// Its id; the next one that is due if it is left out
+    #[arg(value_parser = id)]
     ticket: Option<Uuid>,
     /// The version of the contract that the caller was made for
     #[arg(long, value_name = "VERSION")]
@@ -180,6 +182,11 @@ where
 {
     let words: Vec<_> = all.iter().map(|value| word(*value)).collect();
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+fn id(text: &str) -> Result<Uuid, String> {
+    let expected = || "expected an id as `kora tickets list` and `kora tickets show` show it".to_owned();
+    text.parse().map_err(|_| expected())
 }
 
 pub(in crate::cli) fn run(command: TicketsCommand, context: &mut Context<'_>) -> Outcome {

@@ -18,14 +18,15 @@ pub(in crate::cli) fn open(
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Box<dyn Inspector>, Problem> {
     let place = store_place(config, environment)?;
-    if let StorePlace::Sqlite(path) = &place
-        && !path.exists()
-    {
-        let message = format!("there is no store yet: expected a file at `{}`", path.display());
-        return Err(Problem::new(ProblemKind::NotFound, "store.missing", message)
-            .hint("the first `kora daemon` makes it; or name another home with `--home DIR`"));
+    match place.is_made() {
+        Ok(true) => place.inspect().map_err(|error| not_opened(&place, &error)),
+        Ok(false) => {
+            let message = format!("there is no store yet: expected one in {place}");
+            Err(Problem::new(ProblemKind::NotFound, "store.missing", message)
+                .hint("the first `kora daemon` makes it; or name another home with `--home DIR`"))
+        }
+        Err(error) => Err(not_opened(&place, &error)),
     }
-    place.inspect().map_err(|error| not_opened(&place, &error))
 }
 
 fn not_opened(place: &StorePlace, error: &StoreError) -> Problem {

@@ -136,6 +136,39 @@ fn what_cannot_be_checked_is_two() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_key_and_a_directory_in_that_of_a_checkpoint_are_told_with_what_to_give() {
+    let trial = with_store();
+    trial.kora("events export --output export.jsonl");
+    let key = trial.kora("events key").out.trim().to_owned();
+    fs::write(trial.path("key.txt"), &key).unwrap();
+    let check = |with: &str| trial.kora(&format!("events verify --export export.jsonl {with}"));
+    let ran = check("--checkpoint export.jsonl --key key.txt");
+    assert_eq!(ran.exit, Exit::UNREACHABLE);
+    assert!(ran.err.contains("`--key \"$(cat FILE)\"`"), "{}", ran.err);
+    let ran = check(&format!("--checkpoint home --key {key}"));
+    assert_eq!(ran.exit, Exit::UNREACHABLE);
+    assert!(
+        ran.err.contains("found a directory") && ran.err.contains("`kora events checkpoint --tenant TENANT`"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_backup_without_a_name_lies_in_the_current_directory() {
+    let trial = with_store();
+    let made = trial.kora("store backup --json").json();
+    let file = made["file"].as_str().unwrap();
+    let beside = trial.path("kora-store-").display().to_string();
+    assert!(file.starts_with(&beside), "{file}");
+    let missing = trial.path("missing");
+    let refused = trial.kora(&format!("store backup --out {}", missing.join("a.zst").display()));
+    assert_eq!(refused.exit, Exit::FAILED);
+    let expected = format!("`{}`: No such file", missing.display());
+    assert!(refused.err.contains(&expected), "{}", refused.err);
+}
+
+#[test]
 fn an_export_is_whole_private_and_never_over_another() {
     let trial = with_store();
     let file = trial.path("export.jsonl");

@@ -16,6 +16,17 @@ fn a_slip_of_the_finger_is_answered_with_what_may_have_been_meant() {
 }
 
 #[test]
+fn what_is_no_id_of_a_ticket_is_answered_with_where_ids_are_shown() {
+    let ran = Trial::new().kora("tickets show nonsense");
+    assert_eq!(ran.exit, Exit::UNREACHABLE);
+    assert!(
+        ran.err.contains("expected an id as `kora tickets list`"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn help_is_data_and_says_what_the_codes_mean() {
     let ran = Trial::new().kora("--help");
     assert_eq!((ran.exit, ran.err.as_str()), (Exit::OK, ""));

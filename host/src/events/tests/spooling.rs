@@ -311,3 +311,30 @@ async fn what_waited_through_a_restart_waits_until_the_end_of_its_chain_was_look
     assert_eq!(rig.log.waiting_entries(), 0);
     assert_eq!(rig.told("acme"), ["one"]);
 }
+
+#[tokio::test]
+async fn a_chain_of_another_hosts_tenant_is_looked_at_when_something_is_appended_and_not_before() {
+    let mut rig = Rig::new();
+    rig.store.go_away();
+    rig.log.emit(vec![rig.own("acme", "one")]).await.unwrap_err();
+    rig.restart();
+    rig.log.seal_waiting();
+    rig.log.look_before_appending([id("acme"), id("globex")]);
+    let refused = rig.log.emit(vec![rig.own("globex", "else")]).await.unwrap_err();
+    assert!(
+        refused.cause.is_unavailable(),
+        "what cannot be looked at waits: {refused}"
+    );
+    rig.store.come_back();
+    rig.store.break_chain(&id("globex"), "record 4 is missing");
+    assert_eq!(
+        rig.log.drain().await.waiting,
+        1,
+        "what waited of acme is appended"
+    );
+    assert_eq!(rig.told("acme"), ["one"]);
+    assert_eq!(rig.told("globex"), [""; 0]);
+    let batch = crate::store::Batch::of(rig.own("globex", "batch"));
+    let refused = rig.log.commit(batch).await.unwrap_err();
+    assert!(refused.to_string().contains("record 4 is missing"), "{refused}");
+}

@@ -38,14 +38,29 @@ impl PostgresReader {
     /// [`StoreError::Unavailable`] if it cannot be reached or holds no store, [`StoreError::SchemaTooNew`] if a later release wrote it.
     pub fn open(place: PostgresPlace) -> Result<Self, StoreError> {
         let reader = Self { place };
-        let version =
-            reader.work(async |reader| schema::version(&Session::bare(&reader.place).await?.client).await)?;
-        if version == 0 {
+        if reader.version()? == 0 {
             let place = &reader.place;
             let message = format!("there is no store in the {place} yet: the first `kora daemon` makes it");
             return Err(StoreError::Unavailable(message));
         }
         Ok(reader)
+    }
+
+    /// Whether there is a store in the database at `place`, of whatever release.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if it cannot be reached.
+    pub fn is_made(place: PostgresPlace) -> Result<bool, StoreError> {
+        match (Self { place }).version() {
+            Ok(version) => Ok(version > 0),
+            Err(StoreError::SchemaTooNew { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The schema's; 0 if there is none.
+    fn version(&self) -> Result<u32, StoreError> {
+        self.work(async |reader| schema::version(&Session::bare(&reader.place).await?.client).await)
     }
 
     /// Does it on a thread of its own, which may block whatever the caller is.

@@ -21,7 +21,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, config::DbConfig};
 
-use super::open;
+use super::{open, write_ahead_log};
 
 /// A file system notes times this coarsely: of what changed a moment ago, a second change may have the same time.
 const COARSE: Duration = Duration::from_millis(20);
@@ -166,8 +166,6 @@ impl FileWatch {
     /// # Errors
     /// If it cannot be looked at.
     pub(super) fn begin(path: &Path) -> Result<Self, Displaced> {
-        let mut log_path = path.as_os_str().to_owned();
-        log_path.push("-wal");
         let mut watch = Self {
             path: path.to_owned(),
             file: FileId::of(&found_at(path)?),
@@ -175,7 +173,7 @@ impl FileWatch {
             seen_too_soon: false,
             bytes: 0,
             known: None,
-            log_path: log_path.into(),
+            log_path: write_ahead_log(path),
             log: None,
         };
         // A new file may hold nothing before its first checkpoint.

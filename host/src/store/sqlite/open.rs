@@ -15,14 +15,10 @@ use std::{
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::{SqliteOptions, schema};
-use crate::store::StoreError;
+use crate::store::{ROOM_BYTES, StoreError};
 
 /// How long a reader waits for a lock: readers wait only while the write-ahead log is recovered or reset.
 const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How much must fit in before a store that failed is taken for available: two of the largest payloads. With less it would fail
-/// again at the next append, and work would be claimed in between.
-const ROOM_BYTES: u32 = 128 * 1024;
 
 /// The file at `path`, made if it is not there, as a path without links: two names must not give two locks.
 pub(super) fn ensure_file(path: &Path) -> Result<PathBuf, StoreError> {

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode};
 use rustix::fs::Access;
 
-use super::{documents, export, open, reads, rights, scan, schema, tails, verify};
+use super::{documents, export, open, reads, rights, scan, schema, tails, verify, write_ahead_log};
 use crate::{
     domain::{Hash, TenantId, TenantRecord, Timestamp},
     store::{
@@ -45,7 +45,9 @@ impl SqliteReader {
             immutable: false,
         };
         // SQLite would make files beside it that nobody may write either, and a host that may could not use them.
-        if !reader.log().exists() && rustix::fs::access(&reader.path, Access::WRITE_OK).is_err() {
+        if !write_ahead_log(&reader.path).exists()
+            && rustix::fs::access(&reader.path, Access::WRITE_OK).is_err()
+        {
             reader.immutable = true;
         }
         match reader.version() {
@@ -204,13 +206,7 @@ impl SqliteReader {
 
     /// Whether there is a write-ahead log with something in it.
     fn has_log(&self) -> bool {
-        fs::metadata(self.log()).is_ok_and(|log| log.len() > 0)
-    }
-
-    fn log(&self) -> PathBuf {
-        let mut log = self.path.as_os_str().to_owned();
-        log.push("-wal");
-        log.into()
+        fs::metadata(write_ahead_log(&self.path)).is_ok_and(|log| log.len() > 0)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
     /// A store could not be read or written.
-    #[error("{place}: {cause}")]
+    #[error("{}", named_once(place, cause))]
     Store {
         /// Which one.
         place: String,
@@ -116,6 +116,33 @@ impl TransferError {
         Self::File {
             path: path.display().to_string(),
             cause,
+        }
+    }
+}
+
+/// What is wrong with a store says in some cases which one is meant.
+fn named_once(place: &str, cause: &StoreError) -> String {
+    let said = cause.to_string();
+    match said.contains(place) {
+        true => said,
+        false => format!("{place}: {said}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_that_is_meant_is_named_and_named_once() {
+        let held = StoreError::Held {
+            path: "/home/kora.db".to_owned(),
+            holder: "process 7".to_owned(),
+        };
+        let away = StoreError::Unavailable("no answer".to_owned());
+        for cause in [held, away] {
+            let said = TransferError::store(&"`/home/kora.db`", cause).to_string();
+            assert_eq!(said.matches("`/home/kora.db`").count(), 1, "{said}");
         }
     }
 }

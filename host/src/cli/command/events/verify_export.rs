@@ -21,6 +21,10 @@ use crate::{
 /// Thousands of checkpoints; a file that is longer is something else.
 const MAX_CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 
+/// What files are called where something is wrong with one.
+const EXPORT: &str = "export";
+const CHECKPOINT: &str = "checkpoint";
+
 /// Checks the export, against the checkpoints in a file if `signed` names it and their key.
 pub(super) fn run(export: &Path, signed: Option<(&Path, &str)>, context: &mut Context<'_>) -> Outcome {
     let checkpoints = match signed {
@@ -28,9 +32,8 @@ pub(super) fn run(export: &Path, signed: Option<(&Path, &str)>, context: &mut Co
         None => Vec::new(),
     };
     let path = context.path(export);
-    let report = open_to_its_end("export", &path).and_then(|file| {
-        verify_export(BufReader::new(file), &checkpoints)
-            .map_err(|error| cannot_read("export", &path, &error))
+    let report = open_to_its_end(EXPORT, &path).and_then(|file| {
+        verify_export(BufReader::new(file), &checkpoints).map_err(|error| cannot_read(EXPORT, &path, &error))
     })?;
     context.ui.show(&report, view::verify::export)?;
     Ok(match report.status {
@@ -54,22 +57,30 @@ fn open_to_its_end(what: &str, path: &Path) -> Result<File, Failure> {
         "the {what} `{}`: expected a file or a pipe; found {kind}",
         path.display()
     );
+    let hint = match what {
+        CHECKPOINT => {
+            "`kora events checkpoint --tenant TENANT` prints one; the host keeps those of each chain in a file of its own in `audit/checkpoints/`"
+        }
+        _ => "`kora events export --output FILE` writes an export",
+    };
     Err(Failure::unreachable(
-        Problem::new(ProblemKind::BadInput, "events.unreadable", message)
-            .hint("`kora events export --output FILE` writes an export"),
+        Problem::new(ProblemKind::BadInput, "events.unreadable", message).hint(hint),
     ))
 }
 
 fn proved(path: &Path, key: &str) -> Result<Vec<Checkpoint>, Failure> {
     let key: VerifierKey = key.trim().parse().map_err(|error| {
         let message = format!("the key: {error}");
-        Failure::unreachable(Problem::new(ProblemKind::BadInput, "checkpoint.key", message))
+        let problem = Problem::new(ProblemKind::BadInput, "checkpoint.key", message);
+        Failure::unreachable(
+            problem.hint("the key itself is wanted and not a file's name: `--key \"$(cat FILE)\"`"),
+        )
     })?;
     let mut bytes = Vec::new();
-    let file = open_to_its_end("checkpoint", path)?;
+    let file = open_to_its_end(CHECKPOINT, path)?;
     file.take(MAX_CHECKPOINT_BYTES)
         .read_to_end(&mut bytes)
-        .map_err(|error| cannot_read("checkpoint", path, &error))?;
+        .map_err(|error| cannot_read(CHECKPOINT, path, &error))?;
     let read = read_notes(&bytes);
     let shown = path.display();
     if let Some(fault) = read.fault {

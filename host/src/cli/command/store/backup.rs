@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &BackupArguments, context: &mut Context<'_>) -> Out
     drop(context.store(&config)?);
     let place = store_place(&config, context.environment)?;
     let now = SystemClock::new().now();
-    let out = arguments.out.as_deref().unwrap_or(Path::new("."));
+    let out = arguments.out.as_deref().unwrap_or(Path::new(""));
     let options = BackupOptions {
         path: file_at(&context.path(out), now),
         overwrite: arguments.force,

@@ -1,8 +1,16 @@
 //! What the database itself refuses, whoever asks.
 
-use super::Database;
+use std::time::Duration;
+
+use super::{
+    super::{
+        rights::commit_fault,
+        session::{Role, Session},
+    },
+    Database, Server,
+};
 use crate::store::{
-    Inspector as _, Store as _,
+    Inspector as _, ROOM_BYTES, Store as _,
     conformance::{add, append},
 };
 
@@ -154,6 +162,84 @@ async fn a_later_schema_is_refused_and_an_equal_one_needs_no_owner() {
         matches!(refused, crate::store::StoreError::SchemaTooNew { found: 99, .. }),
         "{refused}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_are_shown_by_a_commit_that_reaches_the_disk_and_leaves_nothing() {
+    let database = with_two_chains().await;
+    let store = database.store().await;
+    let flushed = || {
+        database
+            .sql("SELECT pg_current_wal_flush_lsn() - '0/0'")
+            .parse::<u64>()
+            .unwrap()
+    };
+    let before = flushed();
+    assert_eq!(store.check_rights().await.unwrap(), None);
+    let synced = flushed() - before;
+    assert!(synced >= u64::from(ROOM_BYTES), "{synced} bytes");
+    assert_eq!(
+        database.sql("SELECT count(*) FROM kora.plugin_values; SELECT count(*) FROM kora.events"),
+        "0\n4"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_commits_nothing_is_noticed_and_it_is_said_why() {
+    let database = with_two_chains().await;
+    let store = database.store().await;
+    let name = database.name();
+    // From another database: this one is read-only for its owner, too.
+    let read_only = |value: &str| {
+        let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}");
+        database.server.sql("postgres", &set)
+    };
+    read_only("on");
+    let fault = store.check_rights().await.unwrap().unwrap();
+    for part in ["an append was refused", "`default_transaction_read_only`"] {
+        assert!(fault.contains(part), "{fault}");
+    }
+    read_only("off");
+    assert_eq!(store.check_rights().await.unwrap(), None);
+
+    // Everything works, up to the commit.
+    database.sql(
+        "CREATE FUNCTION kora.fill_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+           RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$; \
+         CREATE CONSTRAINT TRIGGER disk_is_full AFTER INSERT ON kora.plugin_values DEFERRABLE INITIALLY DEFERRED \
+           FOR EACH ROW EXECUTE FUNCTION kora.fill_up()",
+    );
+    let fault = store.check_rights().await.unwrap().unwrap();
+    for part in [
+        "nothing can be committed: could not extend file (53100)",
+        "free some room",
+    ] {
+        assert!(fault.contains(part), "{fault}");
+    }
+    database.sql("DROP TRIGGER disk_is_full ON kora.plugin_values");
+    assert_eq!(store.check_rights().await.unwrap(), None);
+    append(&store, "acme", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_standby_never_answers_is_noticed_and_not_waited_for() {
+    let server = Box::leak(Box::new(Server::start_with(
+        "wal_level = replica\nmax_wal_senders = 2\n",
+        &[],
+    )));
+    let database = Database::on(server);
+    drop(database.store().await);
+    database.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    database.sql("SELECT pg_reload_conf()");
+    let (place, within) = (database.place(), Duration::from_millis(500));
+    let session = Session::open(&place, Role::Writer).await.unwrap();
+    let fault = commit_fault(&session.client, place.tls(), within).await;
+    let fault = fault.unwrap().unwrap();
+    for part in ["not answered within 0.5 s", "`synchronous_standby_names`"] {
+        assert!(fault.contains(part), "{fault}");
+    }
+    // Nobody waits there any more.
+    session.client.batch_execute("SELECT 1").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    super::{SqliteReader, lock::FileLock},
+    super::{SqliteReader, lock::FileLock, write_ahead_log},
     failed,
 };
 use crate::{
@@ -42,7 +42,7 @@ impl Claim {
         let found = match fs::metadata(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(cause) => return Err(TransferError::file(&self.path, cause)),
-            Ok(file) if file.len() == 0 && !self.beside("-wal").exists() => None,
+            Ok(file) if file.len() == 0 && !write_ahead_log(&self.path).exists() => None,
             Ok(_) => holds(&self.path),
         };
         match found {
@@ -85,9 +85,9 @@ impl Claim {
             fs::hard_link(&self.path, &aside)?;
         }
         // Only a log that could not be folded into a damaged file is still there. It would be taken for that of the new file.
-        let (log, index) = (self.beside("-wal"), self.beside("-shm"));
+        let (log, index) = (write_ahead_log(&self.path), self.beside("-shm"));
         if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-            fs::hard_link(&log, self.beside(&format!("{suffix}-wal")))?;
+            fs::hard_link(&log, write_ahead_log(&aside))?;
         }
         self.sync_directory()?;
         for left in [log, index] {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{BufWriter, Write as _},
+    io::{self, BufWriter, ErrorKind, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process,
@@ -31,7 +31,11 @@ impl NewFile {
     /// Begins the file that will be at `path`.
     pub(in crate::store::transfer) fn begin(path: &Path, header: &Header) -> Result<Self, TransferError> {
         let partial = partial(path);
-        let failed = |cause| TransferError::file(&partial, cause);
+        // Nobody knows the other name.
+        let failed = |cause: io::Error| match path.parent() {
+            Some(directory) if cause.kind() == ErrorKind::NotFound => TransferError::file(directory, cause),
+            _ => TransferError::file(path, cause),
+        };
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -61,7 +65,7 @@ impl NewFile {
             file.flush()?;
             file.get_ref().sync_all()
         });
-        written.map_err(|cause| TransferError::file(&self.partial, cause))?;
+        written.map_err(|cause| TransferError::file(&self.path, cause))?;
         Ok(&self.partial)
     }
 
@@ -122,6 +126,6 @@ impl Sink for NewFile {
             return Ok(());
         };
         out.write_all(line)
-            .map_err(|cause| TransferError::file(&self.partial, cause))
+            .map_err(|cause| TransferError::file(&self.path, cause))
     }
 }

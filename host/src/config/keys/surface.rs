@@ -1,0 +1,175 @@
+//! How others reach the host: HTTP, webhooks, callers and the audit.
+
+use super::{
+    Applies::{Live, NeedsRestart},
+    Key,
+};
+use crate::config::Kind;
+
+/// 64 MiB: what is larger is no request.
+const BODY_BYTES: Kind = Kind::Count {
+    min: 1024,
+    max: 67_108_864,
+};
+
+/// From `[http]` to `[audit]`.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        path: "http.listen",
+        kind: Kind::Listen,
+        default: Some("\"127.0.0.1:9119\""),
+        example: "\"off\"",
+        applies: NeedsRestart,
+        meaning: "Where MCP (`/mcp`), the HTTP interface (`/api`) and metrics are. Beyond loopback, put a proxy with TLS before it.",
+    },
+    Key {
+        path: "http.allowed_hosts",
+        kind: Kind::List(&Kind::HostName),
+        default: Some("[]"),
+        example: "[\"kora.example.com\"]",
+        applies: NeedsRestart,
+        meaning: "What a `Host` header may say beside `localhost` and the addresses of loopback. Others are refused.",
+    },
+    Key {
+        path: "http.allowed_origins",
+        kind: Kind::List(&Kind::Origin),
+        default: Some("[]"),
+        example: "[\"https://ops.example.com\"]",
+        applies: NeedsRestart,
+        meaning: "Pages of which origins may call and read what is answered, beside those of the host's own address and port. A request with another `Origin` is refused, from this machine too; one without is not from a page.",
+    },
+    Key {
+        path: "http.max_body_bytes",
+        kind: BODY_BYTES,
+        default: Some("1048576"),
+        example: "4194304",
+        applies: NeedsRestart,
+        meaning: "The largest body of a request.",
+    },
+    Key {
+        path: "http.read_timeout_seconds",
+        kind: Kind::Seconds { min: 1, max: 300 },
+        default: Some("10"),
+        example: "5",
+        applies: NeedsRestart,
+        meaning: "A request that has not arrived after this long is cut off.",
+    },
+    Key {
+        path: "http.max_connections",
+        kind: Kind::Count { min: 1, max: 100_000 },
+        default: Some("4096"),
+        example: "1000",
+        applies: NeedsRestart,
+        meaning: "The most connections at once. More wait to be accepted.",
+    },
+    Key {
+        path: "http.max_streams",
+        kind: Kind::Count { min: 0, max: 100_000 },
+        default: Some("1024"),
+        example: "100",
+        applies: NeedsRestart,
+        meaning: "The most streams at once, of events and of MCP (subscriptions, progress of a tool). Each holds a connection.",
+    },
+    Key {
+        path: "http.max_streams_per_caller",
+        kind: Kind::Count { min: 0, max: 100_000 },
+        default: Some("64"),
+        example: "4",
+        applies: NeedsRestart,
+        meaning: "The most streams of one caller at once, of events and of MCP together.",
+    },
+    Key {
+        path: "webhooks.listen",
+        kind: Kind::Listen,
+        default: Some("\"127.0.0.1:9118\""),
+        example: "\"off\"",
+        applies: NeedsRestart,
+        meaning: "Where webhooks for plugins are taken.",
+    },
+    Key {
+        path: "webhooks.allowed_hosts",
+        kind: Kind::List(&Kind::HostName),
+        default: Some("[]"),
+        example: "[\"hooks.example.com\"]",
+        applies: NeedsRestart,
+        meaning: "What a `Host` header may say beside `localhost` and the addresses of loopback.",
+    },
+    Key {
+        path: "webhooks.requests_per_minute",
+        kind: Kind::Count {
+            min: 1,
+            max: 1_000_000,
+        },
+        default: Some("60"),
+        example: "600",
+        applies: Live,
+        meaning: "How many webhooks of one address are taken in a minute.",
+    },
+    Key {
+        path: "webhooks.max_body_bytes",
+        kind: BODY_BYTES,
+        default: Some("1048576"),
+        example: "262144",
+        applies: NeedsRestart,
+        meaning: "The largest webhook.",
+    },
+    Key {
+        path: "access.anonymous_tokens",
+        kind: Kind::SecretSource,
+        default: None,
+        example: "\"file:/etc/kora/tokens\"",
+        applies: NeedsRestart,
+        meaning: "Where tokens are read that name nobody, joined by commas; they give no capability. Without it: `KORA_MCP_BEARER_TOKEN` of the environment.",
+    },
+    Key {
+        path: "access.requests_per_second",
+        kind: Kind::Count {
+            min: 0,
+            max: 1_000_000,
+        },
+        default: Some("100"),
+        example: "20",
+        applies: Live,
+        meaning: "How often a caller may ask whose entry in `callers.toml` says nothing else; 0: as often as it likes.",
+    },
+    Key {
+        path: "access.deploy_env",
+        kind: Kind::DeployEnv,
+        default: Some("\"prd\""),
+        example: "\"dev\"",
+        applies: Live,
+        meaning: "What this host is used for. Tools that are for development alone are refused where it is `prd`.",
+    },
+    Key {
+        path: "audit.batch_size",
+        kind: Kind::Count { min: 0, max: 10_000 },
+        default: Some("100"),
+        example: "1",
+        applies: NeedsRestart,
+        meaning: "So many lines of the audit are written at once; 0: each as it comes. Denials never wait.",
+    },
+    Key {
+        path: "audit.flush_interval_seconds",
+        kind: Kind::Seconds { min: 1, max: 60 },
+        default: Some("5"),
+        example: "1",
+        applies: NeedsRestart,
+        meaning: "No line of the audit waits longer to be written.",
+    },
+    Key {
+        path: "audit.max_file_mib",
+        kind: Kind::Count { min: 1, max: 10_240 },
+        default: Some("64"),
+        example: "256",
+        applies: NeedsRestart,
+        meaning: "A file of the audit that has grown so large is put aside and a new one begun.",
+    },
+    Key {
+        path: "audit.keep_files",
+        kind: Kind::Count { min: 0, max: 10_000 },
+        default: Some("10"),
+        example: "100",
+        applies: NeedsRestart,
+        meaning: "How many files of each tenant that were put aside are kept; older ones are removed.",
+    },
+];
