@@ -99,6 +99,7 @@ fn foreign(tool: &PluginTool) -> Option<Foreign> {
         dev_only: found.dev_only,
         is_of_tenant: true,
         kind: ToolKind::Plugin,
+        needs_audit: !hints.read_only,
     };
     Some(Foreign {
         spec: Arc::new(spec),
