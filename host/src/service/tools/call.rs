@@ -111,11 +111,19 @@ impl Tools {
         self.by_name.contains_key(name)
     }
 
-    /// What is shown of one tool.
-    pub fn spec(&self, name: &str) -> Option<Arc<ToolSpec>> {
-        match self.find(name)? {
+    /// What is shown of one tool to `by`, if it is one that he could ever use.
+    pub fn spec_for(&self, by: &Principal, name: &str) -> Option<Arc<ToolSpec>> {
+        let tool = self.find(name).filter(|tool| self.is_shown_to(by, tool))?;
+        match tool {
             Tool::Own(own) => Some(own.tool.spec.clone()),
             Tool::Foreign(foreign) => Some(foreign.spec.clone()),
+        }
+    }
+
+    fn is_shown_to(&self, by: &Principal, tool: &Tool<'_>) -> bool {
+        match tool {
+            Tool::Own(_) => true,
+            Tool::Foreign(foreign) => self.shown_to(by)(&foreign.plugin),
         }
     }
 
@@ -262,10 +270,14 @@ impl Tools {
         mut arguments: Map<String, Value>,
         (details, whose): (&mut Details, &mut Option<TenantId>),
     ) -> Result<Admitted<'_>, ToolFault> {
-        let unknown = || ToolFault::Unknown {
+        let unknown = |is_hidden| ToolFault::Unknown {
             name: shown_name(name),
+            is_hidden,
         };
-        let tool = self.find(name).ok_or_else(unknown)?;
+        let tool = self.find(name).ok_or_else(|| unknown(false))?;
+        if !self.is_shown_to(by, &tool) {
+            return Err(unknown(true));
+        }
         let spec = tool.spec();
         as_integers(&spec.input_schema, &mut arguments);
         describe(spec, &arguments, details);

@@ -22,6 +22,8 @@ pub enum ToolFault {
     Unknown {
         /// What was asked for, cut to a sensible length.
         name: String,
+        /// There is, for tenants of others. The audit alone tells them apart.
+        is_hidden: bool,
     },
     /// The input is not valid, or the state does not allow it.
     #[error("invalid params: {0}")]
@@ -101,6 +103,7 @@ impl ToolFault {
     /// How the audit names it.
     pub fn audit_result(&self) -> AuditResult {
         match self {
+            Self::Unknown { is_hidden: true, .. } => AuditResult::TenantDenied,
             Self::Unknown { .. } => AuditResult::Unknown,
             Self::InvalidParams(problem) => match problem.kind {
                 ProblemKind::WrongState | ProblemKind::Conflict => AuditResult::WrongState,

@@ -176,6 +176,7 @@ pub(super) fn fault(error: OfferError, name: &str) -> ToolFault {
     match error {
         OfferError::Unknown(_) => ToolFault::Unknown {
             name: name.to_owned(),
+            is_hidden: false,
         },
         OfferError::Invalid(message) => ToolFault::bad_input("plugin.invalid", message),
         OfferError::NotServed { .. } => ToolFault::bad_input(
