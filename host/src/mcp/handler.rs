@@ -87,6 +87,11 @@ impl McpHandler {
         self.may_stream.as_ref().is_none_or(|may| may())
     }
 
+    /// Tells on whose behalf it answers.
+    pub(super) fn asker(&self) -> Asker {
+        self.by.clone()
+    }
+
     /// On whose behalf it answers now.
     pub(super) fn by(&self) -> Principal {
         (self.by)()
