@@ -89,6 +89,9 @@ async fn answered(
         }
     };
     let asked = Asked::of(&parts, &envelope);
+    if let Some(refused) = asked.unspoken() {
+        return without_token(refused, &presented.0).await;
+    }
     let stream = MaybeStream::new(&surface.streams, principal.name());
     if envelope.is_subscription()
         && let Err(problem) = stream.take()

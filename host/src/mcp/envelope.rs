@@ -21,6 +21,8 @@ pub(super) const NO_OBJECT: &str =
 
 /// What this asks for is told as a stream in any case.
 const LISTEN: &str = "subscriptions/listen";
+/// With this a client of before begins.
+const INITIALIZE: &str = "initialize";
 
 /// A message as far as it was read: each field as it was sent, and of the parameters whether they name a revision.
 #[derive(Debug, Deserialize)]
@@ -83,6 +85,11 @@ impl<'a> Envelope<'a> {
     /// Whether it asks for a subscription.
     pub fn is_subscription(&self) -> bool {
         self.method().is_some_and(|method| method == LISTEN)
+    }
+
+    /// Whether it is the first of a client of before, which agrees upon a revision with it.
+    pub fn is_initialize(&self) -> bool {
+        self.method().is_some_and(|method| method == INITIALIZE)
     }
 
     /// The `id` that it is answered with.

@@ -5,10 +5,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
+use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
 use super::{super::answers::HttpProblem, PROTOCOL_VERSION};
-use crate::mcp::{Envelope, refused_version};
+use crate::mcp::{Envelope, refused_version, versions};
 
 /// There is nothing but `POST`.
 pub(super) fn wrong_method() -> Response {
@@ -42,6 +43,16 @@ impl<'a> Asked<'a> {
             is_json: is_json(&parts.headers),
             envelope,
         }
+    }
+
+    /// The refusal of a revision that the header names and that is not spoken. The protocol's library takes some that the host does not.
+    /// Whoever initialises agrees upon one, and a body that names one is held against its header, both by the library.
+    pub fn unspoken(&self) -> Option<Response> {
+        let version = self.version.as_ref()?;
+        let is_spoken = |spoken: &ProtocolVersion| spoken.as_str().as_bytes() == version.as_bytes();
+        let is_negotiated = self.envelope.is_initialize() || self.envelope.has_version();
+        let is_refused = !is_negotiated && !versions().iter().any(is_spoken);
+        is_refused.then(|| self.refused_version())
     }
 
     fn refused_version(&self) -> Response {
