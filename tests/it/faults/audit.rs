@@ -1,6 +1,11 @@
 //! What becomes of callers where the audit has no room: nothing is done without a line of its own.
 
-use std::{fs, os::unix::fs::DirBuilderExt as _, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::{Value, json};
 
@@ -45,6 +50,13 @@ fn written(home: &TestHome) -> Vec<(String, String)> {
         .collect()
 }
 
+/// What a caller asks of a tool, and the whole answer.
+fn call(http: HttpClient, token: &str, tool: &str, arguments: Value) -> Value {
+    let params = json!({ "name": tool, "arguments": arguments });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    http.post_json("/mcp", &body).bearer(token).send().expect(200)
+}
+
 #[test]
 fn where_the_audit_has_no_room_nothing_is_changed_denials_stand_and_with_room_all_of_it_is_written() {
     let home = home();
@@ -53,11 +65,7 @@ fn where_the_audit_has_no_room_nothing_is_changed_denials_stand_and_with_room_al
     let (create, stop) = ("kora__create_sea_ticket", "kora__request_stop");
     let token = add_caller(&home, "agent", &[create, stop], &["acme"], Some(ACTOR));
     let http = HttpClient::of(&host);
-    let call = |tool: &str, arguments: Value| {
-        let params = json!({ "name": tool, "arguments": arguments });
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-        http.post_json("/mcp", &body).bearer(&token).send().expect(200)
-    };
+    let call = |tool: &str, arguments: Value| call(http, &token, tool, arguments);
     let titles = || {
         let tickets = host.json(&["tickets", "list", "--tenant", "acme"]);
         let titles = tickets.as_array().unwrap().iter();
@@ -117,5 +125,81 @@ fn where_the_audit_has_no_room_nothing_is_changed_denials_stand_and_with_room_al
             .contains("the audit can be written again")
             .then_some(())
     });
+    assert_eq!(host.stop(), 0);
+}
+
+/// A file system of its own for the audit, which is gone with this.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where the tests may mount nothing: what a limit on files shows is shown without it.
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=256k,mode=0700", "none"]);
+        let mounted = mount.arg(at).output().is_ok_and(|done| done.status.success());
+        mounted.then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a host that a failed test left behind may have files open there.
+        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(
+            unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(),
+            "{} is mounted still",
+            self.0.display()
+        );
+    }
+}
+
+#[test]
+fn what_is_done_while_the_disk_of_the_audit_fills_up_has_its_line() {
+    let home = home();
+    let audit = home.path().join("audit");
+    let Some(_disk) = SmallDisk::mount(&audit) else {
+        return;
+    };
+    let host = start(&home);
+    let create = "kora__create_sea_ticket";
+    let token = add_caller(&home, "agent", &[create], &["acme"], Some(ACTOR));
+    let http = HttpClient::of(&host);
+    let made = |title: &str| call(http, &token, create, json!({ "title": title }));
+    let mut done = 0;
+    assert!(made("first")["result"].is_object());
+    let others = audit.join("of-others");
+    let filled = fs::write(&others, vec![0; 1 << 20]);
+    assert!(filled.is_err(), "it is full");
+    let refused = loop {
+        done += 1;
+        let answer = made("more");
+        if answer["result"].is_null() {
+            break answer;
+        }
+        assert_eq!(
+            written(&home).len(),
+            done + 1,
+            "each is written before it is answered"
+        );
+        assert!(done < 1000, "it is never full");
+    };
+    assert!(done > 1, "room was put aside");
+    assert_eq!(
+        refused["error"]["message"], "tool error: audit.unavailable",
+        "{refused}"
+    );
+    let tickets = || {
+        let tickets = host.json(&["tickets", "list", "--tenant", "acme", "--limit", "200"]);
+        tickets.as_array().unwrap().len()
+    };
+    assert_eq!(tickets(), done, "what was refused was not done");
+    fs::remove_file(&others).unwrap();
+    assert!(made("last")["result"].is_object());
+    let results: Vec<_> = written(&home).into_iter().map(|(_, result)| result).collect();
+    let mut expected = vec!["ok"; done];
+    expected.extend(["unavailable", "ok"]);
+    assert_eq!(results, expected);
+    assert_eq!(tickets(), done + 1);
     assert_eq!(host.stop(), 0);
 }
