@@ -238,6 +238,23 @@ fn a_client_that_says_a_revision_of_before_is_offered_one_that_is_spoken() {
 }
 
 #[test]
+fn what_is_told_before_the_client_said_its_revision_ends_nothing() {
+    let home = home_with_callers();
+    let _host = home.start();
+    let mut client = Client::start(&home, &["--caller", "looks"]);
+    client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    client.say(&json!({ "jsonrpc": "2.0", "id": "to nothing", "result": {} }));
+    let refused = client.wait_for(|message| message["error"].is_object());
+    assert_eq!(refused["error"]["code"], -32600, "{refused}");
+    assert_eq!(client.result("ping", &json!({})), json!({}));
+    client
+        .say(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } }));
+    assert!(client.result("tools/list", &modern(json!({})))["tools"].is_array());
+    client.end_input();
+    assert_eq!(client.exit_code(), 0);
+}
+
+#[test]
 fn a_client_of_2026_needs_no_handshake_and_hears_of_changes() {
     let home = home_with_callers();
     let host = home.start();

@@ -68,6 +68,26 @@ impl<'a> Envelope<'a> {
         }
     }
 
+    /// The same, of a message that is one of the protocol's.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(super) fn sound(message: &'a [u8]) -> Result<Self, Malformed> {
+        let envelope = Self::read(message)?;
+        envelope.judge()?;
+        Ok(envelope)
+    }
+
+    /// Whether it wants an answer.
+    pub(super) const fn is_request(&self) -> bool {
+        self.id.is_some() && self.method.is_some()
+    }
+
+    /// Whether a client begins with it on a stream: it says which revision it speaks.
+    pub(super) fn opens(&self) -> bool {
+        self.is_request() && (self.is_initialize() || self.has_version())
+    }
+
     /// What it asks for, if that is text.
     pub(super) fn method(&self) -> Option<Cow<'a, str>> {
         let method: Text<'a> = serde_json::from_str(self.method?.get()).ok()?;
@@ -137,13 +157,6 @@ impl<'a> Envelope<'a> {
     const fn is_answer(&self) -> bool {
         self.method.is_none() && (self.result.is_some() || self.error.is_some())
     }
-}
-
-/// What is wrong with a message of the protocol's, if anything is.
-pub(super) fn malformed(message: &[u8]) -> Option<Malformed> {
-    Envelope::read(message)
-        .and_then(|envelope| envelope.judge())
-        .err()
 }
 
 /// What sort of message it is.
@@ -308,6 +321,10 @@ const fn not_json() -> Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn malformed(message: &[u8]) -> Option<Malformed> {
+        Envelope::sound(message).err()
+    }
 
     #[track_caller]
     fn check(message: &str, code: i32, id: &Value) {

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    envelope::{Malformed, malformed},
+    envelope::{Envelope, Malformed},
     fault::refuses,
     stdio::Door,
 };
@@ -29,6 +29,8 @@ pub(super) struct Lines<R, W> {
     /// What came of the line that is being read. It stays here when reading is broken off, and is gone on with.
     line: Vec<u8>,
     is_too_long: bool,
+    /// Whether the client said which revision it speaks.
+    is_open: bool,
     /// An answer that is still to be written.
     refusal: Option<Malformed>,
     /// Whether it was counted and noted.
@@ -74,6 +76,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
             read: BufReader::new(read),
             line: Vec::new(),
             is_too_long: false,
+            is_open: false,
             refusal: None,
             is_noted: false,
             door,
@@ -146,8 +149,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            self.refusal = malformed(&line);
-            if self.refusal.is_some() {
+            let envelope = match Envelope::sound(&line) {
+                Ok(envelope) => envelope,
+                Err(malformed) => {
+                    self.refusal = Some(malformed);
+                    continue;
+                }
+            };
+            self.is_open |= envelope.opens();
+            if !self.is_open && !envelope.is_request() {
+                // The protocol's library would give the stream up. Of a notification there is nothing to say.
+                self.refusal = envelope.malformed_as_request();
                 continue;
             }
             match serde_json::from_slice(&line) {
