@@ -411,7 +411,7 @@ impl ServerHandler for McpHandler {
         }
         let argument = (request.argument.name, request.argument.value);
         let by = self.by();
-        let answer = Box::pin(self.tools.complete(&by, wanted, argument, known)).await;
+        let answer = Box::pin(self.tools.complete(&by, self.source, wanted, argument, known)).await;
         let completion = answer.map_err(|fault| fault::error(&fault))?;
         complete(serde_json::json!({ "completion": completion }))
     }

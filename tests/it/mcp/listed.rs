@@ -134,6 +134,11 @@ fn what_a_plugin_has_for_tenants_of_others_answers_as_what_there_is_not() {
             last_audited(&home, "host", "unknown");
             ask(&other, &hidden);
             last_audited(&home, "host", "tenant_denied");
+        } else if let Some(name) = hidden["ref"]["name"].as_str() {
+            ask(&both, &hidden);
+            let line = last_audited(&home, "acme", "ok");
+            assert_eq!(line["details"]["route"], method, "{line}");
+            assert!(!line.to_string().contains(name), "{line}");
         }
     }
 }
