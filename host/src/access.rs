@@ -13,8 +13,8 @@ mod token;
 
 pub use crate::domain::{CallerKind, CallerName, Capability};
 pub use audit::{
-    AuditEnd, AuditEntry, AuditFilter, AuditFollower, AuditLog, AuditOptions, AuditResult, Details, Seam,
-    Source, audit_file, read_audit,
+    AuditEnd, AuditEntry, AuditFilter, AuditFollower, AuditLog, AuditOptions, AuditResult, AuditUnwritten,
+    Details, Seam, Source, audit_file, read_audit,
 };
 pub use caller::{Caller, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};

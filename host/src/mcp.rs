@@ -17,8 +17,7 @@ mod stdio;
 mod subscriptions;
 
 pub use bare::{BareAnswer, answer_bare, is_bare, listed};
-pub use envelope::{Envelope, Malformed, id_of, malformed_request};
-pub use fault::{code, refused_version};
+pub use envelope::{Envelope, Malformed};
+pub use fault::{code, is_of_request, refused_version};
 pub use handler::{Asker, MayStream, McpHandler, versions};
-pub use params::PARAMS;
 pub use stdio::{Admission, ServeStreamError, serve_stream};

@@ -4,6 +4,8 @@
 //! do that, while mounting a small file system needs rights. "Read-only" are modes; where the tests run as root, the
 //! right to pass over modes is taken from the host.
 
+mod audit;
+
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,

@@ -8,6 +8,7 @@ mod listed;
 mod malformed;
 mod protocol;
 mod reads;
+mod revisions;
 mod secrets;
 mod state;
 mod stop;

@@ -224,6 +224,37 @@ fn a_client_of_2025_has_tools_prompts_and_resources() {
 }
 
 #[test]
+fn a_client_that_says_a_revision_of_before_is_offered_one_that_is_spoken() {
+    let home = home_with_callers();
+    let _host = home.start();
+    for revision in ["2024-11-05", "2025-03-26"] {
+        let mut client = Client::start(&home, &["--caller", "looks"]);
+        let params = json!({
+            "protocolVersion": revision, "capabilities": {}, "clientInfo": { "name": "test", "version": "1" }
+        });
+        let result = client.result("initialize", &params);
+        assert_eq!(result["protocolVersion"], "2025-11-25", "{revision}: {result}");
+    }
+}
+
+#[test]
+fn what_is_told_before_the_client_said_its_revision_ends_nothing() {
+    let home = home_with_callers();
+    let _host = home.start();
+    let mut client = Client::start(&home, &["--caller", "looks"]);
+    client.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    client.say(&json!({ "jsonrpc": "2.0", "id": "to nothing", "result": {} }));
+    let refused = client.wait_for(|message| message["error"].is_object());
+    assert_eq!(refused["error"]["code"], -32600, "{refused}");
+    assert_eq!(client.result("ping", &json!({})), json!({}));
+    client
+        .say(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } }));
+    assert!(client.result("tools/list", &modern(json!({})))["tools"].is_array());
+    client.end_input();
+    assert_eq!(client.exit_code(), 0);
+}
+
+#[test]
 fn a_client_of_2026_needs_no_handshake_and_hears_of_changes() {
     let home = home_with_callers();
     let host = home.start();
@@ -395,9 +426,12 @@ fn who_asks_too_often_over_standard_input_is_refused_until_it_is_calmer() {
 #[test]
 fn each_line_that_is_no_request_has_an_answer_of_its_own() {
     let home = home_with_callers();
-    let _host = home.start();
+    let host = home.start();
+    // It has to begin with its revision, one way or the other.
+    let mut client = Client::start(&home, &["--caller", "looks"]);
+    assert_eq!(client.ask("tools/list", &json!({}))["error"]["code"], -32602);
     let mut client = Client::initialised(&home, &["--caller", "looks"]);
-    for (line, code, id) in [
+    let lines = [
         ("garbage", -32700, Value::Null),
         ("[]", -32600, Value::Null),
         (
@@ -410,12 +444,36 @@ fn each_line_that_is_no_request_has_an_answer_of_its_own() {
             -32602,
             json!("a"),
         ),
-    ] {
+        (
+            r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":5}"#,
+            -32602,
+            json!("a"),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":"a","method":"tools/drop"}"#,
+            -32601,
+            json!("a"),
+        ),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#,
+            -32600,
+            Value::Null,
+        ),
+    ];
+    let count = lines.len() + 1;
+    for (line, code, id) in lines {
         writeln!(client.to.as_mut().unwrap(), "{line}").unwrap();
         let answer = client.wait_for(|message| message["error"].is_object());
         assert_eq!(answer["error"]["code"], code, "{line}: {answer}");
         assert_eq!(answer.get("id"), Some(&id), "{line}: {answer}");
     }
+    // As over HTTP: each of them has its line, and what was a request and could not be done has the one of its tool.
+    client.ask("tools/call", &call("kora__no_such", &json!({})));
+    let mut expected = vec![(String::new(), "bad_input".to_owned()); count];
+    expected.push((String::new(), "unknown".to_owned()));
+    let mut noted = audited(&host, "looks");
+    noted.sort();
+    assert_eq!(noted, expected);
     assert!(client.result("tools/list", &json!({}))["tools"].is_array());
     client.end_input();
     assert_eq!(client.exit_code(), 0);

@@ -12,7 +12,7 @@ mod read;
 
 pub use entry::{AuditEntry, AuditResult, Details, Seam, Source};
 pub use follow::AuditFollower;
-pub use log::{AuditEnd, AuditLog, AuditOptions};
+pub use log::{AuditEnd, AuditLog, AuditOptions, AuditUnwritten};
 pub use read::{AuditFilter, read_audit};
 
 use std::path::{Path, PathBuf};

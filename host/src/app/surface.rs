@@ -196,25 +196,27 @@ impl Admission for SocketPace {
             return true;
         }
         if let Some(left_out) = self.refusals.note(now) {
-            self.note(by, left_out).await;
+            self.note(by, AuditResult::RateLimited, left_out).await;
         }
         false
+    }
+
+    async fn note_malformed(&self, by: &Principal) {
+        if let Some(left_out) = self.refusals.note(self.service.clock.monotonic()) {
+            self.note(by, AuditResult::BadInput, left_out).await;
+        }
     }
 }
 
 impl SocketPace {
-    async fn note(&self, by: &Principal, left_out: usize) {
-        tracing::warn!(
-            caller = by.name(),
-            left_out,
-            "[kora.mcp.stdio] a caller asks more often than it may"
-        );
+    async fn note(&self, by: &Principal, result: AuditResult, left_out: usize) {
+        tracing::warn!(caller = by.name(), %result, left_out, "[kora.mcp.stdio] a request is refused");
         let entry = AuditEntry {
             emitted_at: self.service.clock.now(),
             tenant: TenantId::host(),
             seam: Seam::RequestRefused,
             source: Source::McpStdio,
-            result: AuditResult::RateLimited,
+            result,
             details: Details {
                 left_out,
                 ..Details::of(by)

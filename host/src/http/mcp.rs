@@ -16,12 +16,13 @@ use rmcp::transport::streamable_http_server::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use self::refused::Asked;
 use super::{body, guard::Presented, stream::MaybeStream, surface::Surface, watched::is_stream};
 use crate::{
     access::{AuditResult, Details, Principal, Source, redacted},
-    mcp::{BareAnswer, Envelope, McpHandler, PARAMS, answer_bare, is_bare, listed, malformed_request},
+    mcp::{BareAnswer, Envelope, Malformed, McpHandler, answer_bare, is_bare, is_of_request, listed},
 };
 
 /// With this header a request is one of the protocol's.
@@ -54,9 +55,7 @@ pub(super) async fn endpoint(
     if was_refused {
         let details = Details {
             route: Some("/mcp".to_owned()),
-            caller: Some(principal.name()),
-            caller_actor_kind: Some(principal.kind().to_owned()),
-            ..Details::default()
+            ..Details::of(&principal)
         };
         surface.note_refused(AuditResult::BadInput, details).await;
     }
@@ -75,17 +74,24 @@ async fn answered(
         return (refused::wrong_method(), true);
     }
     let names_version = parts.headers.contains_key(PROTOCOL_VERSION);
-    let envelope = Envelope::of(&bytes);
-    if !names_version && is_of_the_original(&parts.headers, envelope.as_ref()) {
+    let envelope = Envelope::read(&bytes);
+    if !names_version && is_of_the_original(&parts.headers, envelope.as_ref().ok()) {
         let answer = answer_bare(&handler(surface, principal.clone()), &bytes).await;
         return bare(answer, &presented.0);
     }
-    if let Some(malformed) = malformed_request(&bytes) {
-        let refused = refused::invalid(&malformed.to_json());
+    let envelope = match asked(envelope) {
+        Ok(envelope) => envelope,
+        Err(malformed) => {
+            let refused = refused::invalid(&malformed.to_json());
+            return without_token(refused, &presented.0).await;
+        }
+    };
+    let asked = Asked::of(&parts, &envelope);
+    if let Some(refused) = asked.unspoken() {
         return without_token(refused, &presented.0).await;
     }
     let stream = MaybeStream::new(&surface.streams, principal.name());
-    if envelope.is_some_and(|envelope| envelope.is_subscription())
+    if envelope.is_subscription()
         && let Err(problem) = stream.take()
     {
         surface.note_limited("/mcp", principal).await;
@@ -93,10 +99,18 @@ async fn answered(
     }
     let room = stream.clone();
     let handler = handler(surface, principal.clone()).streaming(Arc::new(move || room.take().is_ok()));
-    let asked = Asked::of(&parts, &bytes);
-    let answer = asked.told(protocol(surface, handler, parts, bytes).await);
+    let answer = asked.told(protocol(surface, handler, parts, bytes.clone()).await);
     let (answer, was_refused) = without_token(answer, &presented.0).await;
     (stream.held_by(answer), was_refused)
+}
+
+/// What was sent, if it is a request by itself.
+fn asked(envelope: Result<Envelope<'_>, Malformed>) -> Result<Envelope<'_>, Malformed> {
+    let envelope = envelope?;
+    match envelope.malformed_as_request() {
+        None => Ok(envelope),
+        Some(malformed) => Err(malformed),
+    }
 }
 
 /// Whether a request without the header is one of the original's: it names no revision in its body either.
@@ -138,21 +152,34 @@ fn bare(answer: BareAnswer, presented: &str) -> (Response, bool) {
     (response, was_refused)
 }
 
+/// What is the same for the transport of every request.
+pub(super) struct Transport {
+    config: StreamableHttpServerConfig,
+    sessions: Arc<NeverSessionManager>,
+}
+
+impl Transport {
+    /// For bodies of at most so many bytes, until `closing`.
+    pub fn new(max_body_bytes: usize, closing: CancellationToken) -> Self {
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            // Both were looked at before, for every route alike.
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_max_request_body_bytes(max_body_bytes)
+            .with_cancellation_token(closing);
+        Self {
+            config,
+            sessions: Arc::default(),
+        }
+    }
+}
+
 /// The protocol's own transport. It is made for each request, with the principal in its handler: nothing is kept between two.
 async fn protocol(surface: &Surface, handler: McpHandler, parts: Parts, bytes: Bytes) -> Response {
-    let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
-        .with_json_response(true)
-        // Both were looked at before, for every route alike.
-        .disable_allowed_hosts()
-        .disable_allowed_origins()
-        .with_max_request_body_bytes(surface.max_body_bytes)
-        .with_cancellation_token(surface.parts.service.surface_token());
-    let service = StreamableHttpService::new(
-        move || Ok(handler.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
+    let Transport { config, sessions } = &surface.mcp;
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions.clone(), config.clone());
     let request = axum::http::Request::from_parts(parts, Body::from(bytes));
     service.handle(request).await.map(Body::new)
 }
@@ -190,9 +217,6 @@ enum Fault {
 }
 
 impl Fault {
-    /// JSON-RPC's own codes, but for those that tools use as well.
-    const OF_REQUEST: [i64; 3] = [-32700, -32600, -32601];
-
     fn of(answer: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Answer {
@@ -219,9 +243,7 @@ impl Fault {
         }
         let answer: Answer = serde_json::from_slice(answer).ok()?;
         match (answer.error, answer.result) {
-            (Some(error), _) if Self::OF_REQUEST.contains(&error.code) || error.data["code"] == PARAMS => {
-                Some(Self::OfRequest)
-            }
+            (Some(error), _) if is_of_request(error.code, Some(&error.data)) => Some(Self::OfRequest),
             (Some(_), _) => Some(Self::OfWork),
             (None, outcome) => outcome
                 .is_some_and(|outcome| outcome.is_error)

@@ -26,7 +26,8 @@ impl Names {
         }
     }
 
-    /// Whether both headers are taken. A request must say for which host it is; one without an `Origin` comes from no page.
+    /// Whether both headers are taken. A request must say for which host it is; one without an `Origin` comes from no page. Where its target names
+    /// a host too, as one that is meant for a proxy does, that counts as well.
     pub fn take(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = match (hosts.next(), hosts.next()) {
@@ -37,6 +38,12 @@ impl Names {
         let Some(host) = host.filter(|host| self.takes_host(host)) else {
             return false;
         };
+        if !uri
+            .authority()
+            .is_none_or(|target| self.takes_host(target.as_str()))
+        {
+            return false;
+        }
         let mut origins = headers.get_all(header::ORIGIN).iter();
         origins.all(|origin| {
             origin
@@ -126,6 +133,17 @@ mod tests {
             assert!(taken(Some(host), None), "{host}");
         }
         assert!(taken(Some("localhost"), Some("https://ops.example.com")));
+    }
+
+    #[test]
+    fn a_target_that_names_another_host_is_refused_whatever_its_header_says() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "localhost".parse().unwrap());
+        let take = |target: &'static str| names().take(&Uri::from_static(target), &headers);
+        assert!(take("http://127.0.0.1:9119/mcp") && take("http://kora.example.com/mcp"));
+        assert!(
+            !take("http://evil.example.com/mcp") && !take("http://kora.example.com@evil.example.com/mcp")
+        );
     }
 
     #[test]

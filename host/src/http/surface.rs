@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     api::Parameters,
+    mcp::Transport,
     names::Names,
     stream::{self, Streams},
 };
@@ -38,6 +39,7 @@ pub struct Surface {
     pub(super) parts: SurfaceParts,
     pub(super) names: Names,
     pub(super) max_body_bytes: usize,
+    pub(super) mcp: Transport,
     pub(super) read_timeout: Duration,
     /// Whose turn it is to read files of the audit.
     pub(super) audit_readers: Semaphore,
@@ -51,9 +53,11 @@ impl Surface {
     pub fn new(parts: SurfaceParts, config: &Config) -> Arc<Self> {
         let http = &config.http;
         let now = parts.service.clock.monotonic();
+        let max_body_bytes = usize::try_from(http.max_body_bytes).unwrap_or(usize::MAX);
         Arc::new(Self {
             names: Names::new(&http.allowed_hosts, &http.allowed_origins),
-            max_body_bytes: usize::try_from(http.max_body_bytes).unwrap_or(usize::MAX),
+            max_body_bytes,
+            mcp: Transport::new(max_body_bytes, parts.service.surface_token()),
             read_timeout: Duration::from_secs(http.read_timeout_seconds),
             audit_readers: Semaphore::new(AUDIT_READERS),
             streams: Streams::new(

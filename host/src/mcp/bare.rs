@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    PARAMS,
-    envelope::{Envelope, Malformed},
+    envelope::{Envelope, Malformed, NO_OBJECT},
     fault::{INTERNAL, code},
     handler::{McpHandler, is_input_required},
+    params::PARAMS,
     shown,
 };
 use crate::service::tools::{Answer, Round, ToolFault};
@@ -32,12 +32,11 @@ pub enum BareAnswer {
 /// Whether a body is for the original's codes: one of its two methods and no version in `_meta`, or what is no request at all. The
 /// headers were looked at before.
 pub fn is_bare(envelope: Option<&Envelope<'_>>) -> bool {
-    let Some(envelope) = envelope else {
-        return true;
-    };
-    match &*envelope.method {
-        "tools/list" | "tools/call" => !envelope.has_version(),
-        method => method.is_empty(),
+    let method = envelope.and_then(Envelope::method);
+    match method.as_deref() {
+        None | Some("") => true,
+        Some("tools/list" | "tools/call") => !envelope.is_some_and(Envelope::has_version),
+        Some(_) => false,
     }
 }
 
@@ -90,7 +89,7 @@ pub async fn answer_bare(handler: &McpHandler, body: &[u8]) -> BareAnswer {
         }
     };
     let Some(request) = request.as_object() else {
-        let fault = Fault::new(-32600, "invalid request: expected one object");
+        let fault = Fault::new(-32600, NO_OBJECT);
         return BareAnswer::Refused(failed(Value::Null, fault));
     };
     // Nothing is done for who does not want to know what came of it.
@@ -185,7 +184,7 @@ mod tests {
     use super::*;
 
     fn is_bare(body: &[u8]) -> bool {
-        super::is_bare(Envelope::of(body).as_ref())
+        super::is_bare(Envelope::read(body).ok().as_ref())
     }
 
     #[test]

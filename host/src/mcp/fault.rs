@@ -5,7 +5,7 @@ use rmcp::ErrorData;
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use serde_json::{Value, json};
 
-use super::versions;
+use super::{params::PARAMS, versions};
 use crate::service::tools::ToolFault;
 
 /// The caller may not.
@@ -18,6 +18,25 @@ pub(super) const INTERNAL: i32 = -32603;
 /// Asked more often than the caller may: it cannot be done now.
 pub(super) const RATE_LIMITED: (i32, &str) =
     (INTERNAL, "rate_limited: this caller asks more often than it may");
+
+/// JSON-RPC's own, but for those that tools use as well.
+const OF_REQUEST: [i64; 3] = [-32700, -32600, -32601];
+
+/// Whether an error refuses the request as such: it is none, asks for what there is not, or brings what the method does not take. What
+/// was asked for has not been looked at, and has no line of its own in the audit.
+pub fn is_of_request(code: i64, data: Option<&Value>) -> bool {
+    let named = data.and_then(|data| data.get("code"));
+    OF_REQUEST.contains(&code) || named.is_some_and(|named| named == PARAMS)
+}
+
+/// The same, of what the protocol's library says by itself over a stream; over HTTP such an answer has a status that says it.
+pub(super) fn refuses(error: &ErrorData) -> bool {
+    const REVISION_NOT_SPOKEN: i32 = -32022;
+    let code = error.code.0;
+    // Without a name it is none of the host's: a field that the protocol asks for is missing.
+    let has_no_name = code == INVALID_PARAMS && error.data.is_none();
+    has_no_name || code == REVISION_NOT_SPOKEN || is_of_request(code.into(), error.data.as_ref())
+}
 
 /// The number of a fault.
 pub fn code(fault: &ToolFault) -> i32 {

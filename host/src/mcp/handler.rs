@@ -87,6 +87,11 @@ impl McpHandler {
         self.may_stream.as_ref().is_none_or(|may| may())
     }
 
+    /// Tells on whose behalf it answers.
+    pub(super) fn asker(&self) -> Asker {
+        self.by.clone()
+    }
+
     /// On whose behalf it answers now.
     pub(super) fn by(&self) -> Principal {
         (self.by)()
@@ -107,6 +112,19 @@ impl McpHandler {
             round,
         };
         Box::pin(self.tools.call(call)).await
+    }
+
+    /// Whether a plugin has it that acts for a tenant of this principal's. What others have is not there.
+    fn has(&self, wanted: Wanted<'_>) -> bool {
+        self.tools.plugin_has_for(&self.by(), wanted)
+    }
+
+    /// What the audit says of what is not there for this principal.
+    pub(super) fn unread(&self, wanted: Wanted<'_>) -> AuditResult {
+        match self.tools.plugin_has(wanted) {
+            true => AuditResult::TenantDenied,
+            false => AuditResult::Unknown,
+        }
     }
 
     /// Notes a prompt or a resource that there is not for this principal.
@@ -270,7 +288,7 @@ impl ServerHandler for McpHandler {
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         // The transport holds headers against the schema, with each call, and looks at nothing else.
-        let spec = self.tools.spec(name)?;
+        let spec = self.tools.spec_for(&self.by(), name)?;
         Some(Tool::new(spec.name.clone(), "", spec.input_schema.clone()))
     }
 
@@ -316,7 +334,7 @@ impl ServerHandler for McpHandler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        if !self.tools.plugin_has(Wanted::Prompt(&request.name)) {
+        if !self.has(Wanted::Prompt(&request.name)) {
             return prompts::get(self, &request.name).await.map(Into::into);
         }
         let round = round(&context, request.input_responses, request.request_state);
@@ -357,7 +375,7 @@ impl ServerHandler for McpHandler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        if !self.tools.plugin_has(Wanted::Resource(&request.uri)) {
+        if !self.has(Wanted::Resource(&request.uri)) {
             return resources::read(self, &request.uri).await.map(Into::into);
         }
         let round = round(&context, request.input_responses, request.request_state);
@@ -388,12 +406,12 @@ impl ServerHandler for McpHandler {
             Reference::Resource(resource) => Wanted::Resource(&resource.uri),
             _ => return Ok(CompleteResult::default()),
         };
-        if !self.tools.plugin_has(wanted) {
+        if !self.has(wanted) {
             return Ok(CompleteResult::default());
         }
         let argument = (request.argument.name, request.argument.value);
         let by = self.by();
-        let answer = Box::pin(self.tools.complete(&by, wanted, argument, known)).await;
+        let answer = Box::pin(self.tools.complete(&by, self.source, wanted, argument, known)).await;
         let completion = answer.map_err(|fault| fault::error(&fault))?;
         complete(serde_json::json!({ "completion": completion }))
     }

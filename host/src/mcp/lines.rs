@@ -14,7 +14,11 @@ use tokio::{
     sync::Mutex,
 };
 
-use super::envelope::{Malformed, malformed};
+use super::{
+    envelope::{Envelope, Malformed},
+    fault::refuses,
+    stdio::Door,
+};
 
 /// The longest line that is taken; the bodies of HTTP are held to less by default.
 const LINE_MAX_BYTES: usize = 16 << 20;
@@ -25,8 +29,13 @@ pub(super) struct Lines<R, W> {
     /// What came of the line that is being read. It stays here when reading is broken off, and is gone on with.
     line: Vec<u8>,
     is_too_long: bool,
+    /// Whether the client said which revision it speaks.
+    is_open: bool,
     /// An answer that is still to be written.
     refusal: Option<Malformed>,
+    /// Whether it was counted and noted.
+    is_noted: bool,
+    door: Door,
     write: Arc<Mutex<Unsent<W>>>,
 }
 
@@ -58,7 +67,7 @@ impl<W: AsyncWrite + Unpin> Unsent<W> {
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
-    pub fn new(read: R, write: W) -> Self {
+    pub fn new(read: R, write: W, door: Door) -> Self {
         let write = Unsent {
             write: Some(write),
             bytes: Vec::new(),
@@ -67,7 +76,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
             read: BufReader::new(read),
             line: Vec::new(),
             is_too_long: false,
+            is_open: false,
             refusal: None,
+            is_noted: false,
+            door,
             write: Arc::new(Mutex::new(write)),
         }
     }
@@ -96,10 +108,25 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         }
     }
 
-    /// What was refused is told before anything more is read.
+    /// What is no message counts as one: whoever sends nothing else may not send more of it than another.
+    async fn note_refusal(&mut self) {
+        let Some(refusal) = self.refusal.as_mut().filter(|_| !self.is_noted) else {
+            return;
+        };
+        let by = (self.door.by)();
+        match self.door.admission.admit(&by).await {
+            true => self.door.admission.note_malformed(&by).await,
+            false => *refusal = Malformed::came_too_often(),
+        }
+        self.is_noted = true;
+    }
+
+    /// What was refused is noted, and told before anything more is read.
     async fn tell_refusal(&mut self) -> io::Result<()> {
+        self.note_refusal().await;
         let mut write = self.write.lock().await;
         if let Some(refusal) = self.refusal.take() {
+            self.is_noted = false;
             write.push(&refusal.to_json())?;
         }
         if write.bytes.is_empty() {
@@ -122,8 +149,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            self.refusal = malformed(&line);
-            if self.refusal.is_some() {
+            let envelope = match Envelope::sound(&line) {
+                Ok(envelope) => envelope,
+                Err(malformed) => {
+                    self.refusal = Some(malformed);
+                    continue;
+                }
+            };
+            self.is_open |= envelope.opens();
+            if !self.is_open && !envelope.is_request() {
+                // The protocol's library would give the stream up. Of a notification there is nothing to say.
+                self.refusal = envelope.malformed_as_request();
                 continue;
             }
             match serde_json::from_slice(&line) {
@@ -148,8 +184,14 @@ where
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        let write = self.write.clone();
+        let (write, door) = (self.write.clone(), self.door.clone());
         let sending: BoxFuture<'static, _> = Box::pin(async move {
+            // Also what the protocol's library refused by itself.
+            if let TxJsonRpcMessage::<RoleServer>::Error(answer) = &message
+                && refuses(&answer.error)
+            {
+                door.admission.note_malformed(&(door.by)()).await;
+            }
             let mut write = write.lock().await;
             write.push(&message)?;
             write.send().await
@@ -176,17 +218,54 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
     use serde_json::Value;
     use tokio::io::{AsyncReadExt as _, duplex};
 
     use super::*;
+    use crate::{access::Principal, mcp::Admission};
+
+    /// Lets so many pass, and counts those that are told to it.
+    struct Count {
+        left: AtomicUsize,
+        malformed: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Admission for Count {
+        async fn admit(&self, _: &Principal) -> bool {
+            let take = |left: usize| left.checked_sub(1);
+            self.left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+        }
+
+        async fn note_malformed(&self, _: &Principal) {
+            self.malformed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn door(left: usize) -> (Door, Arc<Count>) {
+        let count = Arc::new(Count {
+            left: left.into(),
+            malformed: 0.into(),
+        });
+        let door = Door {
+            by: Arc::new(|| Principal::Anonymous),
+            admission: count.clone(),
+        };
+        (door, count)
+    }
 
     #[tokio::test]
     async fn each_line_that_is_no_message_has_its_answer_and_the_next_is_read() {
         let (near, mut far) = duplex(64);
         let (read, write) = tokio::io::split(near);
-        let mut lines = Lines::new(read, write);
-        let said = "garbage\n[]\n\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+        let (door, count) = door(2);
+        let mut lines = Lines::new(read, write, door);
+        let said = "garbage\n[]\n\n5\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
         let peer = tokio::spawn(async move {
             far.write_all(said.as_bytes()).await.unwrap();
             far.shutdown().await.unwrap();
@@ -204,14 +283,16 @@ mod tests {
             .map(|line| serde_json::from_str::<Value>(line).unwrap())
             .map(|answer| (answer["id"].clone(), answer["error"]["code"].as_i64().unwrap()))
             .collect();
-        assert_eq!(codes, [(Value::Null, -32700), (Value::Null, -32600)], "{heard}");
+        let expected = [-32700, -32600, -32603].map(|code| (Value::Null, code));
+        assert_eq!(codes, expected, "the third came too often: {heard}");
+        assert_eq!(count.malformed.load(Ordering::Relaxed), 2, "each was noted once");
     }
 
     #[tokio::test]
     async fn a_line_that_is_too_long_is_told_and_the_one_after_it_is_read() {
         let (near, mut far) = duplex(1 << 16);
         let (read, write) = tokio::io::split(near);
-        let mut lines = Lines::new(read, write);
+        let mut lines = Lines::new(read, write, door(1).0);
         let peer = tokio::spawn(async move {
             let long = vec![b'x'; LINE_MAX_BYTES + 1];
             far.write_all(&long).await.unwrap();
@@ -232,7 +313,7 @@ mod tests {
     async fn a_line_that_was_read_in_part_when_reading_broke_off_is_read_whole() {
         let (near, mut far) = duplex(1 << 10);
         let (read, write) = tokio::io::split(near);
-        let mut lines = Lines::new(read, write);
+        let mut lines = Lines::new(read, write, door(0).0);
         far.write_all(b"{\"jsonrpc\":\"2.0\",").await.unwrap();
         {
             let reading = lines.receive();

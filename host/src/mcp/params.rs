@@ -5,7 +5,7 @@ use rmcp::{ErrorData, model::ErrorCode};
 use serde_json::json;
 
 /// The stable code of parameters that are not what a method takes.
-pub const PARAMS: &str = "mcp.params";
+pub(super) const PARAMS: &str = "mcp.params";
 
 /// Why such a request of the current revision, or of one before, is not answered. Nothing of its parameters is in it: there may be a secret
 /// among them.

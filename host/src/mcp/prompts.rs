@@ -7,7 +7,7 @@ use rmcp::{
 use serde_json::{Map, Value};
 
 use super::{fault, handler::McpHandler};
-use crate::access::AuditResult;
+use crate::service::tools::Wanted;
 
 /// What the name of such a prompt begins with; the tenant follows.
 const IDENTITY: &str = "identity:";
@@ -25,7 +25,8 @@ pub(super) fn list(handler: &McpHandler) -> Vec<Prompt> {
 /// The words of a tenant's identity, through the gate of the tool that shows it.
 pub(super) async fn get(handler: &McpHandler, name: &str) -> Result<GetPromptResult, ErrorData> {
     let Some(tenant) = name.strip_prefix(IDENTITY) else {
-        handler.note_unread("prompt", AuditResult::Unknown).await;
+        let why = handler.unread(Wanted::Prompt(name));
+        handler.note_unread("prompt", why).await;
         return Err(ErrorData::invalid_params(
             "there is no such prompt: `prompts/list` shows those there are",
             Some(serde_json::json!({ "code": "prompt.unknown" })),

@@ -7,7 +7,7 @@ use rmcp::{
 use serde_json::Map;
 
 use super::{fault, handler::McpHandler};
-use crate::{access::AuditResult, domain::TenantId};
+use crate::{access::AuditResult, domain::TenantId, service::tools::Wanted};
 
 const SCHEME: &str = "kora://";
 const JSON: &str = "application/json";
@@ -92,7 +92,8 @@ pub(super) fn unknown(uri: &str) -> ErrorData {
 pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let unknown = || unknown(uri);
     let Some((tenant, sort)) = parse(uri) else {
-        handler.note_unread("resource", AuditResult::Unknown).await;
+        let why = handler.unread(Wanted::Resource(uri));
+        handler.note_unread("resource", why).await;
         return Err(unknown());
     };
     if !handler.service.seen_tenants(&handler.by()).contains(&tenant) {

@@ -11,14 +11,28 @@ use rmcp::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{fault::RATE_LIMITED, handler::McpHandler, lines::Lines};
+use super::{
+    fault::RATE_LIMITED,
+    handler::{Asker, McpHandler},
+    lines::Lines,
+};
 use crate::access::Principal;
 
-/// Who says how often a caller may ask.
+/// Who says how often a caller may ask, and notes what is turned away before anybody looks at what it asks for.
 #[async_trait]
 pub trait Admission: Send + Sync + 'static {
     /// Whether it may ask once more. Whoever is refused is noted.
     async fn admit(&self, by: &Principal) -> bool;
+
+    /// Notes what is no request, or not as the method takes it.
+    async fn note_malformed(&self, by: &Principal);
+}
+
+/// Who speaks on a stream, and who keeps count of it.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub by: Asker,
+    pub admission: Arc<dyn Admission>,
 }
 
 /// The stream did not come to be one of the protocol.
@@ -42,10 +56,12 @@ where
 {
     let failed = |error: &dyn std::fmt::Display| ServeStreamError(error.to_string());
     // In a box of its own: the compiler does not see through the whole of it that it may go from thread to thread.
-    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(
-        Limited { handler, admission },
-        Lines::new(read, write),
-    ));
+    let door = Door {
+        by: handler.asker(),
+        admission,
+    };
+    let lines = Lines::new(read, write, door.clone());
+    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(Limited { handler, door }, lines));
     Box::pin(async move {
         let running = starting.await.map_err(|error| failed(&error))?;
         let waiting: BoxFuture<'static, _> = Box::pin(running.waiting());
@@ -57,7 +73,7 @@ where
 /// Answers what it may, and refuses what comes too often.
 struct Limited {
     handler: McpHandler,
-    admission: Arc<dyn Admission>,
+    door: Door,
 }
 
 impl Service<RoleServer> for Limited {
@@ -66,7 +82,7 @@ impl Service<RoleServer> for Limited {
         request: <RoleServer as ServiceRole>::PeerReq,
         context: RequestContext<RoleServer>,
     ) -> Result<<RoleServer as ServiceRole>::Resp, ErrorData> {
-        if !self.admission.admit(&self.handler.by()).await {
+        if !self.door.admission.admit(&self.handler.by()).await {
             return Err(ErrorData::new(ErrorCode(RATE_LIMITED.0), RATE_LIMITED.1, None));
         }
         self.handler.handle_request(request, context).await

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Client, home_with_plugin};
+use super::{Client, OLDER, home_with_plugin, last_audited};
 use crate::harness::add_caller;
 
 const TOOL: &str = "test_simple_text";
@@ -60,6 +60,85 @@ fn what_plugins_offer_is_listed_to_callers_of_the_tenants_that_they_act_for() {
             let listed = names(&of_protocol(method), list, key);
             let has_any = listed.iter().any(|name| name.starts_with(word));
             assert_eq!(has_any, is_shown, "{method}: {listed:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_plugin_has_for_tenants_of_others_answers_as_what_there_is_not() {
+    let home = home_with_plugin("");
+    let host = home.start();
+    host.wait_for_plugin("conformance", "running");
+    // It may call the tool, but for its tenant.
+    let token = add_caller(&home, "other", &[TOOL], &["globex"], None);
+    let other = Client::with_token(&host, token);
+    let both = Client::with_token(
+        &host,
+        add_caller(&home, "both", &[TOOL], &["globex", "acme"], None),
+    );
+    let completion =
+        |reference: Value| json!({ "ref": reference, "argument": { "name": "arg1", "value": "" } });
+    let prompt = |name: &str| completion(json!({ "type": "ref/prompt", "name": name }));
+    let resource = |uri: &str| completion(json!({ "type": "ref/resource", "uri": uri }));
+    let unknown = "test_no_such_thing";
+    let unknown_uri = "test://no-such-thing";
+    for (method, hidden, absent) in [
+        (
+            "tools/call",
+            json!({ "name": TOOL, "arguments": { "workspace_id": "acme" } }),
+            json!({ "name": unknown, "arguments": { "workspace_id": "acme" } }),
+        ),
+        (
+            "prompts/get",
+            json!({ "name": "test_simple_prompt" }),
+            json!({ "name": unknown }),
+        ),
+        (
+            "prompts/get",
+            json!({ "name": "test_simple_prompt", "arguments": { "workspace_id": "acme" } }),
+            json!({ "name": unknown, "arguments": { "workspace_id": "acme" } }),
+        ),
+        (
+            "resources/read",
+            json!({ "uri": "test://static-text" }),
+            json!({ "uri": unknown_uri }),
+        ),
+        (
+            "completion/complete",
+            prompt("test_prompt_with_arguments"),
+            prompt(unknown),
+        ),
+        (
+            "completion/complete",
+            resource("test://template/{id}/data"),
+            resource("test://template/{id}/none"),
+        ),
+    ] {
+        let ask = |client: &Client, params: &Value| {
+            let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
+            let older = client.of_revision(OLDER, &body).send();
+            let current = client.current(method, params.clone()).send();
+            [older, current].map(|answer| {
+                let name = params.get("name").or(params.get("uri")).and_then(Value::as_str);
+                let body = answer.body.replace(name.unwrap_or("no name"), "NAME");
+                (answer.status, body)
+            })
+        };
+        assert_eq!(ask(&other, &hidden), ask(&other, &absent), "{method} {hidden}");
+        // It is there, for who has the tenant.
+        if !hidden.to_string().contains("ref/resource") {
+            assert_ne!(ask(&both, &hidden), ask(&other, &absent), "{method} {hidden}");
+        }
+        if method != "completion/complete" {
+            ask(&other, &absent);
+            last_audited(&home, "host", "unknown");
+            ask(&other, &hidden);
+            last_audited(&home, "host", "tenant_denied");
+        } else if let Some(name) = hidden["ref"]["name"].as_str() {
+            ask(&both, &hidden);
+            let line = last_audited(&home, "acme", "ok");
+            assert_eq!(line["details"]["route"], method, "{line}");
+            assert!(!line.to_string().contains(name), "{line}");
         }
     }
 }

@@ -119,8 +119,9 @@ impl AuditResult {
     }
 
     /// Whether it must be on its way to the disk before the answer is sent: a denial, and what may be the last thing that a host tells.
+    /// Also what there is not: what is hidden from a caller takes him no longer.
     pub const fn precedes_answer(&self) -> bool {
-        self.is_denial() || matches!(self, Self::Exception)
+        self.is_denial() || matches!(self, Self::Exception | Self::Unknown)
     }
 
     /// Its word alone, of a closed list: what counts outcomes may have it for a label.

@@ -7,7 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{FallocateFlags, fallocate},
+    io::Errno,
+    process::{Resource, getrlimit},
+};
+
 use crate::domain::Timestamp;
+
+/// What is put aside for lines to come. Others may use it up while the disk is full: hundreds of lines have room in half of it.
+const ROOM_BYTES: u64 = 64 * 1024;
 
 /// An open file and how large it is.
 #[derive(Debug)]
@@ -15,6 +24,8 @@ pub(super) struct AuditFile {
     path: PathBuf,
     file: fs::File,
     bytes: u64,
+    /// Up to here the disk has promised to take it.
+    room_until: u64,
 }
 
 impl AuditFile {
@@ -42,6 +53,7 @@ impl AuditFile {
             path: path.to_owned(),
             file,
             bytes,
+            room_until: 0,
         })
     }
 
@@ -60,6 +72,25 @@ impl AuditFile {
             return Err(error);
         }
         self.bytes += lines.len() as u64;
+        Ok(())
+    }
+
+    /// Has the disk put room aside for lines to come, without the file growing by it. A file system that cannot is believed to have some.
+    pub fn make_room(&mut self) -> io::Result<()> {
+        let needed = self.bytes + ROOM_BYTES / 2;
+        // The system holds a file to this when it grows, and no sooner; it can be changed at any time.
+        let most = getrlimit(Resource::Fsize).current;
+        if most.is_some_and(|most| needed > most) {
+            return Err(Errno::FBIG.into());
+        }
+        if needed <= self.room_until {
+            return Ok(());
+        }
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.bytes, ROOM_BYTES) {
+            Ok(()) => self.room_until = self.bytes + ROOM_BYTES,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 

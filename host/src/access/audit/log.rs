@@ -6,6 +6,7 @@
 //! ```
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     io,
     path::PathBuf,
@@ -52,14 +53,31 @@ struct Desk {
     more: Condvar,
     /// For whoever found the desk full.
     room: Notify,
+    /// Never more than there is room for: a group that could not come together would go only when it is old enough.
     batch: usize,
 }
 
 #[derive(Default)]
 struct Waiting {
     entries: Vec<AuditEntry>,
-    flushes: Vec<oneshot::Sender<()>>,
+    errands: Vec<Errand>,
     is_over: bool,
+}
+
+/// What somebody waits for. If the thread goes away first, so does `done`, which says that it was not done.
+struct Errand {
+    /// Of whose lines; of everybody's if absent.
+    tenant: Option<TenantId>,
+    /// Whether there has to be room for lines to come, too.
+    needs_room: bool,
+    done: oneshot::Sender<Result<(), AuditUnwritten>>,
+}
+
+/// What the thread takes from the desk at once.
+struct Group {
+    entries: Vec<AuditEntry>,
+    errands: Vec<Errand>,
+    is_last: bool,
 }
 
 impl Desk {
@@ -85,16 +103,21 @@ impl Desk {
         Ok(())
     }
 
-    fn flush(&self) -> oneshot::Receiver<()> {
+    async fn run(&self, tenant: Option<TenantId>, needs_room: bool) -> Result<(), AuditUnwritten> {
         let (done, wait) = oneshot::channel();
-        let mut waiting = self.lock();
-        // Where it is over, the sender goes, and with it the wait.
-        if !waiting.is_over {
-            waiting.flushes.push(done);
+        {
+            let mut waiting = self.lock();
+            if waiting.is_over {
+                return Err(AuditUnwritten);
+            }
+            waiting.errands.push(Errand {
+                tenant,
+                needs_room,
+                done,
+            });
         }
-        drop(waiting);
         self.more.notify_one();
-        wait
+        wait.await.unwrap_or(Err(AuditUnwritten))
     }
 
     fn end(&self) {
@@ -102,14 +125,14 @@ impl Desk {
         self.more.notify_one();
     }
 
-    /// The next group: full, old enough, or asked for. `None`: there will be none. With `retry`, one comes although nothing waits.
-    fn next_group(&self, delay: Duration, retry: bool) -> (Vec<AuditEntry>, Vec<oneshot::Sender<()>>, bool) {
+    /// Waits for the next group: one that is full, old enough or asked for, or the last. With `retry`, one comes although nothing waits.
+    fn next_group(&self, delay: Duration, retry: bool) -> Group {
         let mut waiting = self.lock();
-        while !retry && waiting.entries.is_empty() && waiting.flushes.is_empty() && !waiting.is_over {
+        while !retry && waiting.entries.is_empty() && waiting.errands.is_empty() && !waiting.is_over {
             waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let until = Instant::now() + delay;
-        while waiting.entries.len() < self.batch && waiting.flushes.is_empty() && !waiting.is_over {
+        while waiting.entries.len() < self.batch && waiting.errands.is_empty() && !waiting.is_over {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -120,16 +143,57 @@ impl Desk {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        let is_over = waiting.is_over;
         // The next group finds room that does not have to grow piece by piece.
         let room = Vec::with_capacity(waiting.entries.len());
-        let entries = std::mem::replace(&mut waiting.entries, room);
-        let flushes = std::mem::take(&mut waiting.flushes);
+        let group = Group {
+            entries: std::mem::replace(&mut waiting.entries, room),
+            errands: std::mem::take(&mut waiting.errands),
+            is_last: waiting.is_over,
+        };
         drop(waiting);
         self.room.notify_waiters();
-        (entries, flushes, is_over)
+        group
     }
 }
+
+/// Of the thread, for as long as it is there: however it ends, nobody waits for it any more, and what it did not write is counted.
+struct Shift {
+    desk: Arc<Desk>,
+    lost: Arc<AtomicU64>,
+    /// Lines that were taken and are not written yet.
+    in_hand: Cell<usize>,
+}
+
+impl Drop for Shift {
+    fn drop(&mut self) {
+        let mut waiting = self.desk.lock();
+        waiting.is_over = true;
+        let left = waiting.entries.len() + self.in_hand.get();
+        waiting.entries = Vec::new();
+        let errands = std::mem::take(&mut waiting.errands);
+        drop(waiting);
+        drop(errands);
+        self.desk.room.notify_waiters();
+        lose(&self.lost, left);
+        if std::thread::panicking() {
+            tracing::error!(
+                "[kora.audit] the thread that writes the audit panicked: what needs a line of it is refused until the host is restarted"
+            );
+        }
+    }
+}
+
+fn lose(lost: &AtomicU64, lines: usize) {
+    if lines > 0 {
+        lost.fetch_add(lines as u64, Ordering::Relaxed);
+        tracing::error!(lines, "[kora.audit] lines of the audit are lost");
+    }
+}
+
+/// Lines are not in their file: the disk does not take them, or nobody writes any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the audit cannot be written: the log says why; it goes on as soon as its files can be written")]
+pub struct AuditUnwritten;
 
 enum Refused {
     IsFull(Box<AuditEntry>),
@@ -168,20 +232,24 @@ impl AuditLog {
             waiting: Mutex::default(),
             more: Condvar::new(),
             room: Notify::new(),
-            batch: options.batch,
+            batch: options.batch.clamp(1, QUEUE),
         });
         let lost = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             options,
             clock,
-            lost: lost.clone(),
+            shift: Shift {
+                desk: desk.clone(),
+                lost: lost.clone(),
+                in_hand: Cell::new(0),
+            },
             files: HashMap::new(),
             held: Vec::new(),
+            has_room: true,
         };
-        let at_desk = desk.clone();
         let thread = std::thread::Builder::new()
             .name("kora-audit".to_owned())
-            .spawn(move || writer.run(&at_desk))?;
+            .spawn(move || writer.run())?;
         let end = AuditEnd {
             desk: desk.clone(),
             thread,
@@ -189,11 +257,13 @@ impl AuditLog {
         Ok((Self { desk, lost }, end))
     }
 
-    /// Notes an outcome. A denial or a panic is handed to the system before this returns, whatever else waits.
+    /// Notes an outcome. A denial or a panic is handed to the system before this returns, whatever else waits; where it cannot be, what was
+    /// denied is denied all the same, and the line is held.
     ///
     /// Cancel safe: an outcome is noted whole or, where the desk was full, not yet.
     pub async fn note(&self, mut entry: AuditEntry) {
         let precedes_answer = entry.result.precedes_answer();
+        let tenant = entry.tenant.clone();
         loop {
             let room = self.desk.room.notified();
             tokio::pin!(room);
@@ -210,14 +280,32 @@ impl AuditLog {
             room.await;
         }
         if precedes_answer {
-            self.flush().await;
+            let _ = self.written(&tenant).await;
         }
     }
 
     /// Waits until everything that was noted is written, or could not be.
     pub async fn flush(&self) {
-        // A thread that is gone has said so.
-        drop(self.desk.flush().await);
+        // Whoever reads the files finds what is in them.
+        let _ = self.desk.run(None, false).await;
+    }
+
+    /// Waits until everything that was noted of a tenant is handed to the system.
+    ///
+    /// Cancel safe: what was noted is written in any case.
+    ///
+    /// # Errors
+    /// If it was not. It is held, and tried again, unless the thread is gone.
+    pub async fn written(&self, tenant: &TenantId) -> Result<(), AuditUnwritten> {
+        self.desk.run(Some(tenant.clone()), false).await
+    }
+
+    /// The same, and the disk has put room aside for what is to come: for whoever is about to do what must not be done without its line.
+    ///
+    /// # Errors
+    /// If the line could not be written. Nothing should be done then.
+    pub async fn make_room(&self, tenant: &TenantId) -> Result<(), AuditUnwritten> {
+        self.desk.run(Some(tenant.clone()), true).await
     }
 
     /// How many lines could not be written since the host started, and will not be.
@@ -229,30 +317,60 @@ impl AuditLog {
 struct Writer {
     options: AuditOptions,
     clock: Arc<dyn Clock>,
-    lost: Arc<AtomicU64>,
+    shift: Shift,
     files: HashMap<TenantId, AuditFile>,
     /// What the disk did not take.
     held: Vec<AuditEntry>,
+    /// Whether there was room when it was asked for last: what is refused for the want of it is told once.
+    has_room: bool,
 }
 
 impl Writer {
-    fn run(mut self, desk: &Desk) {
+    fn run(mut self) {
+        let desk = self.shift.desk.clone();
         loop {
-            let (entries, flushes, is_over) = desk.next_group(self.options.delay, !self.held.is_empty());
-            self.write(entries);
-            for done in flushes {
+            let group = desk.next_group(self.options.delay, !self.held.is_empty());
+            self.shift.in_hand.set(self.held.len() + group.entries.len());
+            self.write(group.entries);
+            self.shift.in_hand.set(self.held.len());
+            for errand in group.errands {
+                let done = self.run_errand(errand.tenant.as_ref(), errand.needs_room);
                 // Whoever asked may have gone away.
-                let _ = done.send(());
+                let _ = errand.done.send(done);
             }
-            if is_over {
+            if group.is_last {
                 break;
             }
         }
-        self.lose(self.held.len());
         for file in self.files.values() {
             // There is nobody left to tell.
             drop(file.sync());
         }
+    }
+
+    fn run_errand(&mut self, tenant: Option<&TenantId>, needs_room: bool) -> Result<(), AuditUnwritten> {
+        let is_asked_for = |entry: &AuditEntry| tenant.is_none_or(|tenant| entry.tenant == *tenant);
+        if self.held.iter().any(is_asked_for) {
+            return Err(AuditUnwritten);
+        }
+        let Some(tenant) = tenant.filter(|_| needs_room) else {
+            return Ok(());
+        };
+        let made = self.make_room(tenant);
+        let had_room = std::mem::replace(&mut self.has_room, made.is_ok());
+        made.map_err(|why| {
+            if had_room {
+                tracing::error!(%tenant, %why, "[kora.audit] there is no room for lines of the audit: what needs one is refused");
+            }
+            AuditUnwritten
+        })
+    }
+
+    fn make_room(&mut self, tenant: &TenantId) -> io::Result<()> {
+        let mut file = self.open(tenant)?;
+        file.make_room()?;
+        self.files.insert(tenant.clone(), file);
+        Ok(())
     }
 
     /// What was held from before comes first, so that a tenant's lines stay in their order.
@@ -275,22 +393,23 @@ impl Writer {
         }
         let too_many = self.held.len().saturating_sub(HELD_MAX);
         self.held.drain(..too_many);
-        self.lose(too_many);
+        lose(&self.shift.lost, too_many);
         if had_trouble && self.held.is_empty() {
             tracing::warn!("[kora.audit] the audit can be written again, and what was held is in it");
         }
     }
 
-    fn lose(&self, lines: usize) {
-        if lines > 0 {
-            self.lost.fetch_add(lines as u64, Ordering::Relaxed);
-            tracing::error!(lines, "[kora.audit] lines of the audit are lost");
-        }
+    fn append(&mut self, tenant: &TenantId, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.open(tenant)?;
+        file.append(bytes)?;
+        self.files.insert(tenant.clone(), file);
+        Ok(())
     }
 
-    fn append(&mut self, tenant: &TenantId, bytes: &[u8]) -> io::Result<()> {
+    /// A tenant's file, which has room for more lines by `max_bytes`. It goes back to the others once it has proved good.
+    fn open(&mut self, tenant: &TenantId) -> io::Result<AuditFile> {
         let path = audit_file(&self.options.directory, tenant);
-        let mut file = match self.files.remove(tenant) {
+        let file = match self.files.remove(tenant) {
             // One that was moved or removed by somebody else is nobody's audit any more.
             Some(file) if file.is_at(&path) => file,
             _ => {
@@ -300,11 +419,9 @@ impl Writer {
                 AuditFile::open(&path)?
             }
         };
-        if file.is_full(self.options.max_bytes) {
-            file = file.rotate(self.clock.now(), self.options.keep)?;
+        match file.is_full(self.options.max_bytes) {
+            true => file.rotate(self.clock.now(), self.options.keep),
+            false => Ok(file),
         }
-        file.append(bytes)?;
-        self.files.insert(tenant.clone(), file);
-        Ok(())
     }
 }

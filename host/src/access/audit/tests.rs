@@ -5,6 +5,9 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use super::*;
 use crate::domain::{Clock as _, SystemClock, TenantId, Timestamp};
 
+/// Nothing that is waited for takes so long.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 fn options(directory: &Path) -> AuditOptions {
     AuditOptions {
         directory: directory.to_owned(),
@@ -181,6 +184,93 @@ async fn more_lines_than_there_is_room_for_wait_and_none_is_left_out() {
         read(home.path(), "acme", &AuditFilter { limit: 20_001, ..ALL }).len(),
         20_000
     );
+}
+
+#[tokio::test]
+async fn a_group_that_is_larger_than_what_may_wait_goes_when_no_more_may() {
+    let home = tempfile::tempdir().unwrap();
+    // Nothing else would write it: its time comes in an hour.
+    let (log, end) = start(AuditOptions {
+        batch: usize::MAX,
+        ..options(home.path())
+    });
+    let many = async {
+        for _ in 0..10_000 {
+            log.note(entry("acme", AuditResult::Ok)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, many).await.expect("nobody waits");
+    drop(log);
+    tokio::task::spawn_blocking(|| end.join()).await.unwrap();
+    assert_eq!(read(home.path(), "acme", &ALL).len(), 10_000);
+}
+
+/// One that cannot be read, as by a fault of the thread's.
+struct BrokenClock;
+
+impl crate::domain::Clock for BrokenClock {
+    fn now(&self) -> Timestamp {
+        panic!("the clock is broken")
+    }
+
+    fn monotonic(&self) -> Duration {
+        panic!("the clock is broken")
+    }
+}
+
+#[tokio::test]
+async fn where_the_thread_is_gone_nobody_waits_for_it_and_nothing_passes_for_written() {
+    let home = tempfile::tempdir().unwrap();
+    // The time is asked for when a file is put aside, which the second line needs.
+    let options = AuditOptions {
+        max_bytes: 1,
+        ..options(home.path())
+    };
+    let (log, end) = AuditLog::start(options, Arc::new(BrokenClock)).unwrap();
+    let (acme, beta) = ("acme".parse().unwrap(), "beta".parse().unwrap());
+    log.note(entry("acme", AuditResult::Unauthorized)).await;
+    assert_eq!(log.make_room(&beta).await, Ok(()));
+    let waits = async {
+        log.note(entry("beta", AuditResult::Ok)).await;
+        log.note(entry("acme", AuditResult::Unauthorized)).await;
+        assert_eq!(log.written(&acme).await, Err(AuditUnwritten));
+        assert_eq!(log.make_room(&beta).await, Err(AuditUnwritten));
+        log.flush().await;
+        log.note(entry("beta", AuditResult::TenantDenied)).await;
+    };
+    tokio::time::timeout(DEADLINE, waits).await.expect("nobody waits");
+    assert_eq!(read(home.path(), "acme", &ALL).len(), 1);
+    // Who waited is let go before the thread is wholly gone, and before it counts.
+    tokio::task::spawn_blocking(|| end.join()).await.unwrap();
+    assert_eq!(log.lost(), 3, "what it had in hand, and what came later");
+}
+
+#[tokio::test]
+async fn what_one_tenant_s_file_does_not_take_is_no_other_s_fault() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("acme"), b"a file where the directory belongs").unwrap();
+    let (log, end) = start(options(home.path()));
+    let (acme, beta) = ("acme".parse().unwrap(), "beta".parse().unwrap());
+    assert_eq!(
+        log.make_room(&acme).await,
+        Err(AuditUnwritten),
+        "before anything was noted"
+    );
+    log.note(entry("acme", AuditResult::Ok)).await;
+    log.note(entry("beta", AuditResult::Ok)).await;
+    assert_eq!(log.written(&acme).await, Err(AuditUnwritten));
+    assert_eq!(log.written(&beta).await, Ok(()));
+    assert_eq!(log.make_room(&beta).await, Ok(()));
+    fs::remove_file(home.path().join("acme")).unwrap();
+    assert_eq!(log.make_room(&acme).await, Ok(()));
+    assert_eq!(read(home.path(), "acme", &ALL).len(), 1, "what was held");
+    let room = audit_file(home.path(), &acme);
+    assert!(
+        fs::read_to_string(room).unwrap().ends_with("}\n"),
+        "room is no part of the file"
+    );
+    drop(log);
+    end.join();
 }
 
 #[test]

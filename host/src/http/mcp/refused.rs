@@ -2,14 +2,14 @@
 //! wrong with its HTTP as a problem.
 
 use axum::{
-    body::Bytes,
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
+use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
 use super::{super::answers::HttpProblem, PROTOCOL_VERSION};
-use crate::mcp::{id_of, refused_version};
+use crate::mcp::{Envelope, refused_version, versions};
 
 /// There is nothing but `POST`.
 pub(super) fn wrong_method() -> Response {
@@ -30,19 +30,33 @@ fn rpc(status: StatusCode, error: &Value) -> Response {
 }
 
 /// What is needed of a request to say why it was refused.
-pub(super) struct Asked {
+pub(super) struct Asked<'a> {
     version: Option<HeaderValue>,
     is_json: bool,
-    body: Bytes,
+    envelope: &'a Envelope<'a>,
 }
 
-impl Asked {
-    pub fn of(parts: &Parts, body: &Bytes) -> Self {
+impl<'a> Asked<'a> {
+    pub fn of(parts: &Parts, envelope: &'a Envelope<'a>) -> Self {
         Self {
             version: parts.headers.get(PROTOCOL_VERSION).cloned(),
             is_json: is_json(&parts.headers),
-            body: body.clone(),
+            envelope,
         }
+    }
+
+    /// The refusal of a revision that the header names and that is not spoken. The protocol's library takes some that the host does not.
+    /// Whoever initialises agrees upon one, and a body that names one is held against its header, both by the library.
+    pub fn unspoken(&self) -> Option<Response> {
+        let version = self.version.as_ref()?;
+        let is_spoken = |spoken: &ProtocolVersion| spoken.as_str().as_bytes() == version.as_bytes();
+        let is_negotiated = self.envelope.is_initialize() || self.envelope.has_version();
+        let is_refused = !is_negotiated && !versions().iter().any(is_spoken);
+        is_refused.then(|| self.refused_version())
+    }
+
+    fn refused_version(&self) -> Response {
+        invalid(&refused_version(&self.version(), &self.envelope.id()))
     }
 
     /// The answer, in the form that the others have.
@@ -70,7 +84,7 @@ impl Asked {
                 -32600,
                 "invalid request: expected a message of the protocol",
             ),
-            StatusCode::BAD_REQUEST => invalid(&refused_version(&self.version(), &self.id())),
+            StatusCode::BAD_REQUEST => self.refused_version(),
             _ => self.error(status, -32603, "a fault of the host: its log says which"),
         }
     }
@@ -79,12 +93,8 @@ impl Asked {
         let error = json!({ "code": code, "message": message });
         rpc(
             status,
-            &json!({ "jsonrpc": "2.0", "id": self.id(), "error": error }),
+            &json!({ "jsonrpc": "2.0", "id": self.envelope.id(), "error": error }),
         )
-    }
-
-    fn id(&self) -> Value {
-        id_of(&self.body)
     }
 
     fn version(&self) -> String {

@@ -111,11 +111,19 @@ impl Tools {
         self.by_name.contains_key(name)
     }
 
-    /// What is shown of one tool.
-    pub fn spec(&self, name: &str) -> Option<Arc<ToolSpec>> {
-        match self.find(name)? {
+    /// What is shown of one tool to `by`, if it is one that he could ever use.
+    pub fn spec_for(&self, by: &Principal, name: &str) -> Option<Arc<ToolSpec>> {
+        let tool = self.find(name).filter(|tool| self.is_shown_to(by, tool))?;
+        match tool {
             Tool::Own(own) => Some(own.tool.spec.clone()),
             Tool::Foreign(foreign) => Some(foreign.spec.clone()),
+        }
+    }
+
+    fn is_shown_to(&self, by: &Principal, tool: &Tool<'_>) -> bool {
+        match tool {
+            Tool::Own(_) => true,
+            Tool::Foreign(foreign) => self.shown_to(by)(&foreign.plugin),
         }
     }
 
@@ -169,8 +177,13 @@ impl Tools {
             round,
         } = call;
         let mut tenant = None;
+        let mut needs_audit = false;
         let work = async {
             let admitted = self.admit(&by, &name, arguments, (&mut details, &mut tenant))?;
+            needs_audit = admitted.tool.spec().needs_audit;
+            if needs_audit {
+                self.make_room(admitted.tenant.as_ref()).await?;
+            }
             self.run(&by, admitted, round).await
         };
         // What a tool does wrong is its own affair: a panic is audited and answered like any other fault.
@@ -186,9 +199,23 @@ impl Tools {
             }
         };
         details.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.note(source, tenant, result, details).await;
+        let tenant = tenant.unwrap_or_else(TenantId::host);
+        let changes = needs_audit || details.tool_kind == Some(ToolKind::Mutating.as_str());
+        let must_stand = changes && result.status() == "ok";
+        self.note(source, tenant.clone(), result, details).await;
+        // Who did it outlives the host, as what was done does.
+        if must_stand && self.parts.audit.written(&tenant).await.is_err() && needs_audit {
+            return Err(ToolFault::audit_unwritten());
+        }
         let outcome = outcome.map_err(|fault| fault.told_to(&self.parts.service, &by));
         outcome.map(|(answer, _)| answer)
+    }
+
+    /// Before anything is done: a change whose line has no room would be one of nobody's.
+    async fn make_room(&self, tenant: Option<&TenantId>) -> Result<(), ToolFault> {
+        let host = TenantId::host();
+        let made = self.parts.audit.make_room(tenant.unwrap_or(&host)).await;
+        made.map_err(|_| ToolFault::audit_unavailable())
     }
 
     async fn run(
@@ -238,10 +265,14 @@ impl Tools {
         mut arguments: Map<String, Value>,
         (details, whose): (&mut Details, &mut Option<TenantId>),
     ) -> Result<Admitted<'_>, ToolFault> {
-        let unknown = || ToolFault::Unknown {
+        let unknown = |is_hidden| ToolFault::Unknown {
             name: shown_name(name),
+            is_hidden,
         };
-        let tool = self.find(name).ok_or_else(unknown)?;
+        let tool = self.find(name).ok_or_else(|| unknown(false))?;
+        if !self.is_shown_to(by, &tool) {
+            return Err(unknown(true));
+        }
         let spec = tool.spec();
         as_integers(&spec.input_schema, &mut arguments);
         describe(spec, &arguments, details);
@@ -348,7 +379,7 @@ impl Tools {
     }
 
     /// Into the audit and into the log, side by side.
-    async fn note(&self, source: Source, tenant: Option<TenantId>, result: AuditResult, details: Details) {
+    async fn note(&self, source: Source, tenant: TenantId, result: AuditResult, details: Details) {
         let tool = details.tool_name.as_deref().unwrap_or("unknown");
         self.parts.service.metrics.host.tool_called(tool, result.word());
         let caller = details.caller_actor_kind.as_deref().unwrap_or_default();
@@ -358,20 +389,15 @@ impl Tools {
         } else {
             tracing::info!(tool, caller_actor_kind = caller, caller = caller_name, %result, %source, "[kora.mcp.tool_called]");
         }
-        let has_changed = details.tool_kind == Some(ToolKind::Mutating.as_str()) && result.status() == "ok";
         let entry = AuditEntry {
             emitted_at: self.parts.service.clock.now(),
-            tenant: tenant.unwrap_or_else(TenantId::host),
+            tenant,
             seam: Seam::ToolCalled,
             source,
             result,
             details,
         };
         self.parts.audit.note(entry).await;
-        if has_changed {
-            // Who did it outlives the host, as what was done does.
-            self.parts.audit.flush().await;
-        }
     }
 }
 

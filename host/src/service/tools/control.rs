@@ -58,6 +58,8 @@ impl HostTool for RequestStop {
          the running host. Higher levels are the machine's operator's alone.";
     const KIND: ToolKind = ToolKind::Mutating;
     const ANNOTATIONS: Annotations = Annotations::ENDS;
+    /// A full disk must not be in the way of a stop; who gave it stands in the chain as well.
+    const NEEDS_AUDIT: bool = false;
     type Input = Stop;
     type Output = Stopped;
 

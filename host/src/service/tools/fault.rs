@@ -9,6 +9,10 @@ use crate::{
 
 /// The name of a panic.
 const PANIC: &str = "panic";
+/// Nothing was done, since its line of the audit could not be written.
+const AUDIT_UNAVAILABLE: &str = "audit.unavailable";
+/// It was done, and its line is not written yet.
+const AUDIT_UNWRITTEN: &str = "audit.unwritten";
 
 /// Why a tool was not done.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -18,6 +22,8 @@ pub enum ToolFault {
     Unknown {
         /// What was asked for, cut to a sensible length.
         name: String,
+        /// There is, for tenants of others. The audit alone tells them apart.
+        is_hidden: bool,
     },
     /// The input is not valid, or the state does not allow it.
     #[error("invalid params: {0}")]
@@ -71,6 +77,16 @@ impl From<Problem> for ToolFault {
 }
 
 impl ToolFault {
+    /// Nothing was done: there is no room for its line of the audit.
+    pub(super) fn audit_unavailable() -> Self {
+        Self::Failed(AUDIT_UNAVAILABLE.to_owned())
+    }
+
+    /// It was done, and is not acknowledged: its line of the audit is held, and could be lost with the host.
+    pub(super) fn audit_unwritten() -> Self {
+        Self::Failed(AUDIT_UNWRITTEN.to_owned())
+    }
+
     /// The input is not valid.
     pub(super) fn bad_input(code: &str, message: impl Into<String>) -> Self {
         Problem::new(ProblemKind::BadInput, code, message).into()
@@ -87,6 +103,7 @@ impl ToolFault {
     /// How the audit names it.
     pub fn audit_result(&self) -> AuditResult {
         match self {
+            Self::Unknown { is_hidden: true, .. } => AuditResult::TenantDenied,
             Self::Unknown { .. } => AuditResult::Unknown,
             Self::InvalidParams(problem) => match problem.kind {
                 ProblemKind::WrongState | ProblemKind::Conflict => AuditResult::WrongState,
@@ -98,6 +115,7 @@ impl ToolFault {
             Self::ActorIdRequired { .. } => AuditResult::ActorIdRequired,
             Self::Blocked { .. } => AuditResult::BlockedByControl,
             Self::Failed(code) if code == PANIC => AuditResult::Exception,
+            Self::Failed(code) if code == AUDIT_UNAVAILABLE => AuditResult::Unavailable,
             Self::Failed(_) => AuditResult::Failed,
         }
     }

@@ -99,6 +99,7 @@ fn foreign(tool: &PluginTool) -> Option<Foreign> {
         dev_only: found.dev_only,
         is_of_tenant: true,
         kind: ToolKind::Plugin,
+        needs_audit: !hints.read_only,
     };
     Some(Foreign {
         spec: Arc::new(spec),
@@ -175,6 +176,7 @@ pub(super) fn fault(error: OfferError, name: &str) -> ToolFault {
     match error {
         OfferError::Unknown(_) => ToolFault::Unknown {
             name: name.to_owned(),
+            is_hidden: false,
         },
         OfferError::Invalid(message) => ToolFault::bad_input("plugin.invalid", message),
         OfferError::NotServed { .. } => ToolFault::bad_input(

@@ -53,6 +53,8 @@ pub(super) trait HostTool: Send + Sync + 'static {
     const ANNOTATIONS: Annotations;
     const DEV_ONLY: bool = false;
     const IS_OF_TENANT: bool = true;
+    /// Whether it is done only if its line of the audit can be written.
+    const NEEDS_AUDIT: bool = matches!(Self::KIND, ToolKind::Mutating);
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
     type Output: Serialize + JsonSchema + Send + 'static;
 
@@ -100,6 +102,7 @@ impl Erased {
             dev_only: T::DEV_ONLY,
             is_of_tenant: T::IS_OF_TENANT,
             kind: T::KIND,
+            needs_audit: T::NEEDS_AUDIT,
         };
         Self {
             spec: Arc::new(spec),

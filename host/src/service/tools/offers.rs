@@ -14,6 +14,9 @@ use crate::{
     plugin::{CompletionArgument, CompletionRequest, OfferRequest},
 };
 
+/// What asks for completions, as the audit names it.
+const COMPLETE: &str = "completion/complete";
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted<'a> {
@@ -120,8 +123,22 @@ impl Tools {
         let began = Instant::now();
         let mut tenant = None;
         let outcome = self.asked(by, wanted, arguments, round, &mut tenant).await;
+        self.note_read((by, source), wanted.route(), tenant, &outcome, began)
+            .await;
+        outcome
+    }
+
+    /// Notes what came of something that was read of a plugin.
+    async fn note_read(
+        &self,
+        (by, source): (&Principal, Source),
+        route: &str,
+        tenant: Option<TenantId>,
+        outcome: &Result<Value, ToolFault>,
+        began: Instant,
+    ) {
         let details = Details {
-            route: Some(wanted.route().to_owned()),
+            route: Some(route.to_owned()),
             code: outcome.as_ref().err().map(|fault| fault.code().to_owned()),
             duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             ..Details::of(by)
@@ -137,7 +154,6 @@ impl Tools {
             details,
         };
         self.parts.audit.note(entry).await;
-        outcome
     }
 
     async fn asked(
@@ -182,9 +198,26 @@ impl Tools {
     pub async fn complete(
         &self,
         by: &Principal,
+        source: Source,
         wanted: Wanted<'_>,
         argument: (String, String),
         arguments: Map<String, Value>,
+    ) -> Result<Value, ToolFault> {
+        let began = Instant::now();
+        let mut tenant = None;
+        let outcome = self.completed(by, wanted, argument, arguments, &mut tenant).await;
+        self.note_read((by, source), COMPLETE, tenant, &outcome, began)
+            .await;
+        outcome
+    }
+
+    async fn completed(
+        &self,
+        by: &Principal,
+        wanted: Wanted<'_>,
+        argument: (String, String),
+        arguments: Map<String, Value>,
+        tenant: &mut Option<TenantId>,
     ) -> Result<Value, ToolFault> {
         let Some(plugin) = self.plugin_of(wanted) else {
             return Err(ToolFault::bad_input(
@@ -193,10 +226,12 @@ impl Tools {
             ));
         };
         let (name, value) = argument;
+        let found = self.tenant_of_plugin(by, None, &plugin)?;
+        *tenant = Some(found.clone());
         let request = CompletionRequest {
             argument: CompletionArgument { name, value },
             arguments,
-            tenant: self.tenant_of_plugin(by, None, &plugin)?,
+            tenant: found,
             caller: caller(by),
         };
         let plugins = &self.parts.service.plugins;

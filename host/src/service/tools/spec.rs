@@ -92,4 +92,6 @@ pub struct ToolSpec {
     pub is_of_tenant: bool,
     /// What sort it is.
     pub kind: ToolKind,
+    /// Whether it is done only if its line of the audit can be written, and answered once it is.
+    pub needs_audit: bool,
 }
