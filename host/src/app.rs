@@ -30,6 +30,7 @@ mod upkeep;
 mod wire;
 
 use std::{
+    pin::pin,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -40,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{self, App, BootOptions, BootReport, DaemonEnd, DaemonOptions},
     config::{Config, ConfigProblems, Flag, Home, Inputs, set_plugin_enabled},
-    coordinator::{BootOutcome, Ending, Exit},
+    coordinator::{BootOutcome, Ending, Exit, ShutdownReason},
     domain::{LogFormat, LogLevel, PluginName},
     service::{ConfigSource, Problem, ProblemKind},
     socket::ControlSocket,
@@ -113,9 +114,28 @@ async fn run(
     logging: LoggingHandle,
 ) -> Result<Ending, Problem> {
     // First of all: opening a store takes its time, and a signal must not end the process in the midst of it.
-    let kept = signals::keep().map_err(|error| cannot_start("signals", &error))?;
+    let mut kept = signals::keep().map_err(|error| cannot_start("signals", &error))?;
     let socket_path = config.home().socket();
-    let running = parts::open(config, source, only, logging).await?;
+    let no_more_tries = CancellationToken::new();
+    let mut opening = pin!(parts::open(config, source, only, logging, no_more_tries.clone()));
+    let (opened, told) = tokio::select! {
+        opened = &mut opening => (opened, None),
+        name = kept.told_to_stop() => {
+            no_more_tries.cancel();
+            (opening.await, Some(name))
+        }
+    };
+    let running = match (opened, told) {
+        (Err(problem), Some(name)) => {
+            tracing::info!(reason = name, %problem, "[kora.daemon] stopped before the store was open");
+            let reason = ShutdownReason::Signal(name.to_owned());
+            return Ok(Ending {
+                reason,
+                while_booting: true,
+            });
+        }
+        (opened, _) => opened?,
+    };
     let service = running.service.clone();
     // Before anybody can ask: what would change plugins waits for the end of the boot.
     let turn = service.plugin_turn().await;
@@ -127,6 +147,9 @@ async fn run(
     let rim = rim::Rim::new(service.clone(), &surface);
     let serving = tokio::spawn(socket.serve(Arc::new(rim), stop_serving.clone()));
     let signals = signals::listen(kept, &service);
+    if let Some(name) = told {
+        signals::stop(&service, name);
+    }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket_path.display(), "[kora.daemon] booting");
 
     let booted = boot::boot(&running, turn).await;

@@ -189,6 +189,22 @@ fn a_store_that_does_not_refuse_changes_is_tried_again_and_then_stops_the_boot()
 }
 
 #[test]
+fn a_store_that_cannot_be_reached_is_not_waited_for_once_the_host_is_to_stop() {
+    for (signal, code) in [("TERM", 0), ("INT", 130)] {
+        // Nobody listens there.
+        let home =
+            TestHome::with_config("[store]\nurl = \"postgres://kora@127.0.0.1:1/kora?sslmode=disable\"\n");
+        let host = RunningHost::spawn(&home, &[]);
+        host.wait_for_log(&["a boot gate failed and is tried again", "attempts=4"]);
+        // The next attempt would come after 16 s.
+        let told = std::time::Instant::now();
+        host.signal(signal);
+        assert_eq!(host.exit_code(), code, "{signal}");
+        assert!(told.elapsed() < std::time::Duration::from_secs(12), "{signal}");
+    }
+}
+
+#[test]
 fn what_an_earlier_gate_kept_from_being_looked_at_does_not_pass() {
     let home = home();
     assert_eq!(home.start().stop(), 0);

@@ -296,27 +296,19 @@ fn a_client_of_2026_needs_no_handshake_and_hears_of_changes() {
 }
 
 #[test]
-fn who_is_revoked_while_he_speaks_may_nothing_from_the_next_request_on() {
+fn the_conversation_of_who_is_revoked_ends() {
     let home = home_with_callers();
     let host = home.start();
     let mut client = Client::initialised(&home, &["--caller", "pm"]);
+    let mut other = Client::initialised(&home, &[]);
     let state = json!({ "workspace_id": "acme" });
     client.result("tools/call", &call("kora__get_operational_state", &state));
 
     host.kora(&["callers", "revoke", "pm"]).ok();
-    let denied = client.ask(
-        "tools/call",
-        &call("kora__request_pause", &json!({ "reason": "x" })),
-    );
-    assert_eq!(denied["error"]["code"], -32001, "{denied}");
-    let hidden = client.ask("tools/call", &call("kora__get_operational_state", &state));
-    assert_eq!(
-        hidden["error"]["code"], -32602,
-        "it has no tenant any more: {hidden}"
-    );
-    assert_eq!(client.result("prompts/list", &json!({}))["prompts"], json!([]));
-    client.end_input();
-    assert_eq!(client.exit_code(), 0);
+    // Whether it asks or not, nothing is answered and nothing told any more.
+    assert_eq!(client.exit_code(), 2);
+    host.wait_for_log(&["[kora.mcp.stdio]", "no longer in force", "pm"]);
+    other.result("ping", &json!({}));
 }
 
 #[test]
@@ -401,6 +393,8 @@ fn who_asks_too_often_over_standard_input_is_refused_until_it_is_calmer() {
             "{answer}"
         );
     }
+    // A handshake is answered all the same: refused, it would be the end of the conversation.
+    Client::initialised(&home, &["--caller", "hasty"]);
     // It has one allowance, by whatever way it asks.
     let http = HttpClient::of(&host);
     eventually("it is refused over HTTP for what it asked here", || {

@@ -46,8 +46,10 @@ pub async fn sign_last(service: &Service) {
         Err(_) => format!("they took longer than {} s", SIGN_GRACE.as_secs()),
     };
     let every_seconds = service.config.load().checkpoints.every_seconds;
+    // Not known where the chains could not even be listed.
+    let left = Some(service.checkpoints.left()).filter(|left| *left > 0);
     tracing::warn!(
-        left = service.checkpoints.left(),
+        left,
         why,
         "[kora.checkpoint] chains were not signed before the stop: the next host does it {every_seconds} s after its start"
     );

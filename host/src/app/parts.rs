@@ -113,16 +113,18 @@ fn make_private(directory: &Path) -> Result<(), Problem> {
         })
 }
 
-/// Opens the store, checks it, and makes everything else over it.
+/// Opens the store, checks it, and makes everything else over it. Once `stop` is cancelled a store that could not be opened is not tried
+/// again.
 pub async fn open(
     config: Config,
     config_source: Arc<dyn ConfigSource>,
     only: Vec<String>,
     logging: LoggingHandle,
+    stop: CancellationToken,
 ) -> Result<Running, Problem> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let watcher = Arc::new(HostWatcher::default());
-    let mut run = Run::new(Mode::Boot, HOST_BUDGET, watcher.clone());
+    let mut run = Run::new(Mode::Boot, HOST_BUDGET, watcher.clone()).until(stop);
     let config = Arc::new(config);
     run.pass(&home_modes(&config)).await;
     let (store, store_place) = open_store(&config, &clock, &mut run).await?;

@@ -1,6 +1,6 @@
 //! The use cases and the tools behind the control socket.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, future::pending, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -101,6 +101,7 @@ impl Handler for Rim {
 
     async fn converse(&self, operator_uid: u32, serve: ServeMcp) -> Result<Conversation, Problem> {
         let caller = serve.caller.clone().unwrap_or_else(|| "nobody".to_owned());
+        let gone = until_gone(self.callers.clone(), serve.caller.clone());
         let by = self.asker(serve.caller)?;
         tracing::info!(
             caller,
@@ -111,8 +112,16 @@ impl Handler for Rim {
         let pace = self.pace.clone();
         Ok(Box::new(move |read, write| {
             Box::pin(async move {
-                if let Err(error) = serve_stream(handler, pace, read, write).await {
-                    tracing::debug!(%error, "a conversation over the control socket broke off");
+                tokio::select! {
+                    served = serve_stream(handler, pace, read, write) => {
+                        if let Err(error) = served {
+                            tracing::debug!(%error, "a conversation over the control socket broke off");
+                        }
+                    }
+                    () = gone => tracing::info!(
+                        caller,
+                        "[kora.mcp.stdio] the conversation ends: this caller is no longer in force"
+                    ),
                 }
             })
         }))
@@ -163,6 +172,19 @@ fn problem(fault: ToolFault) -> Problem {
         problem = problem.hint("`kora tools list` shows those there are");
     }
     problem
+}
+
+/// Until there is no caller of that name any more. Nobody cannot be revoked.
+async fn until_gone(callers: Arc<Callers>, name: Option<String>) {
+    let Some(name) = name else {
+        return pending().await;
+    };
+    let mut changes = callers.changes();
+    while callers.named(&name).is_some() {
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 fn unknown_caller(name: &str) -> Problem {

@@ -30,6 +30,16 @@ pub struct Kept {
     hang_up: Signal,
 }
 
+impl Kept {
+    /// Waits for one that stops the host, and answers its name. Cancel safe.
+    pub async fn told_to_stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// Keeps signals from now on.
 pub fn keep() -> io::Result<Kept> {
     Ok(Kept {
@@ -61,7 +71,8 @@ pub fn listen(kept: Kept, service: &Arc<Service>) -> Signals {
     Signals([listening, reloading])
 }
 
-fn stop(service: &Service, name: &str) {
+/// Stops the host as the signal of this name does.
+pub fn stop(service: &Service, name: &str) {
     service
         .coordinator
         .request_shutdown(ShutdownReason::Signal(name.to_owned()));

@@ -48,7 +48,9 @@ impl TestHome {
         };
         let logging = Logging::new(options, io::sink).handle().clone();
         let only = only.iter().map(|&name| name.to_owned()).collect();
-        parts::open(config, self.source(), only, logging).await.unwrap()
+        parts::open(config, self.source(), only, logging, CancellationToken::new())
+            .await
+            .unwrap()
     }
 
     /// Where its audit is.

@@ -7,6 +7,7 @@ use tokio::{
     task::{JoinError, JoinHandle},
     time::{Instant, sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::gate::{Fault, FaultMeaning, Gate};
 use crate::engine::{
@@ -36,6 +37,8 @@ pub struct Run {
     left: Duration,
     reports: Vec<GateReport>,
     is_over: bool,
+    /// Ends the wait for another attempt.
+    stop: CancellationToken,
 }
 
 impl Run {
@@ -47,7 +50,14 @@ impl Run {
             left: budget,
             reports: Vec::new(),
             is_over: false,
+            stop: CancellationToken::new(),
         }
+    }
+
+    /// Nothing is tried again once `stop` is cancelled: a gate that failed stays so. An attempt that was begun is not broken off.
+    #[must_use]
+    pub fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// Runs a gate, unless the run is over; answers whether to go on. Dropping the future ends the check; the gate is then not
@@ -121,7 +131,9 @@ impl Run {
                     let seconds = after.as_secs();
                     tracing::warn!(gate = %gate.id, attempts, seconds, "a boot gate failed and is tried again: {}", fault.detail);
                     self.tell(self.watcher.retrying(&gate.spec, &fault.detail)).await;
-                    sleep(after).await;
+                    if self.stop.run_until_cancelled(sleep(after)).await.is_none() {
+                        return (attempts, Err(fault));
+                    }
                 }
             }
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
+    extract::{MatchedPath, State},
     http::header,
     middleware::from_fn_with_state,
     response::{IntoResponse as _, Response},
@@ -17,6 +18,7 @@ use super::{
     health, mcp, openapi, stream,
     surface::Surface,
 };
+use crate::access::{AuditResult, Details, Principal};
 
 /// All of the admin port. `/healthz` and `/readyz` are for who watches the process, and need no token.
 pub fn router(surface: Arc<Surface>) -> Router {
@@ -31,7 +33,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         gated = gated.route(registered.spec.path, registered.method);
     }
     let gated = gated
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(wrong_method_of_caller)
         .route_layer(from_fn_with_state(surface.clone(), authenticate));
     Router::new()
         .route(health::HEALTHZ, get(health::healthz))
@@ -50,6 +52,20 @@ async fn nothing_here() -> Response {
 
 async fn wrong_method() -> Response {
     HttpProblem::wrong_method().into_response()
+}
+
+/// Of one who is known: it is in the audit as any other call of his.
+async fn wrong_method_of_caller(
+    State(surface): State<Arc<Surface>>,
+    Extension(by): Extension<Principal>,
+    route: MatchedPath,
+) -> Response {
+    let details = Details {
+        route: Some(route.as_str().to_owned()),
+        ..Details::of(&by)
+    };
+    surface.note_refused(AuditResult::BadInput, details).await;
+    wrong_method().await
 }
 
 async fn document(text: Arc<str>) -> Response {

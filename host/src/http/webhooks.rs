@@ -111,6 +111,7 @@ impl WebhookDoor {
 pub fn webhook_router(door: Arc<WebhookDoor>) -> Router {
     let limited = Router::new()
         .route(ROUTE, post(receive))
+        .method_not_allowed_fallback(async || HttpProblem::wrong_method().into_response())
         .fallback(async || HttpProblem::not_found().into_response())
         .layer(from_fn_with_state(door.clone(), check_rate));
     // Whoever watches the process is not to take it for dead because of what strangers, or he himself, sent from the same address.

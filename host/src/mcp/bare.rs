@@ -92,9 +92,12 @@ pub async fn answer_bare(handler: &McpHandler, body: &[u8]) -> BareAnswer {
         let fault = Fault::new(-32600, NO_OBJECT);
         return BareAnswer::Refused(failed(Value::Null, fault));
     };
-    // Nothing is done for who does not want to know what came of it.
     let Some(id) = request.get("id").cloned() else {
-        return BareAnswer::Nothing;
+        // Nothing is done for who does not want to know what came of it.
+        return match request.get("method").is_some_and(Value::is_string) {
+            true => BareAnswer::Nothing,
+            false => BareAnswer::Refused(failed(Value::Null, no_method())),
+        };
     };
     if !can_be_repeated(&id) {
         let malformed =
@@ -141,11 +144,12 @@ async fn respond(handler: &McpHandler, request: &Map<String, Value>) -> Result<V
         Some("tools/list") => Ok(listed(handler)),
         Some("tools/call") => call(handler, request.get("params")).await,
         Some(_) => Err(Stopped::Before(Fault::new(-32601, UNKNOWN_METHOD))),
-        None => Err(Stopped::Before(Fault::new(
-            -32600,
-            "invalid request: `method` is missing",
-        ))),
+        None => Err(Stopped::Before(no_method())),
     }
+}
+
+fn no_method() -> Fault {
+    Fault::new(-32600, "invalid request: `method` is missing, or no text")
 }
 
 async fn call(handler: &McpHandler, params: Option<&Value>) -> Result<Value, Stopped> {

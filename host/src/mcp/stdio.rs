@@ -1,12 +1,18 @@
 //! The protocol over one stream of lines, as clients speak it to a process that they start.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use rmcp::{
     ErrorData, RoleServer, Service,
-    model::{ErrorCode, ProtocolVersion},
+    model::{ClientRequest, ErrorCode, ProtocolVersion},
     service::{NotificationContext, RequestContext, ServiceRole},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -61,7 +67,12 @@ where
         admission,
     };
     let lines = Lines::new(read, write, door.clone());
-    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(Limited { handler, door }, lines));
+    let limited = Limited {
+        handler,
+        door,
+        has_begun: AtomicBool::new(false),
+    };
+    let starting: BoxFuture<'static, _> = Box::pin(rmcp::serve_server(limited, lines));
     Box::pin(async move {
         let running = starting.await.map_err(|error| failed(&error))?;
         let waiting: BoxFuture<'static, _> = Box::pin(running.waiting());
@@ -74,6 +85,8 @@ where
 struct Limited {
     handler: McpHandler,
     door: Door,
+    /// Whether there was a handshake.
+    has_begun: AtomicBool,
 }
 
 impl Service<RoleServer> for Limited {
@@ -82,7 +95,11 @@ impl Service<RoleServer> for Limited {
         request: <RoleServer as ServiceRole>::PeerReq,
         context: RequestContext<RoleServer>,
     ) -> Result<<RoleServer as ServiceRole>::Resp, ErrorData> {
-        if !self.door.admission.admit(&self.handler.by()).await {
+        let is_admitted = self.door.admission.admit(&self.handler.by()).await;
+        // A handshake counts, and is answered: if it were refused, the conversation would be over before the client could wait.
+        let is_handshake =
+            matches!(request, ClientRequest::InitializeRequest(_)) && !self.has_begun.swap(true, Relaxed);
+        if !is_admitted && !is_handshake {
             return Err(ErrorData::new(ErrorCode(RATE_LIMITED.0), RATE_LIMITED.1, None));
         }
         self.handler.handle_request(request, context).await

@@ -61,6 +61,15 @@ fn what_plugins_offer_is_listed_to_callers_of_the_tenants_that_they_act_for() {
             let has_any = listed.iter().any(|name| name.starts_with(word));
             assert_eq!(has_any, is_shown, "{method}: {listed:?}");
         }
+        let plugins = client.http.get("/api/plugins").bearer(&client.token);
+        let plugins = plugins.send().expect(200);
+        let mut plugins = plugins["plugins"].as_array().unwrap().iter();
+        let plugin = plugins.find(|plugin| plugin["name"] == "conformance").unwrap();
+        assert!(plugin["digest"].is_string(), "which code runs is no secret");
+        for offered in ["tools", "prompts", "resources"] {
+            let offered = plugin[offered].as_array().unwrap();
+            assert_eq!(!offered.is_empty(), is_shown, "{plugin}");
+        }
     }
 }
 

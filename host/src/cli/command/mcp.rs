@@ -68,7 +68,7 @@ fn serve(arguments: ServeArguments, context: &mut Context<'_>) -> Outcome {
     if has_ended.load(Ordering::Acquire) {
         return Ok(Exit::OK);
     }
-    let message = "the daemon ended the conversation, most likely because it stops";
+    let message = "the daemon ended the conversation: it stops, or the caller is no longer in force";
     Err(Failure::unreachable(Problem::new(
         ProblemKind::Unavailable,
         "daemon.stream_ended",

@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::TenantId,
@@ -214,6 +215,24 @@ async fn a_watcher_that_hangs_does_not_hold_a_boot() {
     }
     let mut run = Run::new(Mode::Boot, HOST_BUDGET, Arc::new(Hangs));
     assert!(run.pass(&failing(SECRETS, 2)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_a_run_is_to_stop_nothing_is_tried_again() {
+    let stop = CancellationToken::new();
+    let (run, heard) = booting();
+    let mut run = run.until(stop.clone());
+    let gate = failing(SECRETS, 100);
+    let began = tokio::time::Instant::now();
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        stop.cancel();
+    };
+    let (passed, ()) = tokio::join!(run.pass(&gate), stopping);
+    assert!(!passed);
+    assert_eq!(began.elapsed().as_secs(), 3);
+    assert_eq!(run.reports()[0].attempts, 2);
+    assert_eq!(heard.0.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

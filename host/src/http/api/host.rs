@@ -120,7 +120,8 @@ impl Endpoint for Plugins {
     const PATH: &'static str = "/api/plugins";
     const SUMMARY: &'static str = "Plugins";
     const DESCRIPTION: &'static str = "Every plugin with its state and the digest of its code, and every file that did not become one. \
-         Paths, causes and warnings are shown to a caller of all tenants.";
+         Paths, causes and warnings are shown to a caller of all tenants; what a plugin offers, hears and needs to callers of tenants that it \
+         acts for.";
     const ABOUT: About = About::Host;
     type Query = Nothing;
     type Answer = PluginList;
@@ -128,10 +129,14 @@ impl Endpoint for Plugins {
     async fn answer(asked: Asked<'_>, _: Nothing) -> Result<PluginList, Problem> {
         let mut plugins = asked.service.plugins().await;
         if !asked.by.sees_all() {
+            let is_shown = asked.surface.parts.tools.shown_to(asked.by);
             for plugin in &mut plugins {
                 plugin.cause = None;
                 plugin.warnings.clear();
                 plugin.path.clear();
+                if !plugin.name.as_deref().is_some_and(&is_shown) {
+                    plugin.hide_offers();
+                }
             }
         }
         Ok(PluginList { plugins })

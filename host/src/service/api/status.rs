@@ -119,6 +119,22 @@ pub struct Plugin {
     pub warnings: Vec<String>,
 }
 
+impl Plugin {
+    /// Leaves out what it offers, hears and needs, as for whoever is of no tenant that it acts for.
+    pub fn hide_offers(&mut self) {
+        let lists = [
+            &mut self.tools,
+            &mut self.prompts,
+            &mut self.resources,
+            &mut self.webhooks,
+            &mut self.listeners,
+            &mut self.event_types,
+            &mut self.secrets,
+        ];
+        lists.into_iter().for_each(Vec::clear);
+    }
+}
+
 /// A daemon entry.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names say it")]

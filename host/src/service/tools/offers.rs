@@ -43,7 +43,7 @@ impl Wanted<'_> {
 
 impl Tools {
     /// Whose offers `by` could use: those of plugins that act for a tenant that he sees. Who sees all of them sees what every plugin offers.
-    pub(super) fn shown_to(&self, by: &Principal) -> impl Fn(&str) -> bool {
+    pub fn shown_to(&self, by: &Principal) -> impl Fn(&str) -> bool {
         let service = &self.parts.service;
         let tenants = (!by.sees_all()).then(|| service.seen_tenants(by));
         move |plugin| {

@@ -223,7 +223,13 @@ impl Inspector for PostgresReader {
     }
 
     fn missing_guard(&self) -> Result<Option<String>, StoreError> {
-        self.work(async |reader| rights::first_missing_guard(&reader.connect().await?.client).await)
+        self.work(async |reader| {
+            let session = reader.connect().await?;
+            match rights::first_missing_guard(&session.client).await? {
+                Some(fault) => Ok(Some(fault)),
+                None => rights::read_only_fault(&session.client).await,
+            }
+        })
     }
 
     fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {

@@ -52,6 +52,21 @@ pub(super) async fn first_missing_guard(client: &Client) -> Result<Option<String
     }))
 }
 
+/// Why the server takes no changes, in words, if it says so without being asked for one.
+pub(super) async fn read_only_fault(client: &Client) -> Result<Option<String>, StoreError> {
+    let look = "SELECT pg_is_in_recovery(), \
+                (SELECT reset_val::boolean FROM pg_settings WHERE name = 'default_transaction_read_only')";
+    let found = client.query_one(look, &[]).await;
+    let found = found.map_err(|error| store_error(&error))?;
+    Ok(match (found.get(0), found.get(1)) {
+        (true, _) => Some("the server is a standby: name the one that takes commits".to_owned()),
+        (false, true) => Some(
+            "the database takes no changes: switch off `default_transaction_read_only` for it, its role and the server".to_owned(),
+        ),
+        (false, false) => None,
+    })
+}
+
 /// The first thing that is not as it must be, in words. Leaves nothing behind: the connection, which must be the writer's, is to be dropped
 /// afterwards, with whatever transaction it has open.
 pub(super) async fn first_fault(

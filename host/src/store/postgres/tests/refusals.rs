@@ -199,7 +199,12 @@ async fn a_database_that_commits_nothing_is_noticed_and_it_is_said_why() {
     for part in ["an append was refused", "`default_transaction_read_only`"] {
         assert!(fault.contains(part), "{fault}");
     }
+    // A check without a start says it, too.
+    let reader = super::PostgresReader::open(database.place()).unwrap();
+    let fault = reader.missing_guard().unwrap().unwrap();
+    assert!(fault.contains("`default_transaction_read_only`"), "{fault}");
     read_only("off");
+    assert_eq!(reader.missing_guard().unwrap(), None);
     assert_eq!(store.check_rights().await.unwrap(), None);
 
     // Everything works, up to the commit.
