@@ -180,3 +180,38 @@ fn a_tool_that_asks_back_is_an_error_to_who_cannot_answer_it() {
     );
     assert!(refused.message().contains("2026-07-28"), "{refused:?}");
 }
+
+#[test]
+fn what_is_no_request_is_refused_and_audited_without_an_id_too() {
+    let home = home_with_plugin("");
+    let host = home.start();
+    let client = Client::new(&home, &host, "one", &[]);
+    for body in [
+        json!({}),
+        json!({ "jsonrpc": "2.0" }),
+        json!({ "jsonrpc": "2.0", "method": 5 }),
+    ] {
+        let answer = client.bare(&body).send().json();
+        assert_eq!(answer["error"]["code"], -32600, "{body}: {answer}");
+        assert_eq!(answer["id"], Value::Null, "{body}");
+        let line = last_audited(&home, "host", "bad_input");
+        assert_eq!(line["details"]["caller"], "one", "{line}");
+    }
+    // A notification is one.
+    let told = client
+        .bare(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+        .send();
+    assert_eq!((told.status, told.body.as_str()), (202, ""));
+    // Neither is a method that a route has not.
+    let wrong = client
+        .http
+        .request("DELETE", "/api/tenants")
+        .bearer(&client.token)
+        .send();
+    assert_eq!(wrong.status, 405);
+    let of_route = || {
+        let line = last_audited(&home, "host", "bad_input");
+        (line["details"]["route"] == "/api/tenants").then_some(())
+    };
+    crate::harness::eventually("the wrong method is in the audit", of_route);
+}
