@@ -391,11 +391,11 @@ impl Checkpoints {
         let done = done.unwrap_or_else(|error| tenants.iter().map(|_| Err(failed(&error))).collect());
         let told = |(tenant, done): (&TenantId, io::Result<T>)| {
             done.map_err(|error| {
-                let tenant = tenant.clone();
-                let error = CheckpointError::Files { tenant, error };
-                if let CheckpointError::Files { tenant, .. } = &error {
-                    self.note_fault(tenant, &error);
-                }
+                let error = CheckpointError::Files {
+                    tenant: tenant.clone(),
+                    error,
+                };
+                self.note_fault(tenant, &error);
                 error
             })
         };

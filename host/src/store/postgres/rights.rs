@@ -29,6 +29,8 @@ pub(super) const COMMIT_WITHIN: Duration = Duration::from_secs(7);
 /// How long the server may take to hear that nobody waits for it any more.
 const CANCEL_WITHIN: Duration = Duration::from_secs(1);
 
+const TAKES_NO_CHANGES: &str = "the database takes no changes; switch off `default_transaction_read_only` for it, its role and the server";
+
 /// The triggers that keep events as they were written, for the owner too.
 const GUARDS: [&str; 3] = [
     "events_are_never_changed",
@@ -60,9 +62,7 @@ pub(super) async fn read_only_fault(client: &Client) -> Result<Option<String>, S
     let found = found.map_err(|error| store_error(&error))?;
     Ok(match (found.get(0), found.get(1)) {
         (true, _) => Some("the server is a standby: name the one that takes commits".to_owned()),
-        (false, true) => Some(
-            "the database takes no changes: switch off `default_transaction_read_only` for it, its role and the server".to_owned(),
-        ),
+        (false, true) => Some(TAKES_NO_CHANGES.to_owned()),
         (false, false) => None,
     })
 }
@@ -124,11 +124,10 @@ fn is_about_now(error: &Error) -> bool {
 fn with_advice(error: &Error) -> String {
     let advice = match error.code() {
         Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
-            ": the database takes no changes; switch off `default_transaction_read_only` for it, its role and the server, and name the server \
-             that takes commits if this is a standby"
+            format!(": {TAKES_NO_CHANGES}, and name the server that takes commits if this is a standby")
         }
-        Some(&SqlState::DISK_FULL) => ": free some room where the server keeps its data",
-        _ => "",
+        Some(&SqlState::DISK_FULL) => ": free some room where the server keeps its data".to_owned(),
+        _ => String::new(),
     };
     format!("{}{advice}", words(error))
 }
