@@ -21,6 +21,8 @@ pub struct HttpProblem {
     pub hints: Vec<String>,
     /// What else programs may want.
     pub data: Map<String, Value>,
+    /// In how many seconds it may be asked again.
+    pub retry_after: Option<u64>,
 }
 
 impl HttpProblem {
@@ -32,6 +34,16 @@ impl HttpProblem {
             detail: detail.into(),
             hints: Vec::new(),
             data: Map::new(),
+            retry_after: None,
+        }
+    }
+
+    /// It may be asked again in so many seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
         }
     }
 
@@ -79,6 +91,7 @@ impl From<Problem> for HttpProblem {
             },
             hints: problem.hints,
             data: problem.data,
+            retry_after: None,
         }
     }
 }
@@ -107,8 +120,8 @@ impl IntoResponse for HttpProblem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

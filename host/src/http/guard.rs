@@ -85,6 +85,7 @@ pub(super) async fn authenticate(
             "http.rate_limited",
             "this caller asks more often than it may",
         )
+        .retry_after(1)
         .into_response();
     }
     request.extensions_mut().insert(principal.clone());

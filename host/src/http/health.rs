@@ -10,7 +10,11 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{answers::HttpProblem, api::audited, surface::Surface};
+use super::{
+    answers::HttpProblem,
+    api::audited,
+    surface::{Surface, SurfaceParts},
+};
 use crate::{
     access::Principal,
     service::{Problem, ProblemKind},
@@ -25,16 +29,19 @@ pub(super) async fn healthz() -> Response {
     axum::Json(json!({ "status": "ok" })).into_response()
 }
 
-/// The host has booted, does not stop, and its store is there.
+/// The host has booted, does not stop, and its store and its audit can be written.
 pub(super) async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
-    let readiness = surface.parts.service.readiness();
-    let status = match readiness {
-        Ok(()) => StatusCode::OK,
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let body = match readiness {
-        Ok(()) => json!({ "status": "ready" }),
-        Err(why) => json!({ "status": "not_ready", "reason": why }),
+    let SurfaceParts { service, audit, .. } = &surface.parts;
+    let readiness = service.readiness().and_then(|()| match audit.is_over() {
+        true => Err("audit_unavailable".to_owned()),
+        false => Ok(()),
+    });
+    let (status, body) = match readiness {
+        Ok(()) => (StatusCode::OK, json!({ "status": "ready" })),
+        Err(why) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({ "status": "not_ready", "reason": why }),
+        ),
     };
     (status, axum::Json(body)).into_response()
 }

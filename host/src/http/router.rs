@@ -46,7 +46,11 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .with_state(surface)
 }
 
-async fn nothing_here() -> Response {
+/// A path is its sender's text, and does not come into the audit.
+async fn nothing_here(State(surface): State<Arc<Surface>>) -> Response {
+    surface
+        .note_refused(AuditResult::Unknown, Details::default())
+        .await;
     HttpProblem::not_found().into_response()
 }
 

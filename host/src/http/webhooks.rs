@@ -38,7 +38,7 @@ pub struct Peer(pub SocketAddr);
 /// Where webhooks are.
 const ROUTE: &str = "/api/webhooks/{plugin}/{webhook}";
 /// When a sender had better try again: boots may take minutes.
-const RETRY_AFTER_SECONDS: &str = "30";
+const RETRY_AFTER_SECONDS: u64 = 30;
 /// Headers that are handed on, at most: more than any sender has reason for.
 const HEADERS_MAX: usize = 100;
 
@@ -177,6 +177,8 @@ async fn check_rate(
         "http.rate_limited",
         format!("at most {per_minute} webhooks of one address are taken in a minute"),
     )
+    // When there is room for the next one.
+    .retry_after(60_u64.div_ceil(per_minute.max(1)))
     .into_response()
 }
 
@@ -260,10 +262,9 @@ async fn answer(door: &WebhookDoor, outcome: WebhookOutcome, details: Details) -
 }
 
 fn send_again(code: &str, detail: &str) -> Response {
-    let mut response = HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).into_response();
-    let later = HeaderValue::from_static(RETRY_AFTER_SECONDS);
-    response.headers_mut().insert(header::RETRY_AFTER, later);
-    response
+    HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+        .retry_after(RETRY_AFTER_SECONDS)
+        .into_response()
 }
 
 fn status_of(reply: &WebhookReply, usual: StatusCode) -> StatusCode {

@@ -214,4 +214,10 @@ fn what_is_no_request_is_refused_and_audited_without_an_id_too() {
         (line["details"]["route"] == "/api/tenants").then_some(())
     };
     crate::harness::eventually("the wrong method is in the audit", of_route);
+    // What there is not is noted before it is answered, without the path, which could be anything.
+    let nowhere = client.http.get("/api/no-such-route").send();
+    assert_eq!(nowhere.expect(404)["code"], "http.not_found");
+    let line = last_audited(&home, "host", "unknown");
+    assert_eq!(line["seam"], "http.request_refused");
+    assert!(!line.to_string().contains("no-such-route"), "{line}");
 }

@@ -308,6 +308,11 @@ impl AuditLog {
         self.desk.run(Some(tenant.clone()), true).await
     }
 
+    /// Whether nobody writes any more: the host stops, or the thread panicked.
+    pub fn is_over(&self) -> bool {
+        self.desk.lock().is_over
+    }
+
     /// How many lines could not be written since the host started, and will not be.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)

@@ -230,6 +230,7 @@ async fn where_the_thread_is_gone_nobody_waits_for_it_and_nothing_passes_for_wri
     let (acme, beta) = ("acme".parse().unwrap(), "beta".parse().unwrap());
     log.note(entry("acme", AuditResult::Unauthorized)).await;
     assert_eq!(log.make_room(&beta).await, Ok(()));
+    assert!(!log.is_over());
     let waits = async {
         log.note(entry("beta", AuditResult::Ok)).await;
         log.note(entry("acme", AuditResult::Unauthorized)).await;
@@ -239,6 +240,7 @@ async fn where_the_thread_is_gone_nobody_waits_for_it_and_nothing_passes_for_wri
         log.note(entry("beta", AuditResult::TenantDenied)).await;
     };
     tokio::time::timeout(DEADLINE, waits).await.expect("nobody waits");
+    assert!(log.is_over());
     assert_eq!(read(home.path(), "acme", &ALL).len(), 1);
     // Who waited is let go before the thread is wholly gone, and before it counts.
     tokio::task::spawn_blocking(|| end.join()).await.unwrap();

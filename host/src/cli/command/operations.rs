@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::tickets::one_of;
+use super::tickets::{id, one_of};
 use crate::{
     cli::{context::Context, failure::Outcome, view},
     service::api::{Call, ListOperations, OperationStatus},
@@ -19,7 +19,7 @@ pub(in crate::cli) enum OperationsCommand {
         #[arg(long, value_parser = one_of(OperationStatus::ALL, OperationStatus::as_str))]
         status: Option<OperationStatus>,
         /// Only those made before this one
-        #[arg(long, value_name = "OPERATION")]
+        #[arg(long, value_name = "OPERATION", value_parser = id)]
         before: Option<Uuid>,
         /// At most this many, 1 to 200; 50 unless said
         #[arg(long, value_name = "COUNT")]

@@ -171,6 +171,7 @@ pub(in crate::cli) struct Assign {
     #[command(flatten)]
     which: Which,
     /// An actor of the tenant, as `kora tenants list --json` shows them
+    #[arg(value_parser = id)]
     actor: Option<Uuid>,
 }
 
@@ -184,8 +185,10 @@ where
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
-fn id(text: &str) -> Result<Uuid, String> {
-    let expected = || "expected an id as `kora tickets list` and `kora tickets show` show it".to_owned();
+/// The id of a ticket, an operation or an actor.
+pub(super) fn id(text: &str) -> Result<Uuid, String> {
+    let expected =
+        || "expected an id as lists show it: a UUID, 32 hexadecimal digits with hyphens".to_owned();
     text.parse().map_err(|_| expected())
 }
 

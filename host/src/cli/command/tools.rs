@@ -35,7 +35,8 @@ pub(in crate::cli) enum ToolsCommand {
 #[command(after_help = "\
 Exit codes:
   0  done
-  1  refused or failed; the error says which fault, with its code
+  1  refused or failed: the error says which fault, with its code; or the tool itself answers that it failed (`isError`) or needs to
+     know more first (`input_required`), which is printed as any answer is
   2  the arguments cannot be read, or the daemon cannot be reached")]
 pub(in crate::cli) struct CallArguments {
     /// The tool
@@ -92,45 +93,62 @@ fn call(arguments: CallArguments, context: &mut Context<'_>) -> Outcome {
         && other != tenant
     {
         let message = format!("`--tenant` and `{WORKSPACE_ID}` name two tenants: expected one of them");
-        return Err(Failure::unreachable(Problem::new(
-            ProblemKind::BadInput,
-            "tool.two_tenants",
-            message,
-        )));
+        return Err(unreadable("tool.two_tenants", message));
     }
     let answer = daemon.call(&Call::ToolsCall(CallTool { name, arguments }))?;
     context.ui.json(&answer)?;
-    Ok(Exit::OK)
+    Ok(match is_done(&answer) {
+        true => Exit::OK,
+        false => Exit::FAILED,
+    })
 }
 
-/// Values as the schema of the tool wants them. What it says nothing of, and what it wants otherwise, the gate judges.
+/// Whether the tool did what it is there for. A tool of a plugin's may answer that it did not.
+fn is_done(answer: &Value) -> bool {
+    answer["isError"] != true && answer["resultType"] != "input_required"
+}
+
+fn unreadable(code: &str, message: String) -> Failure {
+    Failure::unreachable(Problem::new(ProblemKind::BadInput, code, message))
+}
+
+/// Values as the schema of the tool wants them. What it says nothing of, and whether a value is one of those it wants, the gate judges.
 fn typed(
     name: &str,
     pairs: Vec<(String, String)>,
     daemon: &BlockingClient,
-) -> Result<Map<String, Value>, Problem> {
+) -> Result<Map<String, Value>, Failure> {
     let tools: Vec<Tool> = read_answer(daemon.call(&Call::ToolsList(Nothing {}))?)?;
     let schema = tools.into_iter().find(|tool| tool.name == name);
     let schema = schema
         .map(|tool| Value::Object(tool.input_schema))
         .unwrap_or_default();
     let read = |(key, text): (String, String)| {
-        let value = value(&schema["properties"][&key], text);
-        (key, value)
+        let value = value(&schema["properties"][&key], &text).map_err(|expected| {
+            let message = format!("`{key}={text}`: expected {expected}, as the schema of `{name}` says");
+            unreadable("tool.argument", message)
+        })?;
+        Ok((key, value))
     };
-    Ok(pairs.into_iter().map(read).collect())
+    pairs.into_iter().map(read).collect()
 }
 
-fn value(property: &Value, text: String) -> Value {
-    let is_string = |word: &Value| word == "string";
-    let is_text = match &property["type"] {
-        Value::Array(types) => types.iter().any(is_string),
-        one => is_string(one),
+/// # Errors
+/// If it is no text by the schema, and no JSON either: what the schema expects.
+fn value(property: &Value, text: &str) -> Result<Value, String> {
+    let types: Vec<&str> = match &property["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
     };
-    if is_text {
-        return text.into();
+    if types.contains(&"string") {
+        return Ok(text.into());
     }
-    serde_json::from_str(&text).unwrap_or_else(|_| text.into())
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        // A schema that names no type may want a text all the same.
+        Err(_) if types.is_empty() => Ok(text.into()),
+        Err(_) => Err(types.join(" or ")),
+    }
 }
 
 #[cfg(test)]
@@ -141,12 +159,33 @@ mod tests {
 
     #[test]
     fn a_value_is_what_the_schema_says_it_is() {
-        let read = |property: Value, text: &str| value(&property, text.to_owned());
-        assert_eq!(read(json!({ "type": "string" }), "2"), json!("2"));
-        assert_eq!(read(json!({ "type": ["string", "null"] }), "true"), json!("true"));
-        assert_eq!(read(json!({ "type": "integer" }), "2"), json!(2));
-        assert_eq!(read(json!({ "type": "object" }), "{\"a\":1}"), json!({ "a": 1 }));
-        assert_eq!(read(json!({ "type": "boolean" }), "perhaps"), json!("perhaps"));
-        assert_eq!(read(Value::Null, "paused"), json!("paused"));
+        let read = |property: Value, text: &str| value(&property, text);
+        assert_eq!(read(json!({ "type": "string" }), "2"), Ok(json!("2")));
+        assert_eq!(
+            read(json!({ "type": ["string", "null"] }), "true"),
+            Ok(json!("true"))
+        );
+        assert_eq!(read(json!({ "type": "integer" }), "2"), Ok(json!(2)));
+        assert_eq!(
+            read(json!({ "type": "object" }), "{\"a\":1}"),
+            Ok(json!({ "a": 1 }))
+        );
+        assert_eq!(
+            read(json!({ "type": "boolean" }), "perhaps"),
+            Err("boolean".to_owned())
+        );
+        assert_eq!(
+            read(json!({ "type": ["integer", "null"] }), "5x"),
+            Err("integer or null".to_owned())
+        );
+        assert_eq!(read(Value::Null, "paused"), Ok(json!("paused")));
+    }
+
+    #[test]
+    fn a_tool_that_says_it_failed_or_asks_back_did_not_do_it() {
+        assert!(is_done(&json!({ "primary_state": "ready" })));
+        assert!(is_done(&json!({ "content": [], "isError": false })));
+        assert!(!is_done(&json!({ "content": [], "isError": true })));
+        assert!(!is_done(&json!({ "resultType": "input_required" })));
     }
 }

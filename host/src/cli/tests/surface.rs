@@ -306,6 +306,9 @@ fn arguments_of_a_tool_become_what_its_schema_wants() {
             "is_of_tenant": true, "annotations": {}, "output_schema": null,
             "input_schema": { "properties": { "level": { "type": "integer" }, "reason": { "type": "string" } } }
         }])),
+        Call::ToolsCall(call) if call.arguments.get("reason") == Some(&json!("none")) => {
+            Ok(json!({ "content": [], "isError": true }))
+        }
         _ => Ok(json!({ "done": true })),
     });
     let ran = trial.kora("tools call t level=2 reason=3 --tenant acme");
@@ -325,10 +328,16 @@ fn arguments_of_a_tool_become_what_its_schema_wants() {
     for bad in [
         "tools call t --arguments [1]",
         "tools call t level",
+        "tools call t level=5x",
         r#"tools call t --tenant a --arguments {"workspace_id":"b"}"#,
     ] {
         assert_eq!(trial.kora(bad).exit, Exit::UNREACHABLE, "{bad}");
     }
+    let failed = trial.kora("tools call t reason=none");
+    assert_eq!(
+        (failed.exit, failed.json()["isError"].clone()),
+        (Exit::FAILED, json!(true))
+    );
 }
 
 #[test]

@@ -19,11 +19,7 @@ fn a_slip_of_the_finger_is_answered_with_what_may_have_been_meant() {
 fn what_is_no_id_of_a_ticket_is_answered_with_where_ids_are_shown() {
     let ran = Trial::new().kora("tickets show nonsense");
     assert_eq!(ran.exit, Exit::UNREACHABLE);
-    assert!(
-        ran.err.contains("expected an id as `kora tickets list`"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("expected an id as lists show it"), "{}", ran.err);
 }
 
 #[test]

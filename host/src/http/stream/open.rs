@@ -48,7 +48,8 @@ impl Streams {
                 StatusCode::TOO_MANY_REQUESTS,
                 "http.too_many_streams",
                 format!("at most {most} streams are open at once, of events and of MCP together"),
-            );
+            )
+            .retry_after(1);
             problem
                 .hints
                 .push("close one, or raise `http.max_streams_per_caller` or `http.max_streams`".to_owned());

@@ -9,6 +9,7 @@ use super::{problem, show_token};
 use crate::{
     access::{CallerDraft, CallerKind, CallerName, CallersDocument, Capability, Tenancy, grantable_types},
     cli::{
+        command::tickets::id,
         context::Context,
         failure::{Failure, Outcome},
     },
@@ -47,7 +48,7 @@ pub(in crate::cli) struct AddArguments {
     #[arg(long, conflicts_with = "tenants")]
     all_tenants: bool,
     /// The actor that it stands for; without one, it cannot give stop commands
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = id)]
     actor_id: Option<Uuid>,
     /// Stand for a new actor
     #[arg(long, conflicts_with = "actor_id")]
