@@ -8,6 +8,7 @@ mod callers_file;
 mod principal;
 mod rate;
 mod redact;
+mod refusals;
 mod review;
 mod token;
 
@@ -20,7 +21,8 @@ pub use caller::{Caller, Tenancy};
 pub use callers::{AnonymousTokens, Authenticated, Callers, CallersFault};
 pub use callers_file::{CallerDraft, CallersDocument, CallersFileError, EntryFault};
 pub use principal::{ANONYMOUS_KIND, Principal};
-pub use rate::{Rates, Refusals};
+pub use rate::Rates;
 pub use redact::redacted;
+pub use refusals::Refusals;
 pub use review::{Known, Review, grantable, grantable_types};
 pub use token::Token;

@@ -149,8 +149,16 @@ impl Config {
         if tenant_ids.len() < sections.tenants.len() {
             contradictions.extend(differ_in_case_alone(&sections));
         }
+        if let Some((key, message)) = collision(&sections, &settings) {
+            match settings.get(&key).map(|setting| &setting.origin) {
+                Some(Origin::File { .. }) => contradictions.push((key, message)),
+                origin => {
+                    let origin = origin.unwrap_or(&Origin::Default);
+                    problems.push(Problem::new(origin.place(file.clone()), message));
+                }
+            }
+        }
         problems.extend(document::placed(&source, contradictions));
-        problems.extend(collision(&sections, &settings, &file));
         if problems.is_empty() {
             Ok(Self {
                 home: inputs.home.clone(),
@@ -387,22 +395,21 @@ fn differ_in_case_alone(sections: &Sections) -> Vec<(KeyPath, String)> {
     found.collect()
 }
 
-/// Two ports that cannot both be had. Where one is said may be the file, a variable or a flag.
-fn collision(sections: &Sections, settings: &Settings, file: &Path) -> Option<Problem> {
+/// Two ports that cannot both be had, and at which key. Where that is said may be the file, a variable or a flag.
+fn collision(sections: &Sections, settings: &Settings) -> Option<(KeyPath, String)> {
     let (http, webhooks) = (sections.http.listen, sections.webhooks.listen);
     if !http.collides_with(webhooks) {
         return None;
     }
-    let said = ["webhooks.listen", "http.listen"].map(KeyPath::dotted);
-    let said = said.iter().find_map(|key| settings.get(key));
-    let place = said.map_or_else(
-        || Place::File(file.to_owned()),
-        |setting| setting.origin.place(file.to_owned()),
-    );
+    let [webhooks_key, http_key] = ["webhooks.listen", "http.listen"].map(KeyPath::dotted);
+    let key = match settings.get(&webhooks_key) {
+        Some(_) => webhooks_key,
+        None => http_key,
+    };
     let message = format!(
         "`http.listen` is `{http}` and `webhooks.listen` is `{webhooks}`: expected two ports, or `off` for one of them"
     );
-    Some(Problem::new(place, message))
+    Some((key, message))
 }
 
 fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {

@@ -111,7 +111,7 @@ fn a_webhook_of_a_plugin_that_was_disabled_is_one_that_there_is_not() {
 
 #[test]
 fn strangers_are_held_to_a_rate_and_foreign_names_are_refused() {
-    let home = home("[webhooks]\nrequests_per_minute = 3\n");
+    let home = home("[webhooks]\nrequests_per_minute = 3\n[audit]\nflush_interval_seconds = 1\n");
     let host = home.start();
     host.wait_for_plugin("conformance", "running");
     let foreign = hook(&host, "{}")
@@ -124,6 +124,20 @@ fn strangers_are_held_to_a_rate_and_foreign_names_are_refused() {
     let refused = hook(&host, "{}").send();
     assert_eq!(refused.header("retry-after"), Some("20"));
     assert_eq!(refused.expect(429)["code"], "http.rate_limited");
+    // Nothing of them comes to the plugin, and each is a dead letter.
+    let lines = audited(&home, "webhook.dead_letter", 3);
+    let told = |line: &Value| {
+        let result = &line["details"]["result"];
+        format!("{} {}", line["source"], result)
+    };
+    assert_eq!(
+        lines.iter().map(told).collect::<Vec<_>>(),
+        [
+            "\"webhook\" \"foreign_origin\"",
+            "\"webhook\" \"rate_limited\"",
+            "\"webhook\" \"rate_limited\"",
+        ]
+    );
     // Whoever watches the process from there is not to take it for dead.
     door(&host).get("/healthz").send().expect(200);
 }
@@ -166,9 +180,16 @@ fn what_is_no_webhook_is_not_there() {
     let get = door(&host).get("/api/webhooks/conformance/echo").send();
     assert_eq!(get.status, 405);
     // That somebody sends to what there is not may be somebody's slip; the name is the stranger's text.
-    let lines = audited(&home, "webhook.dead_letter", 2);
-    for line in lines {
+    let lines = audited(&home, "webhook.dead_letter", 5);
+    let (of_webhooks, others) = lines.split_at(2);
+    for line in of_webhooks {
         assert_eq!(line["details"]["result"], "no_receiver", "{line}");
         assert_eq!(line["details"]["route"], "/api/webhooks/{plugin}/{webhook}");
     }
+    let results: Vec<_> = others.iter().map(|line| &line["details"]["result"]).collect();
+    assert_eq!(results, ["unknown", "unknown", "bad_input"]);
+    assert!(
+        others.iter().all(|line| line["details"]["route"].is_null()),
+        "{others:?}"
+    );
 }

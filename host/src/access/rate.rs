@@ -14,9 +14,6 @@ const BUCKETS_MAX: usize = 10_000;
 
 /// A burst of a caller's may be this many seconds' worth of requests.
 const BURST_SECONDS: u32 = 2;
-/// Refusals that are noted one by one; of more, the audit says how many there were.
-const REFUSALS_BURST: u32 = 100;
-const REFUSALS_PER_SECOND: u32 = 10;
 
 /// So many at once, and so many in a second.
 type Rate = (u32, f64);
@@ -66,33 +63,6 @@ impl Rates {
     }
 }
 
-/// Which refusals are noted: whoever asks for many cannot fill the disk.
-#[derive(Debug)]
-pub struct Refusals {
-    known: Mutex<(TokenBucket, usize)>,
-}
-
-impl Refusals {
-    /// None so far.
-    pub fn new(now: Duration) -> Self {
-        let bucket = TokenBucket::new(REFUSALS_BURST, REFUSALS_PER_SECOND, now);
-        Self {
-            known: Mutex::new((bucket, 0)),
-        }
-    }
-
-    /// How many were left out since the last one that was noted, if this one is to be noted; else it is left out.
-    pub fn note(&self, now: Duration) -> Option<usize> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (bucket, left_out) = &mut *known;
-        if bucket.take(now) {
-            return Some(std::mem::take(left_out));
-        }
-        *left_out += 1;
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,14 +86,5 @@ mod tests {
         assert!((0..1000).all(|_| rates.admit("a", 0, 0.0, Duration::ZERO)));
         while rates.admit("a", 2, 1.0, Duration::ZERO) {}
         assert!(rates.admit("a", 10, 5.0, Duration::ZERO));
-    }
-
-    #[test]
-    fn of_very_many_refusals_some_are_noted_and_the_others_are_counted() {
-        let refusals = Refusals::new(Duration::ZERO);
-        let noted = (0..500).filter_map(|_| refusals.note(Duration::ZERO)).count();
-        assert_eq!(noted, 100);
-        assert_eq!(refusals.note(Duration::from_secs(1)), Some(400));
-        assert_eq!(refusals.note(Duration::from_secs(1)), Some(0));
     }
 }

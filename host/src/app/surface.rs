@@ -9,11 +9,10 @@ use secrecy::SecretString;
 use super::{cannot_start, parts::Running};
 use crate::{
     access::{
-        AnonymousTokens, AuditEnd, AuditEntry, AuditLog, AuditOptions, AuditResult, Callers, Details,
-        Principal, Rates, Refusals, Seam, Source,
+        AnonymousTokens, AuditEnd, AuditLog, AuditOptions, AuditResult, Callers, Details, Principal, Rates,
+        Refusals, Seam, Source,
     },
     config::{Config, Listen},
-    domain::TenantId,
     http::{HttpServer, ServerOptions, Serving, Surface, SurfaceParts, WebhookDoor, router, webhook_router},
     mcp::Admission,
     secrets::anonymous_tokens,
@@ -22,6 +21,9 @@ use crate::{
         tools::{PluginsGate, Tools, ToolsParts},
     },
 };
+
+/// How often the audit is told how many refusals it was spared.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(10);
 
 /// The surface while it is open.
 pub struct Open {
@@ -33,6 +35,7 @@ pub struct Open {
     pub callers: Arc<Callers>,
     /// How often a caller may ask over the control socket: as often as over HTTP, both together.
     pub pace: Arc<SocketPace>,
+    refusals: Arc<Refusals>,
 }
 
 /// The audit, which outlives the surface.
@@ -61,11 +64,11 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
         audit: audit.clone(),
     });
     let rates = Arc::new(Rates::default());
+    let refusals = Arc::new(Refusals::new(audit.clone(), service.clock.clone()));
     let pace = Arc::new(SocketPace {
         service: service.clone(),
         rates: rates.clone(),
-        audit: audit.clone(),
-        refusals: Refusals::new(service.clock.monotonic()),
+        refusals: refusals.clone(),
     });
     running.open_tools(Arc::new(PluginsGate(tools.clone())));
     let surface = Surface::new(
@@ -74,6 +77,7 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
             tools: tools.clone(),
             callers: callers.clone(),
             audit,
+            refusals: refusals.clone(),
             rates,
         },
         &config,
@@ -102,6 +106,10 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
     service
         .tasks
         .spawn(async move { closing.run_until_cancelled(watched.watch()).await });
+    let (told, closing) = (refusals.clone(), service.surface_token());
+    service
+        .tasks
+        .spawn(async move { closing.run_until_cancelled(tell_left_out(told)).await });
     if callers.are_none() {
         tracing::warn!(
             "[kora.http] there is no caller: everything is answered with 401 until `kora callers add` makes one"
@@ -112,8 +120,16 @@ pub async fn open(running: &Running) -> Result<Open, Problem> {
         tools,
         callers,
         pace,
+        refusals,
         audit: Audit(end),
     })
+}
+
+async fn tell_left_out(refusals: Arc<Refusals>) {
+    loop {
+        tokio::time::sleep(LEFT_OUT_EVERY).await;
+        refusals.tell_left_out().await;
+    }
 }
 
 /// A port that is to be opened.
@@ -164,6 +180,7 @@ impl Open {
         for serving in self.serving {
             serving.ended().await;
         }
+        self.refusals.tell_left_out().await;
         self.audit
     }
 }
@@ -183,8 +200,7 @@ fn audit_options(config: &Config) -> AuditOptions {
 pub struct SocketPace {
     service: Arc<Service>,
     rates: Arc<Rates>,
-    audit: AuditLog,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
 }
 
 #[async_trait]
@@ -195,34 +211,22 @@ impl Admission for SocketPace {
         if self.rates.admit_caller(by, per_second, now) {
             return true;
         }
-        if let Some(left_out) = self.refusals.note(now) {
-            self.note(by, AuditResult::RateLimited, left_out).await;
-        }
+        self.note(by, AuditResult::RateLimited).await;
         false
     }
 
     async fn note_malformed(&self, by: &Principal) {
-        if let Some(left_out) = self.refusals.note(self.service.clock.monotonic()) {
-            self.note(by, AuditResult::BadInput, left_out).await;
-        }
+        self.note(by, AuditResult::BadInput).await;
     }
 }
 
 impl SocketPace {
-    async fn note(&self, by: &Principal, result: AuditResult, left_out: usize) {
-        tracing::warn!(caller = by.name(), %result, left_out, "[kora.mcp.stdio] a request is refused");
-        let entry = AuditEntry {
-            emitted_at: self.service.clock.now(),
-            tenant: TenantId::host(),
-            seam: Seam::RequestRefused,
-            source: Source::McpStdio,
-            result,
-            details: Details {
-                left_out,
-                ..Details::of(by)
-            },
-        };
-        self.audit.note(entry).await;
+    async fn note(&self, by: &Principal, result: AuditResult) {
+        let (seam, source) = (Seam::RequestRefused, Source::McpStdio);
+        let why = result.clone();
+        if self.refusals.note(seam, source, result, Details::of(by)).await {
+            tracing::warn!(caller = by.name(), result = %why, "[kora.mcp.stdio] a request is refused");
+        }
     }
 }
 

@@ -208,7 +208,14 @@ impl Reader<'_> {
         let plain = match Value::deserialize(ValueDeserializer::from(value.clone())) {
             Ok(plain) => plain,
             Err(error) => {
-                self.report(&value.span(), format!("`{key}`: {}", error.message()), None);
+                let why = match value.get_ref() {
+                    DeValue::Integer(_) => {
+                        let expected = kind.describe();
+                        format!("expected {expected}; found a number that does not fit into 64 bits")
+                    }
+                    _ => error.message().to_owned(),
+                };
+                self.report(&value.span(), format!("`{key}`: {why}"), None);
                 return None;
             }
         };

@@ -266,6 +266,11 @@ impl FromStr for StoreAddress {
     fn from_str(text: &str) -> Result<Self, InvalidStoreAddress> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() && !path.contains('\0') => {
+                // `sqlite:///kora.db` is said of `/kora.db` elsewhere: more slashes name nothing else.
+                let path = match path.strip_prefix("//") {
+                    Some(absolute) => format!("/{}", absolute.trim_start_matches('/')),
+                    None => path.to_owned(),
+                };
                 Ok(Self::Sqlite(path.into()))
             }
             Some(("postgres" | "postgresql", _)) => {

@@ -497,6 +497,8 @@ fn a_store_is_in_a_file_or_in_a_database_and_its_address_holds_no_password() {
         sound("[store]\nurl = \"sqlite:other.db\"").store_path(),
         Path::new("/srv/kora/other.db")
     );
+    let absolute: StoreAddress = "sqlite:///var/kora.db".parse().unwrap();
+    assert_eq!(String::from(absolute), "sqlite:/var/kora.db");
     let shared = sound("[store]\nurl = \"postgres://kora@localhost/kora\"\npassword = \"file:/etc/kora/p\"");
     assert!(matches!(shared.store.url, Some(StoreAddress::Postgres(_))));
     let refusal = problems("[store]\nurl = \"postgres://kora:hunter2@localhost/kora\"");

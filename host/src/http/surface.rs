@@ -30,6 +30,8 @@ pub struct SurfaceParts {
     pub callers: Arc<Callers>,
     /// Where outcomes are noted.
     pub audit: AuditLog,
+    /// Where what is turned away is noted.
+    pub refusals: Arc<Refusals>,
     /// How often each caller asks, by whatever way.
     pub rates: Arc<Rates>,
 }
@@ -45,14 +47,12 @@ pub struct Surface {
     pub(super) audit_readers: Semaphore,
     pub(super) streams: Streams,
     pub(super) stream_parameters: Parameters,
-    refusals: Refusals,
 }
 
 impl Surface {
     /// With the limits of this configuration.
     pub fn new(parts: SurfaceParts, config: &Config) -> Arc<Self> {
         let http = &config.http;
-        let now = parts.service.clock.monotonic();
         let max_body_bytes = usize::try_from(http.max_body_bytes).unwrap_or(usize::MAX);
         Arc::new(Self {
             names: Names::new(&http.allowed_hosts, &http.allowed_origins),
@@ -66,21 +66,20 @@ impl Surface {
                 usize::try_from(http.max_streams_per_caller).unwrap_or(usize::MAX),
             ),
             stream_parameters: stream::spec().parameters,
-            refusals: Refusals::new(now),
             parts,
         })
     }
 
     /// Notes a request that was turned away before anybody looked at what it asks for. Whoever sends many cannot fill the disk.
-    pub(super) async fn note_refused(&self, result: AuditResult, mut details: Details) {
-        let now = self.parts.service.clock.monotonic();
-        let Some(left_out) = self.refusals.note(now) else {
-            return;
-        };
-        details.left_out = left_out;
-        tracing::warn!(%result, route = details.route.as_deref(), "[kora.http.refused]");
-        self.note(TenantId::host(), Seam::RequestRefused, result, details)
-            .await;
+    pub(super) async fn note_refused(&self, result: AuditResult, details: Details) {
+        let (why, route) = (result.clone(), details.route.clone());
+        let refusals = &self.parts.refusals;
+        if refusals
+            .note(Seam::RequestRefused, Source::Http, result, details)
+            .await
+        {
+            tracing::warn!(result = %why, route, "[kora.http.refused]");
+        }
     }
 
     /// Notes that a caller has as much of something as it may.

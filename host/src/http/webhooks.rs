@@ -2,7 +2,7 @@
 //! says. What is turned away leaves a line in the audit and none of what it holds.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Instant,
 };
@@ -25,7 +25,7 @@ use super::{
     surface::Surface,
 };
 use crate::{
-    access::{AuditEntry, AuditResult, Details, Refusals, Seam, Source},
+    access::{AuditEntry, AuditResult, Details, Rates, Seam, Source},
     config::Config,
     domain::TenantId,
     service::{IncomingWebhook, WebhookOutcome, WebhookReply},
@@ -47,8 +47,8 @@ pub struct WebhookDoor {
     surface: Arc<Surface>,
     names: Names,
     max_body_bytes: u64,
-    /// Which of those that nobody takes are noted: anybody can send them to any name.
-    unclaimed: Refusals,
+    /// Of addresses. Apart from those of callers, which no crowd of senders is to crowd out.
+    rates: Rates,
 }
 
 impl WebhookDoor {
@@ -57,7 +57,7 @@ impl WebhookDoor {
         Arc::new(Self {
             names: Names::new(&config.webhooks.allowed_hosts, &[]),
             max_body_bytes: config.webhooks.max_body_bytes,
-            unclaimed: Refusals::new(surface.parts.service.clock.monotonic()),
+            rates: Rates::default(),
             surface,
         })
     }
@@ -84,22 +84,26 @@ impl WebhookDoor {
         self.note(Seam::WebhookDeadLetter, result, details).await;
     }
 
+    /// Notes one that did not get as far as a plugin. Anybody can send such, to any name: whoever sends many cannot fill the disk.
+    async fn refuse(&self, result: AuditResult, details: Details) {
+        let (why, route) = (result.clone(), details.route.clone());
+        let refusals = &self.surface.parts.refusals;
+        if refusals
+            .note(Seam::WebhookDeadLetter, Source::Webhook, result, details)
+            .await
+        {
+            tracing::warn!(route, result = %why, "[kora.webhook.dead_letter]");
+        }
+    }
+
     /// Turns away what is for no webhook that there is: for good once the plugins are up, and before that for a while, since nobody knows yet
     /// which there will be. A sender takes the first for an answer and does not send again.
-    async fn turn_away(&self, mut details: Details) -> Response {
-        let service = &self.surface.parts.service;
-        let is_up = service.is_running();
-        if let Some(left_out) = self.unclaimed.note(service.clock.monotonic()) {
-            details.left_out = left_out;
-            let result = match is_up {
-                true => AuditResult::NoReceiver,
-                false => AuditResult::Unavailable,
-            };
-            self.dead_letter(result, details).await;
-        }
-        if is_up {
+    async fn turn_away(&self, details: Details) -> Response {
+        if self.surface.parts.service.is_running() {
+            self.refuse(AuditResult::NoReceiver, details).await;
             return HttpProblem::not_found().into_response();
         }
+        self.refuse(AuditResult::Unavailable, details).await;
         send_again(
             "webhook.not_yet",
             "the host boots or stops, and takes no webhooks meanwhile: send it again later",
@@ -111,14 +115,24 @@ impl WebhookDoor {
 pub fn webhook_router(door: Arc<WebhookDoor>) -> Router {
     let limited = Router::new()
         .route(ROUTE, post(receive))
-        .method_not_allowed_fallback(async || HttpProblem::wrong_method().into_response())
-        .fallback(async || HttpProblem::not_found().into_response())
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(nothing_here)
         .layer(from_fn_with_state(door.clone(), check_rate));
     // Whoever watches the process is not to take it for dead because of what strangers, or he himself, sent from the same address.
     limited
         .route(health::HEALTHZ, get(health::healthz))
         .layer(from_fn_with_state(door.clone(), check_names))
         .with_state(door)
+}
+
+async fn wrong_method(State(door): State<Arc<WebhookDoor>>, Extension(peer): Extension<Peer>) -> Response {
+    door.refuse(AuditResult::BadInput, from_peer(peer)).await;
+    HttpProblem::wrong_method().into_response()
+}
+
+async fn nothing_here(State(door): State<Arc<WebhookDoor>>, Extension(peer): Extension<Peer>) -> Response {
+    door.refuse(AuditResult::Unknown, from_peer(peer)).await;
+    HttpProblem::not_found().into_response()
 }
 
 fn from_peer(peer: Peer) -> Details {
@@ -138,9 +152,7 @@ async fn check_names(
     if door.names.take(request.uri(), request.headers()) {
         return next.run(request).await;
     }
-    door.surface
-        .note_refused(AuditResult::ForeignOrigin, from_peer(peer))
-        .await;
+    door.refuse(AuditResult::ForeignOrigin, from_peer(peer)).await;
     HttpProblem::new(
         StatusCode::FORBIDDEN,
         "http.foreign_origin",
@@ -159,19 +171,12 @@ async fn check_rate(
     let service = &door.surface.parts.service;
     let per_minute = service.config.load().webhooks.requests_per_minute;
     let burst = u32::try_from(per_minute).unwrap_or(u32::MAX);
-    let address = peer.0.ip().to_canonical();
+    let sender = sender(peer.0.ip()).to_string();
     let now = service.clock.monotonic();
-    if door
-        .surface
-        .parts
-        .rates
-        .admit(&format!("webhook {address}"), burst, f64::from(burst) / 60.0, now)
-    {
+    if door.rates.admit(&sender, burst, f64::from(burst) / 60.0, now) {
         return next.run(request).await;
     }
-    door.surface
-        .note_refused(AuditResult::RateLimited, from_peer(peer))
-        .await;
+    door.refuse(AuditResult::RateLimited, from_peer(peer)).await;
     HttpProblem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "http.rate_limited",
@@ -282,6 +287,14 @@ fn replied(usual: StatusCode, reply: WebhookReply) -> Response {
     (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
+/// Whose rate counts. Of IPv6 it is the network: a sender has as many addresses of it as he likes.
+fn sender(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
 /// Enough to tell where trouble comes from, and too little to tell who.
 fn masked(address: IpAddr) -> String {
     match address.to_canonical() {
@@ -299,6 +312,15 @@ fn masked(address: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sender_is_an_address_or_a_network_of_ipv6() {
+        let of = |text: &str| sender(text.parse().unwrap()).to_string();
+        assert_eq!(of("203.0.113.9"), "203.0.113.9");
+        assert_eq!(of("::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
+    }
 
     #[test]
     fn an_address_is_masked_in_its_last_part() {

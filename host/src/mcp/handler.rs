@@ -127,10 +127,10 @@ impl McpHandler {
         }
     }
 
-    /// Notes a prompt or a resource that there is not for this principal.
-    pub(super) async fn note_unread(&self, sort: &'static str, result: AuditResult) {
+    /// Notes what came of something that this principal asked for without a tool.
+    pub(super) async fn note_asked_for(&self, sort: &'static str, result: AuditResult) {
         self.tools
-            .note_unread(&self.by(), self.source, sort, result)
+            .note_asked_for(&self.by(), self.source, sort, result)
             .await;
     }
 
@@ -407,6 +407,10 @@ impl ServerHandler for McpHandler {
             _ => return Ok(CompleteResult::default()),
         };
         if !self.has(wanted) {
+            let why = self.unread(wanted);
+            if why.is_denial() {
+                self.note_asked_for("completion", why).await;
+            }
             return Ok(CompleteResult::default());
         }
         let argument = (request.argument.name, request.argument.value);

@@ -26,7 +26,7 @@ pub(super) fn list(handler: &McpHandler) -> Vec<Prompt> {
 pub(super) async fn get(handler: &McpHandler, name: &str) -> Result<GetPromptResult, ErrorData> {
     let Some(tenant) = name.strip_prefix(IDENTITY) else {
         let why = handler.unread(Wanted::Prompt(name));
-        handler.note_unread("prompt", why).await;
+        handler.note_asked_for("prompt", why).await;
         return Err(ErrorData::invalid_params(
             "there is no such prompt: `prompts/list` shows those there are",
             Some(serde_json::json!({ "code": "prompt.unknown" })),

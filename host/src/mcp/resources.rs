@@ -93,11 +93,13 @@ pub(super) async fn read(handler: &McpHandler, uri: &str) -> Result<ReadResource
     let unknown = || unknown(uri);
     let Some((tenant, sort)) = parse(uri) else {
         let why = handler.unread(Wanted::Resource(uri));
-        handler.note_unread("resource", why).await;
+        handler.note_asked_for("resource", why).await;
         return Err(unknown());
     };
     if !handler.service.seen_tenants(&handler.by()).contains(&tenant) {
-        handler.note_unread("resource", AuditResult::TenantDenied).await;
+        handler
+            .note_asked_for("resource", AuditResult::TenantDenied)
+            .await;
         return Err(unknown());
     }
     let mut arguments = Map::new();

@@ -17,6 +17,7 @@ use super::{
     resources::{Sort, parse},
 };
 use crate::{
+    access::AuditResult,
     domain::TenantId,
     service::{Change, STATE_CHANGED, tools::Wanted},
 };
@@ -53,6 +54,8 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
         .resource_subscriptions
         .clone()
         .unwrap_or_default();
+    let granted = outcome(handler, context.requested(), &uris);
+    handler.note_asked_for("subscriptions/listen", granted).await;
     let wanted = WantedResources::of(uris);
     loop {
         let change = tokio::select! {
@@ -74,6 +77,22 @@ pub(super) async fn run(handler: &McpHandler, context: &SubscriptionContext) {
                 return;
             }
         }
+    }
+}
+
+/// How the audit names it: what was left out may be another's.
+fn outcome(handler: &McpHandler, requested: &SubscriptionFilter, granted: &[String]) -> AuditResult {
+    let granted: BTreeSet<_> = granted.iter().collect();
+    let requested = requested.resource_subscriptions.iter().flatten();
+    let mut left_out = requested.filter(|uri| !granted.contains(uri)).peekable();
+    if left_out.peek().is_none() {
+        return AuditResult::Ok;
+    }
+    let is_anothers =
+        |uri: &String| parse(uri).is_some() || handler.unread(Wanted::Resource(uri)).is_denial();
+    match left_out.any(is_anothers) {
+        true => AuditResult::TenantDenied,
+        false => AuditResult::Unknown,
     }
 }
 

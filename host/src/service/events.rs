@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     domain::{Event, EventType, TenantId, Timestamp},
-    engine::vocabulary::Owner,
+    engine::vocabulary::{NotAllowed, Owner},
     events::{
         AppendError, AppendRequest, AppendedEvent, EventLog, Heard, ReadError, RecentEvent, RecentQuery,
         Subscription, Writer,
@@ -55,7 +55,7 @@ impl Service {
         request.expected_seq = input.expected_seq;
         let receipt = self.log.append(request).await.map_err(|error| {
             self.metrics.host.append_failed();
-            append_problem(error)
+            append_problem(self.told_of_types(by, error))
         })?;
         Ok(api::Appended {
             event_id: receipt.event_id.to_string(),
@@ -63,6 +63,18 @@ impl Service {
             pending: receipt.pending,
             this_hash: receipt.this_hash.map(|hash| hash.to_string()),
         })
+    }
+
+    /// A type of a plugin that acts for others is told as one that there is not.
+    fn told_of_types(&self, by: &Principal, error: AppendError) -> AppendError {
+        match error {
+            AppendError::NotAllowed(NotAllowed::AnothersType {
+                event_type,
+                owner: Owner::Plugin(plugin),
+                ..
+            }) if !self.shown_to(by)(plugin.as_str()) => NotAllowed::NotInVocabulary { event_type }.into(),
+            error => error,
+        }
     }
 
     /// A caller whose `allowed_events` names a type of a session's may append it as a session does. Nothing grants those of engine,

@@ -276,6 +276,16 @@ impl Service {
         tenants
     }
 
+    /// Whose offers `by` could use: those of plugins that act for a tenant that he sees. Who sees all of them sees what every plugin offers.
+    pub fn shown_to(&self, by: &Principal) -> impl Fn(&str) -> bool {
+        let tenants = (!by.sees_all()).then(|| self.seen_tenants(by));
+        move |plugin| {
+            let serves =
+                |tenants: &Vec<TenantId>| tenants.iter().any(|tenant| self.plugins.serves(plugin, tenant));
+            tenants.as_ref().is_none_or(serves)
+        }
+    }
+
     fn only_one(&self, mut ids: Vec<TenantId>) -> Result<TenantId, Problem> {
         if ids.len() == 1 {
             return Ok(ids.remove(0));

@@ -153,6 +153,12 @@ fn a_caller_appends_what_the_operator_declared_and_of_the_host_s_own_types_at_mo
             .code(),
         -32602
     );
+    let denied = super::last_audited(&home, "acme", "capability_denied");
+    assert_eq!(
+        [&denied["details"]["code"], &denied["details"]["tool_status"]],
+        ["events.not_allowed", "not_allowed"],
+        "{denied}"
+    );
     let before = host.events("acme").len();
     for event_type in &types[1..] {
         let fault = teller.error("kora__append_event", event(event_type));
@@ -166,6 +172,26 @@ fn a_caller_appends_what_the_operator_declared_and_of_the_host_s_own_types_at_mo
         );
     }
     assert_eq!(host.events("acme").len(), before);
+}
+
+#[test]
+fn a_type_of_a_plugin_for_others_is_told_as_one_that_there_is_not() {
+    let home = home();
+    let config = std::fs::read_to_string(home.path().join("kora.toml")).unwrap();
+    home.configure(&config.replace("[tenants.globex]\n", "[tenants.globex]\nplugins = [\"kora\"]\n"));
+    home.install(&["kora"]);
+    let host = home.start();
+    host.wait_for_plugin("kora", "running");
+    let told = |tenant: &str, name: &str, event_type: &str| {
+        let token = add_caller(&home, name, &["kora__append_event"], &[tenant], None);
+        let event = json!({ "event_type": event_type, "payload": {} });
+        let fault = Client::with_token(&host, token).error("kora__append_event", event);
+        fault.message().replace(event_type, "TYPE")
+    };
+    let of_none = told("acme", "a", "kora.cost.nothing");
+    assert_eq!(told("acme", "b", "kora.cost.recorded"), of_none);
+    let of_its_own = told("globex", "c", "kora.cost.recorded");
+    assert!(of_its_own.contains("belongs to"), "{of_its_own}");
 }
 
 #[test]

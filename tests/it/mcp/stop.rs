@@ -53,6 +53,31 @@ fn the_first_check_that_fails_answers() {
     assert_eq!(last["details"]["actor_id_present"], false, "{last}");
     assert_eq!(state_of(&host, "acme"), "ready");
 
+    // The tenant comes after all of them, and is missing or wrong only then.
+    let token = add_caller(&home, "wandering", &[STOP], &["acme", "globex"], None);
+    let wandering = Client::with_token(&host, token);
+    for tenant in [None, Some("nobody")] {
+        let mut base = wrong.clone();
+        if let Some(tenant) = tenant {
+            base["workspace_id"] = tenant.into();
+        }
+        for (done, (_, code)) in steps.iter().enumerate() {
+            let fault = wandering.error(STOP, with(&base, &right[..done]));
+            assert_eq!(&fault.data()["code"], code, "{fault:?}");
+        }
+        let fault = wandering.error(STOP, with(&base, &right));
+        assert_eq!(fault.message(), "actor_id_required_for_stop");
+    }
+    let token = add_caller(
+        &home,
+        "somebody",
+        &[STOP],
+        &["acme", "globex"],
+        Some(super::ACTOR),
+    );
+    let fault = Client::with_token(&host, token).error(STOP, with(&wrong, &right));
+    assert_eq!(fault.data()["code"], "tenant.missing", "{fault:?}");
+
     for level in [json!(3), json!(5)] {
         let fault = client.error(STOP, with(&wrong, &[right[0].clone(), ("level", level)]));
         assert!(

@@ -55,10 +55,14 @@ fn a_subscriber_is_told_of_what_changed_of_his_tenants_and_of_nothing_else() {
     let client = Client::new(&home, &host, "teller", &["kora__append_event"]);
     let mut state = listen(&client, &[STATE, STATE]);
     let mut events = listen(&client, &[EVENTS]);
+    let line = super::last_audited(&home, "host", "ok");
+    assert_eq!(line["details"]["route"], "subscriptions/listen", "{line}");
     let mut foreign = listen(
         &client,
         &["kora://globex/recent-events", "kora://nobody/recent-events"],
     );
+    let line = super::last_audited(&home, "host", "tenant_denied");
+    assert_eq!(line["details"]["route"], "subscriptions/listen", "{line}");
     append(&client);
     assert_eq!(next_updated(&mut events), EVENTS);
     host.json(&["state", "pause", "--tenant", "globex"]);

@@ -62,10 +62,19 @@ fn examples_and_variables_stand_for_values_that_are_accepted() {
 }
 
 #[test]
+fn a_number_beyond_64_bits_is_told_what_was_expected() {
+    let told = problems("[cost]\nwarn_percent = 99999999999999999999");
+    let expected = "kora.toml:2:16: `cost.warn_percent`: expected a whole number from 1 to 99; found a number that does not fit into 64 bits";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn two_ports_at_one_place_are_refused_wherever_they_are_named() {
     let told = problems("[webhooks]\nlisten = \"127.0.0.1:9119\"");
-    let expected = "kora.toml:2: `http.listen` is `127.0.0.1:9119` and `webhooks.listen` is `127.0.0.1:9119`";
+    let expected =
+        "kora.toml:2:1: `http.listen` is `127.0.0.1:9119` and `webhooks.listen` is `127.0.0.1:9119`";
     assert!(told.contains(expected), "{told}");
+    assert!(told.contains("2 | listen = \"127.0.0.1:9119\""), "{told}");
     let by_variable = check(
         "[http]\nlisten = \"127.0.0.1:19219\"",
         &[("KORA_WEBHOOKS_LISTEN", "0.0.0.0:19219")],

@@ -1,15 +1,16 @@
 //! A route that answers JSON: typed on the inside, HTTP on the outside.
 
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     Extension,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, get},
 };
+use futures_util::FutureExt as _;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -21,6 +22,9 @@ use crate::{
     http::{answers::HttpProblem, guard::Presented, surface::Surface},
     service::{Problem, ProblemKind, Service},
 };
+
+/// A panic is the host's fault, whichever route it was.
+const PANIC: &str = "host.panic";
 
 /// For whom a route works, and with what.
 pub(in crate::http) struct Asked<'a> {
@@ -108,22 +112,25 @@ async fn handle<E: Endpoint>(
     query: Option<String>,
 ) -> Response {
     let service = surface.parts.service.clone();
-    // What was begun is audited although its caller goes away; a panic is answered like any other fault.
+    // What was begun is audited although its caller goes away.
     let work = service.run_apart(async move {
         let began = Instant::now();
         let mut tenant = None;
-        let answered = attempt::<E>(&spec, &surface, &by, query.as_deref(), &mut tenant).await;
+        let work = attempt::<E>(&spec, &surface, &by, query.as_deref(), &mut tenant);
+        // A panic is audited and answered like any other fault.
+        let answered = AssertUnwindSafe(work)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(panicked()));
         audited(&surface, spec.path, &by, tenant, answered.as_ref().err(), began).await;
         answered.map_or_else(|problem| failed(problem, &presented), json)
     });
-    work.await.unwrap_or_else(|_| {
-        HttpProblem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "host.panic",
-            "a fault of the host: its log says which",
-        )
-        .into_response()
-    })
+    work.await
+        .unwrap_or_else(|_| HttpProblem::from(panicked()).into_response())
+}
+
+fn panicked() -> Problem {
+    Problem::new(ProblemKind::Internal, PANIC, "it panicked")
 }
 
 async fn attempt<E: Endpoint>(
@@ -175,6 +182,7 @@ pub(in crate::http) async fn audited(
         Some((ProblemKind::WrongState | ProblemKind::Conflict, _)) => AuditResult::WrongState,
         Some((ProblemKind::Denied, _)) => AuditResult::CapabilityDenied,
         Some((ProblemKind::Unavailable, _)) => AuditResult::Unavailable,
+        Some((ProblemKind::Internal, PANIC)) => AuditResult::Exception,
         Some((ProblemKind::Internal, _)) => AuditResult::Failed,
     };
     let details = Details {
@@ -202,3 +210,6 @@ fn json(bytes: Vec<u8>) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,7 @@ impl Endpoint for Plugins {
     async fn answer(asked: Asked<'_>, _: Nothing) -> Result<PluginList, Problem> {
         let mut plugins = asked.service.plugins().await;
         if !asked.by.sees_all() {
-            let is_shown = asked.surface.parts.tools.shown_to(asked.by);
+            let is_shown = asked.service.shown_to(asked.by);
             for plugin in &mut plugins {
                 plugin.cause = None;
                 plugin.warnings.clear();

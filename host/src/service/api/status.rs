@@ -127,6 +127,8 @@ impl Plugin {
             &mut self.prompts,
             &mut self.resources,
             &mut self.webhooks,
+            &mut self.poisoned,
+            &mut self.absent,
             &mut self.listeners,
             &mut self.event_types,
             &mut self.secrets,

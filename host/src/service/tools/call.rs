@@ -123,7 +123,7 @@ impl Tools {
     fn is_shown_to(&self, by: &Principal, tool: &Tool<'_>) -> bool {
         match tool {
             Tool::Own(_) => true,
-            Tool::Foreign(foreign) => self.shown_to(by)(&foreign.plugin),
+            Tool::Foreign(foreign) => self.parts.service.shown_to(by)(&foreign.plugin),
         }
     }
 
@@ -140,7 +140,7 @@ impl Tools {
     pub fn list_for(&self, by: &Principal) -> Vec<Arc<ToolSpec>> {
         let own = self.own.iter().map(|own| own.tool.spec.clone());
         let foreign = self.foreign.current(&self.parts.service.plugins);
-        let is_shown = self.shown_to(by);
+        let is_shown = self.parts.service.shown_to(by);
         let foreign = foreign.iter().filter(|foreign| is_shown(&foreign.plugin));
         own.chain(foreign.map(|foreign| foreign.spec.clone())).collect()
     }
@@ -256,7 +256,7 @@ impl Tools {
         }
     }
 
-    /// Name, capability, development, schema, tenant: in this order, and nothing is done before all of them passed. What is refused
+    /// Name, capability, development, schema, what the tool itself looks at, tenant: in this order, and nothing is done before all of them passed. What is refused
     /// stands in the audit of the tenant that it was asked for, if that is one of the caller's.
     fn admit(
         &self,
@@ -300,6 +300,9 @@ impl Tools {
         }
         let checked = Value::Object(arguments);
         check(tool.input(), &checked)?;
+        if let Tool::Own(own) = &tool {
+            (own.tool.check)(&self.parts.service, by, &checked)?;
+        }
         let tenant = tenant?;
         let arguments = match checked {
             Value::Object(arguments) => arguments,
@@ -361,9 +364,18 @@ impl Tools {
         self.parts.audit.flush().await;
     }
 
-    /// Notes that a prompt or a resource was refused before the gate of its tool was asked. `sort`: which of the two.
-    pub async fn note_unread(&self, by: &Principal, source: Source, sort: &'static str, result: AuditResult) {
-        tracing::warn!(sort, caller = by.name(), %result, %source, "[kora.mcp.read_refused]");
+    /// Notes what came of something that was asked for without a tool: a prompt or a resource that was refused before the gate of its tool
+    /// was asked, a subscription.
+    pub async fn note_asked_for(
+        &self,
+        by: &Principal,
+        source: Source,
+        sort: &'static str,
+        result: AuditResult,
+    ) {
+        if result != AuditResult::Ok {
+            tracing::warn!(sort, caller = by.name(), %result, %source, "[kora.mcp.read_refused]");
+        }
         let entry = AuditEntry {
             emitted_at: self.parts.service.clock.now(),
             tenant: TenantId::host(),

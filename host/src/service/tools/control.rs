@@ -2,11 +2,17 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
+use serde_json::{Number, Value};
 use subtle::ConstantTimeEq as _;
 
-use super::{Annotations, Context, HostTool, ToolFault, ToolKind, host_tool::said};
-use crate::{access::AuditResult, service::api};
+use super::{
+    Annotations, Context, HostTool, ToolFault, ToolKind,
+    host_tool::{out_of_range, said},
+};
+use crate::{
+    access::{AuditResult, Principal},
+    service::{Service, api},
+};
 
 /// Giving a stop command.
 pub(super) struct RequestStop;
@@ -63,17 +69,24 @@ impl HostTool for RequestStop {
     type Input = Stop;
     type Output = Stopped;
 
+    /// The order of these is part of the contract: the first that fails answers, and the tenant comes last.
+    fn check(service: &Service, by: &Principal, arguments: &Value) -> Result<(), ToolFault> {
+        let input = Stop::deserialize(arguments).map_err(|_| out_of_range())?;
+        said("reason", &input.reason)?;
+        level(&input.level)?;
+        confirm(service, &input.confirm_token)?;
+        if by.is_accountable() {
+            return Ok(());
+        }
+        Err(ToolFault::ActorIdRequired {
+            caller_actor_kind: by.kind().to_owned(),
+            tool: Self::NAME.to_owned(),
+        })
+    }
+
     async fn run(context: Context<'_>, input: Stop) -> Result<Stopped, ToolFault> {
-        // The order of these is part of the contract: the first that fails answers.
         let reason = said("reason", &input.reason)?;
         let level = level(&input.level)?;
-        confirm(&context, &input.confirm_token)?;
-        if !context.by.is_accountable() {
-            return Err(ToolFault::ActorIdRequired {
-                caller_actor_kind: context.caller_kind(),
-                tool: Self::NAME.to_owned(),
-            });
-        }
         let order = api::Stop {
             tenant: context.tenant_text()?,
             level,
@@ -134,8 +147,8 @@ fn level(number: &Number) -> Result<u8, ToolFault> {
     }
 }
 
-fn confirm(context: &Context<'_>, token: &str) -> Result<(), ToolFault> {
-    let session = context.service.coordinator.daemon_session_id();
+fn confirm(service: &Service, token: &str) -> Result<(), ToolFault> {
+    let session = service.coordinator.daemon_session_id();
     if bool::from(token.as_bytes().ct_eq(session.as_bytes())) {
         return Ok(());
     }

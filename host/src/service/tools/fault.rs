@@ -108,6 +108,7 @@ impl ToolFault {
             Self::InvalidParams(problem) => match problem.kind {
                 ProblemKind::WrongState | ProblemKind::Conflict => AuditResult::WrongState,
                 ProblemKind::NotFound if problem.code == "tenant.unknown" => AuditResult::TenantDenied,
+                ProblemKind::Denied => AuditResult::CapabilityDenied,
                 _ => AuditResult::BadInput,
             },
             Self::CapabilityDenied { .. } => AuditResult::CapabilityDenied,

@@ -6,18 +6,21 @@ use serde::Serialize;
 use super::{Annotations, Context, HostTool, ToolFault, ToolKind, daemon_status::Nothing};
 use crate::service::api;
 
+/// Of a tenant that another host holds: how it is is known there.
+const UNKNOWN: &str = "unknown";
+
 /// How healthy a tenant is.
 pub(super) struct GetHealthRollup;
 
 /// How healthy a tenant is.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Rollup {
-    /// `healthy`, `degraded`, `stopped` or `outage`: the worse of the two below.
+    /// `healthy`, `degraded`, `stopped` or `outage`: the worse of the two below. `unknown` of a tenant that does not run here.
     overall_status: String,
     control_plane_status: String,
     worker_status: String,
     subsignals: Vec<Subsignal>,
-    /// Whether the tenant has a state at all.
+    /// Whether the tenant runs here.
     holder_available: bool,
 }
 
@@ -41,6 +44,15 @@ impl HostTool for GetHealthRollup {
     type Output = Rollup;
 
     async fn run(context: Context<'_>, _: Nothing) -> Result<Rollup, ToolFault> {
+        if context.service.membership.holder(context.tenant()?).is_some() {
+            return Ok(Rollup {
+                overall_status: UNKNOWN.to_owned(),
+                control_plane_status: UNKNOWN.to_owned(),
+                worker_status: UNKNOWN.to_owned(),
+                subsignals: Vec::new(),
+                holder_available: false,
+            });
+        }
         let input = api::MaybeTenant {
             tenant: context.tenant_text()?,
         };

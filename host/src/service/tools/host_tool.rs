@@ -58,6 +58,14 @@ pub(super) trait HostTool: Send + Sync + 'static {
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
     type Output: Serialize + JsonSchema + Send + 'static;
 
+    /// Looked at once the input is of its schema, before anybody looks whose tenant it is for.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    fn check(_service: &Service, _by: &Principal, _arguments: &Value) -> Result<(), ToolFault> {
+        Ok(())
+    }
+
     fn run(
         context: Context<'_>,
         input: Self::Input,
@@ -76,11 +84,14 @@ pub(super) struct Done {
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Done, ToolFault>> + Send + 'a>>;
+type Check = fn(&Service, &Principal, &Value) -> Result<(), ToolFault>;
 type Run = for<'a> fn(&'a Service, &'a Principal, Option<&'a TenantId>, Value) -> Running<'a>;
 
 /// A tool of the host's, its types forgotten.
 pub(super) struct Erased {
     pub spec: Arc<ToolSpec>,
+    /// [`HostTool::check`].
+    pub check: Check,
     run: Run,
 }
 
@@ -106,6 +117,7 @@ impl Erased {
         };
         Self {
             spec: Arc::new(spec),
+            check: T::check,
             run: run::<T>,
         }
     }
@@ -128,15 +140,18 @@ fn run<'a, T: HostTool>(
     arguments: Value,
 ) -> Running<'a> {
     Box::pin(async move {
-        // The schema let it through: what serde still refuses is a value that the schema cannot tell, such as a number too large.
-        let input: T::Input = serde_json::from_value(arguments)
-            .map_err(|_| ToolFault::bad_input("tool.input", "a value is out of the range of its type"))?;
+        let input: T::Input = serde_json::from_value(arguments).map_err(|_| out_of_range())?;
         let context = Context { service, by, tenant };
         let output = T::run(context, input).await?;
         let audit = T::audit_result(&output);
         let output = serde_json::to_value(output).map_err(|_| ToolFault::Failed("tool.output".to_owned()))?;
         Ok(Done { output, audit })
     })
+}
+
+/// The schema let it through: what serde still refuses is a value that the schema cannot tell, such as a number too large.
+pub(super) fn out_of_range() -> ToolFault {
+    ToolFault::bad_input("tool.input", "a value is out of the range of its type")
 }
 
 impl From<serde_json::Error> for ToolFault {

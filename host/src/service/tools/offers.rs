@@ -42,23 +42,9 @@ impl Wanted<'_> {
 }
 
 impl Tools {
-    /// Whose offers `by` could use: those of plugins that act for a tenant that he sees. Who sees all of them sees what every plugin offers.
-    pub fn shown_to(&self, by: &Principal) -> impl Fn(&str) -> bool {
-        let service = &self.parts.service;
-        let tenants = (!by.sees_all()).then(|| service.seen_tenants(by));
-        move |plugin| {
-            let serves = |tenants: &Vec<TenantId>| {
-                tenants
-                    .iter()
-                    .any(|tenant| service.plugins.serves(plugin, tenant))
-            };
-            tenants.as_ref().is_none_or(serves)
-        }
-    }
-
     /// The prompts of plugins that `by` could use, as MCP lists them.
     pub fn plugin_prompts(&self, by: &Principal) -> Vec<Value> {
-        let is_shown = self.shown_to(by);
+        let is_shown = self.parts.service.shown_to(by);
         let mut prompts = self.parts.service.plugins.prompts();
         prompts.retain(|prompt| is_shown(prompt.plugin().name.as_str()));
         let shown = prompts.iter().map(|prompt| {
@@ -79,7 +65,7 @@ impl Tools {
 
     /// The resources of plugins that `by` could use, as MCP lists them: those, and the templates of many.
     pub fn plugin_resources(&self, by: &Principal) -> (Vec<Value>, Vec<Value>) {
-        let is_shown = self.shown_to(by);
+        let is_shown = self.parts.service.shown_to(by);
         let mut resources = self.parts.service.plugins.resources();
         resources.retain(|resource| is_shown(resource.plugin().name.as_str()));
         let shown = resources.iter().map(|resource| {
@@ -105,7 +91,7 @@ impl Tools {
     /// Whether a plugin has it that `by` could use.
     pub fn plugin_has_for(&self, by: &Principal, wanted: Wanted<'_>) -> bool {
         let plugin = self.plugin_of(wanted);
-        plugin.is_some_and(|plugin| self.shown_to(by)(&plugin))
+        plugin.is_some_and(|plugin| self.parts.service.shown_to(by)(&plugin))
     }
 
     /// Gets a prompt or reads a resource of a plugin. Answers MCP's result, or what the plugin needs to know first.
@@ -228,6 +214,7 @@ impl Tools {
         let (name, value) = argument;
         let found = self.tenant_of_plugin(by, None, &plugin)?;
         *tenant = Some(found.clone());
+        self.check_stop_commands(&found).await?;
         let request = CompletionRequest {
             argument: CompletionArgument { name, value },
             arguments,
