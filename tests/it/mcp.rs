@@ -1,6 +1,9 @@
 //! The tools as callers reach them: MCP over HTTP and the original's bare JSON-RPC, with a real host.
 
 mod audited;
+mod away;
+mod blocked;
+mod by_plugins;
 mod claims;
 mod envelope;
 mod gate;

@@ -1,9 +1,9 @@
 //! Tickets, events and identities: what the host sets whatever a caller says, and which events may be appended.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Client, GATED, home};
-use crate::harness::{add_caller, add_caller_with};
+use crate::harness::{add_caller, add_caller_with, payload};
 
 #[test]
 fn a_ticket_is_of_the_host_s_kind_and_of_its_caller_whatever_he_says() {
@@ -82,6 +82,47 @@ fn a_claim_is_taken_kept_and_given_back_under_its_fence() {
     refresh["extend_by_seconds"] = json!(120);
     // Without progress a claim does not last longer.
     assert_eq!(client.error("kora__refresh_claim", refresh).code(), -32602);
+    assert_eq!(
+        client.output("kora__list_active_sea_tickets", json!({}))["tickets"][0]["sea_status"],
+        "claimed"
+    );
+    let mut refresh = held(fence + 1);
+    refresh["progress"] = json!("tool_call_boundary");
+    assert_eq!(client.error("kora__refresh_claim", refresh).code(), -32602);
+    let mut refresh = held(fence);
+    refresh["progress"] = json!("tool_call_boundary");
+    let refreshed = client.output("kora__refresh_claim", refresh);
+    // The first sign of progress begins the work, and the lease is as long as a fresh one.
+    let expected = json!({
+        "success": true, "ticket_id": made["ticket_id"], "sea_status": "in_progress",
+        "lease_expires_at": refreshed["lease_expires_at"], "claim_count": 1,
+    });
+    assert_eq!(refreshed, expected);
+    let ends = |answer: &Value| answer["lease_expires_at"].as_str().unwrap().to_owned();
+    assert!(ends(&refreshed) > ends(&claimed), "{refreshed} {claimed}");
+    let told = host.payloads("acme", "sea_ticket.claim_refreshed");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (
+            &told[0]["progress"],
+            &told[0]["claim_fence_token"],
+            &told[0]["lease_expires_at"]
+        ),
+        (
+            &json!("tool_call_boundary"),
+            &json!(fence),
+            &refreshed["lease_expires_at"]
+        ),
+        "{told:?}"
+    );
+    // A shorter one does not shorten it.
+    let mut shorter = held(fence);
+    shorter["progress"] = json!("streaming_token_advanced");
+    shorter["extend_by_seconds"] = json!(1);
+    assert_eq!(
+        ends(&client.output("kora__refresh_claim", shorter)),
+        ends(&refreshed)
+    );
     let fault = client.error("kora__release_claim", held(fence + 1));
     assert_eq!(fault.code(), -32602, "{fault:?}");
     let released = client.output("kora__release_claim", held(fence));
@@ -223,4 +264,41 @@ fn identities_are_swapped_and_rolled_back_for_those_who_may() {
     assert_eq!(client.error("kora__swap_identity", stale).code(), -32602);
     let back = client.output("kora__rollback_identity", json!({}));
     assert_eq!(back["to_hash"], before["snapshot_hash"], "{back}");
+
+    // Of several, the one that is named: that which speaks now and those that there are not are none to go back to.
+    let to = |generation: u64| json!({ "generation": generation, "reason": "as it was" });
+    let named = client.output("kora__rollback_identity", to(2));
+    let expected = json!({
+        "success": true, "generation": 4, "from": before["provider"], "to": "marvin/marvin",
+        "from_hash": before["snapshot_hash"], "to_hash": swapped["to_hash"], "agent_name": "Marvin",
+        "event_id": named["event_id"], "caller_actor_kind": "swapper_kind",
+    });
+    assert_eq!(named, expected);
+    let speaks = client.output("kora__get_identity", json!({}));
+    assert_eq!(
+        (&speaks["generation"], &speaks["snapshot_hash"]),
+        (&json!(4), &swapped["to_hash"]),
+        "{speaks}"
+    );
+    let told = host
+        .events("acme")
+        .into_iter()
+        .find(|event| event["event_id"] == named["event_id"])
+        .unwrap();
+    assert_eq!(told["event_type"], "kora.identity.rolled_back", "{told}");
+    let told = payload(&told);
+    assert_eq!(
+        (&told["from_generation"], &told["to_generation"]),
+        (&json!(3), &json!(2)),
+        "{told}"
+    );
+    for generation in [0, 4, 99] {
+        let fault = client.error("kora__rollback_identity", to(generation));
+        assert_eq!(
+            (fault.code(), &fault.data()["code"]),
+            (-32602, &json!("identity.generation_unknown")),
+            "{generation}: {fault:?}"
+        );
+    }
+    assert_eq!(client.output("kora__get_identity", json!({})), speaks);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Client, OPEN, fields, home, session};
 
-/// The validators of what tools answer, by name.
+/// The validators of what tools answer, by name, of those that say it.
 pub(super) fn output_schemas(client: &Client) -> BTreeMap<String, Validator> {
     let listed = client
         .http
@@ -18,6 +18,8 @@ pub(super) fn output_schemas(client: &Client) -> BTreeMap<String, Validator> {
     let tools = listed["tools"].as_array().unwrap();
     tools
         .iter()
+        // Plugins need not say what their tools answer.
+        .filter(|tool| tool["outputSchema"].is_object())
         .map(|tool| {
             let name = tool["name"].as_str().unwrap().to_owned();
             (name, Validator::new(&tool["outputSchema"]).unwrap())

@@ -232,10 +232,14 @@ impl Tools {
         let service = &self.parts.service;
         if let Some(tenant) = &tenant {
             service.need(Some(tenant.as_str())).await;
-            // What an agent does is held by a stop command; who steers the host is not.
-            if matches!(by, Principal::Plugin { .. }) || matches!(tool, Tool::Foreign(_)) {
-                self.check_stop_commands(tenant).await?;
-            }
+        }
+        // What an agent does is held by a stop command, a call that is about no tenant included; who steers the host is not.
+        let acting = match by {
+            Principal::Plugin { tenant, .. } => Some(tenant),
+            _ => tenant.as_ref().filter(|_| matches!(tool, Tool::Foreign(_))),
+        };
+        if let Some(tenant) = acting {
+            self.check_stop_commands(tenant).await?;
         }
         match tool {
             Tool::Own(own) => {

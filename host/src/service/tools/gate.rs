@@ -51,7 +51,7 @@ impl ToolGate for PluginsGate {
                 "structuredContent": output,
                 "isError": false,
             })),
-            Err(fault) => Err(port_error(fault)),
+            Err(fault) => Err(port_error(fault, plugin)),
         }
     }
 }
@@ -79,13 +79,19 @@ impl PluginsGate {
     }
 }
 
-fn port_error(fault: ToolFault) -> PortError {
+/// A plugin is told one sentence: what stands in the data of a fault for callers has to stand there.
+fn port_error(fault: ToolFault, plugin: &PluginIdentity) -> PortError {
     let message = fault.to_string();
     match fault {
-        ToolFault::CapabilityDenied { .. }
-        | ToolFault::DevOnly { .. }
-        | ToolFault::ActorIdRequired { .. }
-        | ToolFault::Blocked { .. } => PortError::Denied(message),
+        ToolFault::CapabilityDenied {
+            required_capability, ..
+        } => PortError::Denied(format!(
+            "{message}: `{required_capability}` is not among `[plugins.{}] capabilities`",
+            plugin.name
+        )),
+        ToolFault::DevOnly { .. } | ToolFault::ActorIdRequired { .. } | ToolFault::Blocked { .. } => {
+            PortError::Denied(message)
+        }
         ToolFault::Unknown { .. } | ToolFault::InvalidParams(_) => PortError::Invalid(message),
         ToolFault::Failed(_) => PortError::Failed(message),
     }

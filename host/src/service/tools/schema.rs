@@ -1,6 +1,6 @@
 //! The schemas of tools, and holding an input against one.
 
-use jsonschema::Validator;
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -115,7 +115,7 @@ pub(super) fn check(validator: &Validator, arguments: &Value) -> Result<(), Tool
         .map(|error| {
             let place = error.instance_path().to_string();
             let place = if place.is_empty() { "the arguments" } else { &place };
-            format!("{place}: {}", error.masked_with("the value"))
+            format!("{place}: {}", said(&error))
         })
         .collect();
     if told.is_empty() {
@@ -123,4 +123,12 @@ pub(super) fn check(validator: &Validator, arguments: &Value) -> Result<(), Tool
     }
     told.sort();
     Err(Problem::new(ProblemKind::BadInput, "tool.input", told.join("; ")).into())
+}
+
+fn said(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        // Where there is nothing to name, the library names its schema.
+        ValidationErrorKind::FalseSchema => "expected none".to_owned(),
+        _ => error.masked_with("the value").to_string(),
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kora_plugin_api::{
     Content, Host, PluginError, Registrar, Result, Tool, ToolCall, ToolResult, Webhook, WebhookRequest,
+    serde_json::{Value, json},
     tracing,
 };
 
@@ -26,16 +27,8 @@ pub fn register(registrar: &mut Registrar<'_>) -> Result {
     registrar.tool(Tool::new("misbehave__huge", |_: Host, _: ToolCall| async {
         Ok(ToolResult::new().with(Content::text("x".repeat(5 << 20))))
     }))?;
-    registrar.tool(Tool::new(
-        "misbehave__foreign_call",
-        |host: Host, call: ToolCall| async move {
-            // A tool that calls one: what the host answers is told.
-            let answer = host
-                .call_tool(&call.tenant, "somebody__else", &call.arguments)
-                .await;
-            Ok(ToolResult::text(format!("{answer:?}")))
-        },
-    ))?;
+    let anything = json!({ "type": "object" });
+    registrar.tool(Tool::new("misbehave__foreign_call", calls_another).input_schema(anything))?;
     registrar.webhook(Webhook::new("panic", |_: Host, _: WebhookRequest| async {
         panic!("misbehaves on purpose in a webhook")
     }))
@@ -60,4 +53,20 @@ async fn spins(_: Host, _: ToolCall) -> Result<ToolResult> {
     loop {
         std::hint::spin_loop();
     }
+}
+
+/// Calls a tool, and tells what the host answered: `{answer}`, or `{kind, error}`. `tool` and `arguments` say which and with what, and
+/// `tenant` for whom; otherwise it is somebody else's, with what this one was called with, for the same tenant.
+async fn calls_another(host: Host, call: ToolCall) -> Result<ToolResult> {
+    let said = |key| call.arguments.get(key).and_then(Value::as_str);
+    let tenant = said("tenant").unwrap_or(&call.tenant);
+    let tool = said("tool").unwrap_or("somebody__else");
+    let arguments = match call.arguments.get("arguments") {
+        Some(Value::Object(arguments)) => arguments,
+        _ => &call.arguments,
+    };
+    ToolResult::json(match host.call_tool(tenant, tool, arguments).await {
+        Ok(answer) => json!({ "answer": answer }),
+        Err(error) => json!({ "kind": format!("{:?}", error.kind()), "error": error.to_string() }),
+    })
 }
