@@ -5,20 +5,24 @@ use serde_json::{Value, json};
 use super::{Client, OPEN, audit, fault, fields, home_with_plugin, last_audited, session};
 use crate::harness::{RunningHost, TestHome, eventually};
 
-/// A tool, a prompt and a resource of the plugin `conformance`, each as it is asked for.
+/// A tool, a prompt, a resource and a completion of the plugin `conformance`, each as it is asked for.
 const TOOL: &str = "test_simple_text";
-const ASKED: [(&str, &str, &str); 3] = [
+const ASKED: [(&str, &str, &str); 4] = [
     ("tools/call", "name", TOOL),
     ("prompts/get", "name", "test_simple_prompt"),
     ("resources/read", "uri", "test://static-text"),
+    ("completion/complete", "ref", "test_prompt_with_arguments"),
 ];
 
 /// What is answered by the current revision of the protocol.
 fn ask(client: &Client, (method, key, name): (&str, &str, &str)) -> Value {
-    let mut params = json!({ key: name });
-    if method == "tools/call" {
-        params["arguments"] = json!({});
-    }
+    let params = match method {
+        "tools/call" => json!({ key: name, "arguments": {} }),
+        "completion/complete" => json!({
+            key: { "type": "ref/prompt", "name": name }, "argument": { "name": "arg1", "value": "" }
+        }),
+        _ => json!({ key: name }),
+    };
     client.current(method, params).send().json()
 }
 
@@ -30,7 +34,7 @@ fn assert_that_all_answer(client: &Client) {
     }
 }
 
-/// That each of the three is held by this command, which is on `whom`, and that the audit of `acme` says so.
+/// That each of them is held by this command, which is on `whom`, and that the audit of `acme` says so.
 #[track_caller]
 fn assert_that_all_are_held(client: &Client, home: &TestHome, (id, whom, action): (&Value, &str, &str)) {
     for asked in ASKED {
