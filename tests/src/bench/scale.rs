@@ -1,5 +1,4 @@
-//! Whether appends and reads cost the same in a long chain as in a short one: ten thousand events beside five million, in PostgreSQL
-//! beside half a million.
+//! Whether appends and reads cost the same in a long chain as in a short one: ten thousand events beside five million, on either store.
 //!
 //! The chains are written directly, in large groups. Payloads are small there: what grows is the number of records and the depth of
 //! the indexes. What is measured goes into both chains in turn.
@@ -34,8 +33,6 @@ use super::{
 const FEW: u64 = 10_000;
 const MANY: u64 = 5_000_000;
 const MANY_QUICKLY: u64 = 200_000;
-const MANY_IN_POSTGRES: u64 = 500_000;
-const MANY_IN_POSTGRES_QUICKLY: u64 = 50_000;
 /// After so many it is said how far the filling is.
 const PROGRESS: u64 = 1_000_000;
 /// Written as one transaction while the chains grow.
@@ -102,7 +99,7 @@ fn in_postgres(surroundings: &Surroundings, runtime: &Runtime) -> Result<Figures
         let store = runtime.block_on(PostgresStore::open(place, PostgresOptions::default()))?;
         Chain::write(runtime, Arc::new(store), &folder.join(name), events)
     };
-    let many = surroundings.choose(MANY_IN_POSTGRES, MANY_IN_POSTGRES_QUICKLY);
+    let many = surroundings.choose(MANY, MANY_QUICKLY);
     let chains = [in_database("few", FEW)?, in_database("many", many)?];
     let figures = Figures::of(surroundings, runtime, &chains)?;
     for chain in chains {
