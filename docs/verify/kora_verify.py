@@ -142,6 +142,11 @@ class Key:
             raise CannotCheck("the key: it is none, or one under which anything would hold")
 
 
+def is_key_name(text):
+    """A name as the format of signed notes wants it: something, without a plus or white space."""
+    return bool(text) and "+" not in text and not any(c.isspace() for c in text)
+
+
 def read_notes(data):
     """[(text, [(name, id, signature)])] of notes that stand one after another."""
 
@@ -170,7 +175,7 @@ def read_notes(data):
             continue
         fields = line.split(" ")
         decoded = decode_base64(fields[2]) if len(fields) == 3 and fields[0] == "\u2014" else None
-        if not decoded or len(decoded) < 5 or not fields[1] or "+" in fields[1] or len(signatures) == MAX_SIGNATURES:
+        if not decoded or len(decoded) < 5 or not is_key_name(fields[1]) or len(signatures) == MAX_SIGNATURES:
             raise none(number)
         signatures.append((fields[1], decoded[:4], decoded[4:]))
     if signatures:

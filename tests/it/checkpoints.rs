@@ -280,6 +280,17 @@ fn another_key_or_another_tenant_is_told_from_a_sound_export() {
     );
 
     let note = fs::read_to_string(&given.checkpoint).unwrap();
+    // A line of somebody else's signature is passed over, and one that is none makes the note unreadable.
+    for (name, code) in [
+        ("witness", 0),
+        ("wit\u{a0}ness", 2),
+        ("wit\u{2003}ness", 2),
+        ("wit+ness", 2),
+    ] {
+        fs::write(&given.checkpoint, format!("{note}\u{2014} {name} YWJjZGVmZ2g=\n")).unwrap();
+        let verdict = given.verdict(given.text().as_bytes());
+        assert_eq!(verdict.code, code, "{name}: {verdict:?}");
+    }
     let origin = note.lines().next().unwrap();
     fs::write(
         &given.checkpoint,

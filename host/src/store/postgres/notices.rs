@@ -5,7 +5,7 @@
 //! part of the commit: the server lets one transaction that notifies commit after another.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -87,6 +87,8 @@ impl Notices {
                 if let Err(error) = self.serve(&place, &mut known).await {
                     tracing::debug!("hosts do not hear of each other: {error}");
                 }
+                // If it never got as far as to look, what others append meanwhile is not known: the first look tells of all there is.
+                known.get_or_insert_default();
                 sleep(RECONNECT_AFTER).await;
             }
         };
@@ -124,7 +126,13 @@ impl Notices {
             loop {
                 tokio::select! {
                     _ = looks.tick() => self.look(&client, known).await?,
-                    Some(notice) = notices.recv() => self.hear(&notice, known),
+                    Some(notice) = notices.recv() => {
+                        let mut named = self.named_in(&notice);
+                        while let Ok(notice) = notices.try_recv() {
+                            named.extend(self.named_in(&notice));
+                        }
+                        self.hear(&client, named, known).await?;
+                    }
                     () = self.something_to_tell.notified() => {
                         self.notify(&client, known).await?;
                         sleep(AT_MOST_EVERY).await;
@@ -138,7 +146,7 @@ impl Notices {
         }
     }
 
-    /// Tells of every chain that ends elsewhere than is known. The first look only learns.
+    /// Tells of every chain that has gone on since its end was known. The very first look only learns.
     async fn look(
         &self,
         client: &Client,
@@ -159,33 +167,43 @@ impl Notices {
         Ok(())
     }
 
-    /// `HOST TENANT=SEQ TENANT=SEQ …`. Anybody who may connect can send anything: what has another form is passed over.
-    fn hear(&self, notice: &str, known: &mut Option<BTreeMap<TenantId, u64>>) {
-        let known = known.get_or_insert_default();
+    /// The chains of `HOST TENANT=SEQ TENANT=SEQ …`, unless it is a notice of our own.
+    fn named_in(&self, notice: &str) -> BTreeSet<String> {
         let mut words = notice.split(' ');
         if words.next() == Some(self.host.to_string().as_str()) {
-            return;
+            return BTreeSet::new();
         }
-        for (tenant, seq) in words.filter_map(|word| word.split_once('=')) {
-            let host = TenantId::host();
-            let tenant = if tenant == host.as_str() {
-                Some(host)
-            } else {
-                tenant.parse().ok()
-            };
-            if let (Some(tenant), Ok(seq)) = (tenant, seq.parse()) {
-                self.moved(known, tenant, seq);
-            }
+        let named = words.filter_map(|word| word.split_once('='));
+        named.map(|(tenant, _)| tenant.to_owned()).collect()
+    }
+
+    /// Tells of chains that are said to have gone on. Anybody who may connect can say anything: where they end is looked up.
+    async fn hear(
+        &self,
+        client: &Client,
+        named: BTreeSet<String>,
+        known: &mut Option<BTreeMap<TenantId, u64>>,
+    ) -> Result<(), StoreError> {
+        if named.is_empty() {
+            return Ok(());
         }
+        let named: Vec<_> = named.into_iter().collect();
+        let ends = "SELECT tenant, seq, hash FROM heads WHERE tenant = ANY ($1)";
+        let found = client.query(ends, &[&named]).await;
+        let known = known.get_or_insert_default();
+        for row in &found.map_err(|error| store_error(&error))? {
+            let head = rows::head(row)?;
+            self.moved(known, head.tenant, head.seq);
+        }
+        Ok(())
     }
 
     fn moved(&self, known: &mut BTreeMap<TenantId, u64>, tenant: TenantId, seq: u64) {
-        if known.get(&tenant).is_some_and(|known| *known >= seq) {
-            return;
+        let before = known.insert(tenant.clone(), seq);
+        if before.is_none_or(|before| before < seq) {
+            // Nobody listening is no fault.
+            drop(self.moves.send(ChainMoved { tenant, seq }));
         }
-        known.insert(tenant.clone(), seq);
-        // Nobody listening is no fault.
-        drop(self.moves.send(ChainMoved { tenant, seq }));
     }
 
     async fn notify(

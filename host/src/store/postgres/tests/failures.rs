@@ -147,3 +147,31 @@ async fn a_server_that_has_lost_what_it_acknowledged_is_not_written_to() {
     let refused = store.commit(Batch::of(event("host", 4))).await.unwrap_err();
     assert!(is_unavailable(&refused), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_is_missed_although_another_host_has_gone_on_after_it() {
+    let database = Database::new();
+    let store = database.store().await;
+    append(&store, "host", 3).await;
+    let cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kora' AND datname = current_database()";
+    // A standby without the last of it took over; one who knows nothing of that record appended where it was, and beyond.
+    database.sql(
+        "ALTER TABLE kora.events DISABLE TRIGGER USER; ALTER TABLE kora.heads DISABLE TRIGGER USER; \
+         DELETE FROM kora.events WHERE seq = 3; \
+         UPDATE kora.heads SET seq = 2, hash = (SELECT this_hash FROM kora.events WHERE seq = 2); \
+         ALTER TABLE kora.events ENABLE TRIGGER USER; ALTER TABLE kora.heads ENABLE TRIGGER USER",
+    );
+    let other = database.store().await;
+    for payload in 10..13 {
+        other.commit(Batch::of(event("host", payload))).await.unwrap();
+    }
+    other.close().await;
+    database.sql(cut_off);
+    let lost = |health: StoreHealth| match health {
+        StoreHealth::Unavailable { cause } => {
+            cause.contains("the chain of `host` ended at 3, now it ends with other records")
+        }
+        _ => false,
+    };
+    until("the loss is noticed", || lost(store.health())).await;
+}

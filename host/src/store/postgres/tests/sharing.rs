@@ -158,4 +158,19 @@ async fn a_host_hears_where_chains_end_to_which_another_appended() {
         "what it appended itself is no news to it"
     );
     assert!(moved.seq <= appended);
+
+    // Whoever may connect can say that a chain ends anywhere. Nobody believes it, and what comes then is heard all the same.
+    database.sql("NOTIFY kora_heads, 'somebody acme=9000000000000000000 nobody=1 acme= =7'");
+    one.commit(Batch::of(event("acme", 2))).await.unwrap();
+    let last = appended + 1;
+    loop {
+        let moved = tokio::time::timeout(std::time::Duration::from_secs(60), heard.recv())
+            .await
+            .expect("the last of them is heard")
+            .unwrap();
+        assert!(moved.seq <= last, "{moved:?}");
+        if moved.seq == last {
+            break;
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_postgres::Client;
 
 use super::super::{
     PostgresPlace,
@@ -13,7 +14,7 @@ use super::super::{
     statements::{PLANNING, Statements},
     transfer::HOSTS_LOCK,
 };
-use crate::store::StoreError;
+use crate::{domain::TenantId, store::StoreError};
 
 /// How long a server may take over small things, such as letting the writer in: one that hangs is tried again.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -84,28 +85,46 @@ async fn connect_and_compare(
     place: &PostgresPlace,
     acknowledged: &Heads,
 ) -> Result<WriterSession, StoreError> {
-    const HEADS: &str = "SELECT tenant, seq, hash FROM heads WHERE tenant = ANY ($1)";
     let opened = WriterSession::open(place).await?;
-    let tenants: Vec<&str> = acknowledged.keys().map(|tenant| tenant.as_str()).collect();
-    let found = opened.session.client.query(HEADS, &[&tenants]).await;
-    let mut found_heads = Heads::new();
+    let client = &opened.session.client;
+    let lost = first_lost(client, acknowledged).await?;
+    let Some((tenant, seq)) = lost else {
+        return Ok(opened);
+    };
+    let head = client
+        .query_opt("SELECT seq FROM heads WHERE tenant = $1", &[&tenant.as_str()])
+        .await
+        .map_err(|error| store_error(&error))?;
+    let end = head.map_or(0, |head| head.get::<_, i64>(0));
+    let now = match u64::try_from(end) {
+        Ok(end) if end >= seq => "with other records".to_owned(),
+        _ => format!("at {end}"),
+    };
+    Err(StoreError::Unavailable(format!(
+        "the server has lost what it acknowledged: the chain of `{tenant}` ended at {seq}, now it ends {now}. Bring back the server that \
+         has it, or restart the host to go on without"
+    )))
+}
+
+/// The first chain without the record that it ended with. It may go on after that record: that alone does not say that it is the same chain,
+/// since another host may have appended where the record is missing.
+async fn first_lost<'a>(
+    client: &Client,
+    acknowledged: &'a Heads,
+) -> Result<Option<(&'a TenantId, u64)>, StoreError> {
+    const THERE: &str = "SELECT tenant, seq, this_hash FROM events \
+                         JOIN unnest($1::text[], $2::bigint[]) AS acknowledged (tenant, seq) USING (tenant, seq)";
+    let ends = acknowledged.iter().filter(|(_, (seq, _))| *seq > 0);
+    let (tenants, seqs): (Vec<_>, Vec<_>) = ends
+        .clone()
+        .map(|(tenant, (seq, _))| (tenant.as_str(), i64::try_from(*seq).unwrap_or(i64::MAX)))
+        .unzip();
+    let found = client.query(THERE, &[&tenants, &seqs]).await;
+    let mut there = Heads::new();
     for row in &found.map_err(|error| store_error(&error))? {
         let head = rows::head(row)?;
-        found_heads.insert(head.tenant, (head.seq, head.hash));
+        there.insert(head.tenant, (head.seq, head.hash));
     }
-    for (tenant, (seq, hash)) in acknowledged {
-        let (found, found_hash) = found_heads.get(tenant).copied().unwrap_or((0, *hash));
-        if found < *seq || found == *seq && found_hash != *hash {
-            return Err(StoreError::Unavailable(format!(
-                "the server has lost what it acknowledged: the chain of `{tenant}` ended at {seq}, now it ends {}. Bring back the \
-                 server that has it, or restart the host to go on without",
-                if found < *seq {
-                    format!("at {found}")
-                } else {
-                    "in another record".to_owned()
-                }
-            )));
-        }
-    }
-    Ok(opened)
+    let mut lost = ends.filter(|(tenant, end)| there.get(*tenant) != Some(*end));
+    Ok(lost.next().map(|(tenant, (seq, _))| (tenant, *seq)))
 }
