@@ -231,6 +231,14 @@ impl Rig {
         }
     }
 
+    /// Makes the document of this id unreadable.
+    fn damage(&self, id: Uuid) {
+        let mut contents = self.store.contents();
+        let id = id.to_string();
+        let mut all = contents.documents.values_mut();
+        all.find(|document| document.key.id == id).unwrap().body = "{".to_owned();
+    }
+
     /// The payloads of one type, oldest first.
     fn told(&self, event_type: &str) -> Vec<Value> {
         let told = self.store.told("acme").into_iter();
