@@ -1,5 +1,7 @@
 //! Hosts in temporary homes, without the command and without plugins that run: boot, steering, reload and end.
 
+mod claims;
+
 use std::{fs, io};
 
 use tempfile::TempDir;

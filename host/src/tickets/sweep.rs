@@ -1,9 +1,9 @@
 //! Leases that ran out: whoever held the ticket is gone, and it goes back, a failed attempt richer.
 
 use super::{
-    Inner, StoredTicket, TicketError, Tickets,
+    Inner, RACES, StoredTicket, TicketError, Tickets,
     commit::{Edit, last_moves},
-    tell,
+    stored, tell,
 };
 use crate::{
     domain::{Actor, TenantId, Timestamp},
@@ -91,6 +91,25 @@ impl Inner {
             }
         }
         broken.map_or(Ok(taken), Err)
+    }
+
+    /// Takes back a claim of which nobody was told, whatever else was changed of the ticket since. Nothing if it is over already.
+    pub(super) async fn take_back_untold(
+        &self,
+        claimed: &StoredTicket,
+        why: &str,
+    ) -> Result<(), TicketError> {
+        let fence_token = claimed.ticket.claim_count;
+        let mut found = claimed.clone();
+        for _ in 0..RACES {
+            let newest = found.ticket.claim.as_ref().map(|claim| claim.fence_token);
+            if newest != Some(fence_token) || self.take_back(&found, why).await? {
+                self.drive(&claimed.tenant).await;
+                return Ok(());
+            }
+            found = stored::ticket(&*self.store, &claimed.tenant, claimed.ticket_id).await?;
+        }
+        Err(TicketError::KeptChanging)
     }
 
     /// False if nobody holds it by now, or somebody else was quicker.

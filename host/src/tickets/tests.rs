@@ -145,6 +145,21 @@ impl Rig {
         }
     }
 
+    /// What the tickets are made of, for others over the same store.
+    fn parts(&self) -> TicketsParts {
+        let inner = &self.tickets.0;
+        TicketsParts {
+            store: inner.store.clone(),
+            journal: inner.journal.clone(),
+            clock: inner.clock.clone(),
+            states: inner.states.clone(),
+            agents: inner.agents.clone(),
+            guards: inner.guards.clone(),
+            purse: inner.purse.clone(),
+            rules: inner.rules,
+        }
+    }
+
     /// As a host that was killed and started again.
     async fn restarted(self) -> Self {
         let rig = Self::over(self.store.clone(), self.clock.clone());
