@@ -1,4 +1,4 @@
-//! Claims on a whole host: against a stop command that comes between.
+//! Claims on a whole host: against a stop command that comes between, and after another host ran the tenant.
 
 use std::sync::Mutex;
 
@@ -10,6 +10,7 @@ use crate::{
     domain::Criticality,
     engine::ticket::{ClaimResult, TicketStatus},
     service::Service,
+    state::{ReasonGuard, States},
     tickets::{
         ClaimAnswer, ClaimGuard, ClaimRequest, Refusal, TicketQuery, TicketRules, Tickets, TicketsParts,
     },
@@ -122,4 +123,39 @@ async fn a_claim_that_a_stop_command_overtook_is_taken_back_and_nothing_is_held_
         assert_eq!(claim(&tickets).await, ClaimResult::Claimed, "it used up no turn");
         end(running).await;
     }
+}
+
+/// What another host does with the tenant while it has it: a resume is among it.
+async fn paused_and_resumed_elsewhere(service: &Service) {
+    let elsewhere = States::new(service.log.clone(), service.clock.clone(), Arc::new(ReasonGuard));
+    let (acme, operator) = (tenant("acme"), Writer::operator(4711));
+    elsewhere.wire_in(&acme).await.unwrap();
+    let ready = Request::to(PrimaryState::Ready, TriggerKind::BootPassed, "gates");
+    elsewhere
+        .transition(&acme, ready, &Writer::host(Owner::Engine))
+        .await
+        .unwrap();
+    elsewhere.pause(&acme, "lunch", &operator).await.unwrap();
+    elsewhere.resume(&acme, "back", &operator).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_comes_back_begins_as_slowly_as_where_it_was_resumed_meanwhile() {
+    let home = TestHome::new(ACME);
+    let running = home.boot().await;
+    let service = running.service.clone();
+    for title in ["here", "back here", "too soon"] {
+        make(&running, title).await;
+    }
+    assert_eq!(claim(&service.tickets).await, ClaimResult::Claimed);
+    let acme = api::OneTenant {
+        tenant: "acme".to_owned(),
+    };
+    service.disable_tenant(&OPERATOR, &acme).await.unwrap();
+    paused_and_resumed_elsewhere(&service).await;
+    service.enable_tenant(&OPERATOR, &acme).await.unwrap();
+
+    assert_eq!(claim(&service.tickets).await, ClaimResult::Claimed);
+    assert_eq!(claim(&service.tickets).await, ClaimResult::BlockedByControl);
+    end(running).await;
 }
