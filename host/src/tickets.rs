@@ -2,11 +2,11 @@
 //!
 //! The rules are [`engine::ticket`](crate::engine::ticket)'s. Here they meet the store: each change of a ticket is one batch with
 //! the event that tells of it, upon the revision that was read, so that of many who want a ticket one gets it, also from
-//! several hosts. What holds a claim back is asked first ([`ClaimGuard`]); what claims make of a tenant's state is driven from
-//! the store's truth, never counted.
+//! several hosts. What holds a claim back is asked first, and once more after the commit ([`ClaimGuard`]); what claims make of a
+//! tenant's state is driven from the store's truth, never counted.
 //!
 //! ```text
-//!   claim ─▶ permission ─▶ ramp ─▶ candidates, by rank ─▶ guards ─▶ commit ─┬─▶ ready → active
+//!   claim ─▶ permission ─▶ ramp ─▶ candidates ─▶ guards ─▶ commit ─▶ guards ┬─▶ ready → active
 //!   refresh, resolve, begin, step ─▶ fence ─▶ commit ──────────────────────┤
 //!   sweep ─▶ leases that ran out ─▶ commit ────────────────────────────────┴─▶ active → ready
 //! ```

@@ -1,5 +1,7 @@
 //! Hosts in temporary homes, without the command and without plugins that run: boot, steering, reload and end.
 
+mod claims;
+
 use std::{fs, io};
 
 use tempfile::TempDir;
@@ -8,7 +10,7 @@ pub(crate) use super::parts::Running;
 use super::*;
 use crate::{
     coordinator::ShutdownReason,
-    domain::{ClaimPermission, DegradationReason, SystemClock, TenantId, TriggerKind},
+    domain::{ClaimPermission, DegradationReason, PrimaryState, SystemClock, TenantId, TriggerKind},
     engine::{transition::Request, vocabulary::Owner},
     events::Writer,
     service::{Principal, api},
@@ -149,6 +151,26 @@ async fn a_permission_that_the_stores_absence_took_away_is_given_back_as_it_was(
     assert_eq!(permission(), ClaimPermission::None);
     service.store_is_back(&taken).await;
     assert_eq!(permission(), ClaimPermission::CriticalOnly);
+    end(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_boots_while_the_store_is_away_may_claim_once_it_is_back() {
+    let home = TestHome::new(ACME);
+    let running = home.boot().await;
+    let service = running.service.clone();
+    let acme = tenant("acme");
+    service.states.remove_tenant(&acme);
+    let round = service.identities.round();
+    let begun = service.begin_boots(service.served_seeds(), Some(&round)).await;
+    let taken = service.store_is_away("disk full").await;
+    service.finish_boots(begun, &service.gate_reports()).await;
+    service.store_is_back(&taken).await;
+
+    let now = service.states.current(&acme).unwrap();
+    assert_eq!(now.state.primary_state, PrimaryState::Ready);
+    assert_eq!(now.state.claim_permission, ClaimPermission::Normal);
+    assert_eq!(now.state.reasons_sorted(), [""; 0]);
     end(running).await;
 }
 

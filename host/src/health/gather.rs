@@ -1,6 +1,11 @@
 //! Looking at a tenant, and at all of them.
 
-use std::{collections::BTreeMap, future::Future, sync::PoisonError, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::{Future, ready},
+    sync::PoisonError,
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -14,10 +19,18 @@ use crate::{
 /// How long any one source may take: an operator waits for the answer, and what takes longer is as good as not there.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
 
+/// When the newest event of a chain was told, if there is one, or why that is not known.
+type NewestAt = Result<Option<Timestamp>, String>;
+
 impl Health {
     /// How a tenant is now. Of a tenant that is not served it says that nobody took it up.
     pub async fn of_tenant(&self, tenant: &TenantId) -> Rollup {
-        let observed = self.observe(tenant).await;
+        self.beside(tenant, self.newest_at(&TenantId::host())).await
+    }
+
+    /// How a tenant is, beside the newest event of the host's chain.
+    async fn beside(&self, tenant: &TenantId, of_host: impl Future<Output = NewestAt>) -> Rollup {
+        let observed = self.observe(tenant, of_host).await;
         let readings = observed.readings(self.0.clock.now());
         Rollup::of(readings, self.0.served.stopped(tenant))
     }
@@ -26,7 +39,8 @@ impl Health {
     pub async fn of_host(&self, budget: Duration) -> (Rollup, Vec<(TenantId, Rollup)>) {
         let tenants = self.of_tenants(budget).await;
         let host = TenantId::host();
-        let (writes, dispatch) = tokio::join!(self.writes(&host), self.dispatch(&host));
+        let (newest_at, dispatch) = tokio::join!(self.newest_at(&host), self.dispatch(&host));
+        let writes = self.writes(newest_at);
         let now = self.0.clock.now();
         let own = vec![
             writes.reading(now),
@@ -40,12 +54,17 @@ impl Health {
     pub async fn of_tenants(&self, budget: Duration) -> Vec<(TenantId, Rollup)> {
         let deadline = Instant::now() + budget;
         let before = self.0.last().clone();
+        // Once for all of them: with very many tenants each read counts.
+        let of_host = timeout_at(deadline, self.newest_at(&TenantId::host())).await;
         let mut found = BTreeMap::new();
         for tenant in self.0.served.tenants() {
-            let looked = match Instant::now() < deadline {
-                true => timeout_at(deadline, self.of_tenant(&tenant)).await.ok(),
+            let looked = match &of_host {
+                Ok(of_host) if Instant::now() < deadline => {
+                    let look = self.beside(&tenant, ready(of_host.clone()));
+                    timeout_at(deadline, look).await.ok()
+                }
                 // Beginning to look would ask every source, for nobody.
-                false => None,
+                _ => None,
             };
             if let Some(rollup) = looked.or_else(|| before.get(&tenant).cloned()) {
                 found.insert(tenant, rollup);
@@ -55,10 +74,11 @@ impl Health {
         found.into_iter().collect()
     }
 
-    async fn observe(&self, tenant: &TenantId) -> Observations {
+    async fn observe(&self, tenant: &TenantId, of_host: impl Future<Output = NewestAt>) -> Observations {
         let inner = &self.0;
-        let (writes, dispatch, claims, credit, credentials) = tokio::join!(
-            self.writes(tenant),
+        let (own, of_host, dispatch, claims, credit, credentials) = tokio::join!(
+            self.newest_at(tenant),
+            of_host,
             self.dispatch(tenant),
             in_time(inner.claims.claims(tenant)),
             in_time(inner.credit.credit(tenant)),
@@ -68,8 +88,10 @@ impl Health {
             Some(pulse) => Some(self.heart(tenant, pulse).await),
             None => None,
         };
+        // The newest event of the tenant's chain or of the host's: all go the same way, and a tenant may have nothing to tell.
+        let newest_at = own.and_then(|own| of_host.map(|of_host| own.max(of_host)));
         Observations {
-            writes,
+            writes: self.writes(newest_at),
             claims,
             credit,
             breakers: inner.acting.breakers(tenant),
@@ -80,23 +102,17 @@ impl Health {
         }
     }
 
-    /// The newest event of the tenant's chain or of the host's: all go the same way, and a tenant may have nothing to tell.
-    async fn writes(&self, tenant: &TenantId) -> Writes {
-        let host = TenantId::host();
-        let (own, of_host) = tokio::join!(
-            self.newest(tenant, EventFilter::default()),
-            self.newest(&host, EventFilter::default())
-        );
-        let at = |event: Option<Event>| event.map(|event| event.occurred_at);
-        let newest_at = match (own, of_host) {
-            (Ok(own), Ok(of_host)) => Ok(at(own).max(at(of_host))),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
+    fn writes(&self, newest_at: NewestAt) -> Writes {
         Writes {
             newest_at,
             failing: self.refusal(),
             probe_every: self.0.probe_every,
         }
+    }
+
+    async fn newest_at(&self, chain: &TenantId) -> NewestAt {
+        let newest = self.newest(chain, EventFilter::default()).await?;
+        Ok(newest.map(|event| event.occurred_at))
     }
 
     async fn heart(&self, tenant: &TenantId, pulse: Pulse) -> Heart {

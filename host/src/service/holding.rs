@@ -33,6 +33,8 @@ impl Service {
         }
         let served = self.served_seeds();
         self.withdraw_all_but(&served).await;
+        // First of all: what this host was taken for lost with, another may have run meanwhile, also where it is taken again at once.
+        self.let_go().await;
         let mut held = self.held_of(served).await;
         self.let_go().await;
         held.retain(|seed| {

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
-    domain::{ClaimPermission, DegradationReason, PrimaryState, TenantId, TriggerKind},
+    domain::{ClaimPermission, DegradationReason, OperationalState, PrimaryState, TenantId, TriggerKind},
     engine::{
         transition::{Request, TRIGGER_TEXT_MAX_CHARS, TransitionError, legal_next},
         vocabulary::Owner,
@@ -24,9 +24,20 @@ pub struct TakenAway(BTreeMap<TenantId, Before>);
 
 #[derive(Debug, Clone, Copy)]
 struct Before {
-    permission: ClaimPermission,
+    /// None of one that was booting: its boot gives it one, also while the store is away.
+    permission: Option<ClaimPermission>,
     /// Something else than its absence holds the tenant for the store's sake: a store that is another one.
     was_held: bool,
+}
+
+impl From<&OperationalState> for Before {
+    fn from(state: &OperationalState) -> Self {
+        let is_booting = state.primary_state == PrimaryState::Booting;
+        Self {
+            permission: (!is_booting).then_some(state.claim_permission),
+            was_held: state.degradation_reasons.contains(&DegradationReason::Substrate),
+        }
+    }
 }
 
 impl Service {
@@ -141,18 +152,12 @@ impl Service {
         for tenant in self.states.tenants() {
             let (service, text) = (Arc::clone(self), text.clone());
             noting.spawn(async move {
-                let state = service.states.current(&tenant)?;
-                let before = Before {
-                    permission: state.state.claim_permission,
-                    was_held: state
-                        .state
-                        .degradation_reasons
-                        .contains(&DegradationReason::Substrate),
-                };
                 let request = Request::stay(TriggerKind::Degradation, text)
                     .permission(ClaimPermission::None)
                     .adding([DegradationReason::Substrate]);
-                service.note_store(&tenant, request).await;
+                let noted = service.note_store(&tenant, request).await?;
+                // As it was when it was changed: a boot may have ended since anybody else looked.
+                let before = Before::from(&noted.transition.from);
                 Some((tenant, before))
             });
         }
@@ -174,8 +179,10 @@ impl Service {
                     request.removing([DegradationReason::Substrate])
                 };
                 let state = service.states.current(&tenant).map(|now| now.state.primary_state);
-                let request = match state {
-                    Some(PrimaryState::Ready | PrimaryState::Active) => request.permission(before.permission),
+                let request = match (state, before.permission) {
+                    (Some(PrimaryState::Ready | PrimaryState::Active), Some(permission)) => {
+                        request.permission(permission)
+                    }
                     _ => request,
                 };
                 service.note_store(&tenant, request).await;
@@ -184,18 +191,19 @@ impl Service {
         noting.join_all().await;
     }
 
-    async fn note_store(&self, tenant: &TenantId, request: Request) {
-        let current = self.states.current(tenant);
-        if current.is_none_or(|now| now.state.primary_state == PrimaryState::Stopped) {
-            return;
+    /// Nothing if the tenant does not run, or its state could not be changed.
+    async fn note_store(&self, tenant: &TenantId, request: Request) -> Option<Changed> {
+        let current = self.states.current(tenant)?;
+        if current.state.primary_state == PrimaryState::Stopped {
+            return None;
         }
-        if let Err(error) = self
-            .states
-            .transition(tenant, request, &Writer::host(Owner::Engine))
-            .await
-        {
-            tracing::warn!(%tenant, %error, "the store's absence is not shown in the tenant's state");
-        }
+        let writer = Writer::host(Owner::Engine);
+        let noted = self.states.transition(tenant, request, &writer).await;
+        noted
+            .inspect_err(|error| {
+                tracing::warn!(%tenant, %error, "the store's absence is not shown in the tenant's state");
+            })
+            .ok()
     }
 
     fn state_request(&self, input: api::StateRequest) -> Result<(TenantId, String), Problem> {

@@ -165,6 +165,9 @@ impl Service {
     /// not boot.
     pub async fn begin_boots(&self, seeds: Vec<IdentitySeed>, round: Option<&Round>) -> Vec<Begun> {
         self.identities.seat(seeds.clone());
+        seeds
+            .iter()
+            .for_each(|seed| self.tickets.forget_pace(&seed.tenant));
         self.tenant_boots().begin(seeds, round).await
     }
 

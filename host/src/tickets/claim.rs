@@ -1,6 +1,9 @@
 //! Claiming: a given ticket, or the next one by rank that is due.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
@@ -20,6 +23,7 @@ use crate::{
         operation::Operation,
         ticket::{CONTRACT_VERSION, ClaimResult, Criticality, Grant, TicketStatus},
     },
+    state::CurrentState,
     store::{Collection, Document, DocumentFilter, DocumentOrder},
 };
 
@@ -30,6 +34,8 @@ const FEW: u32 = 8;
 const MANY: u32 = 512;
 /// What is called when a ticket is claimed, as it stands in the ledger.
 const CLAIM_TOOL: &str = "kora__claim_sea_ticket";
+/// The words of a ticket whose claim was refused after all.
+const NOT_HANDED_OUT: &str = "it was not handed out: claiming was forbidden meanwhile";
 
 /// A wish for a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +131,7 @@ impl Tickets {
 impl Tickets {
     /// Why the tenant may claim no work of any sort now, if it may not. Whether there is work is another question.
     pub async fn held_back(&self, tenant: &TenantId) -> Option<String> {
-        let refusal = match self.0.permission(tenant) {
+        let refusal = match self.0.state_to_claim_in(tenant) {
             Err(refusal) => Some(refusal),
             // What a smaller model may do is held back last.
             Ok(_) => self.0.guards_refuse(tenant, Criticality::DownshiftEligible).await,
@@ -143,7 +149,7 @@ impl Inner {
                 detail: format!("expected version {CONTRACT_VERSION} of the contract, found {spoken}"),
             });
         }
-        if let Err(refusal) = self.permission(tenant) {
+        if let Err(refusal) = self.state_to_claim_in(tenant) {
             return Ok(refusal.into());
         }
         let place = match self.take_place(tenant).await? {
@@ -162,8 +168,8 @@ impl Inner {
         answer
     }
 
-    /// Which work the tenant may claim now, as its state says.
-    fn permission(&self, tenant: &TenantId) -> Result<ClaimPermission, Refusal> {
+    /// The tenant's state, if it lets any work be claimed.
+    fn state_to_claim_in(&self, tenant: &TenantId) -> Result<Arc<CurrentState>, Refusal> {
         let now = self.states.current(tenant);
         let Some(now) = now else {
             return Err(Refusal::control("the tenant has no operational state here"));
@@ -177,7 +183,7 @@ impl Inner {
         }
         match state.claim_permission {
             ClaimPermission::None => Err(held_back(state, "the tenant may claim nothing now".to_owned())),
-            permission => Ok(permission),
+            ClaimPermission::Normal | ClaimPermission::CriticalOnly => Ok(now),
         }
     }
 
@@ -296,14 +302,38 @@ impl Inner {
             Some(claim) => edit.telling(move |after| tell::claimed(after, &claim)),
             None => edit,
         };
-        let committed = self.try_edit(found, edit, holder, now).await?;
-        Ok(committed.map_or(Try::Lost, |(stored, (), appended)| {
-            let chain_event_id = appended.first().map_or_else(EventId::new, |first| first.event_id);
-            Try::Claimed(Box::new(Claimed {
-                stored,
-                chain_event_id,
-            }))
-        }))
+        let Some((stored, (), appended)) = self.try_edit(found, edit, holder, now).await? else {
+            return Ok(Try::Lost);
+        };
+        if let Some(refusal) = self.second_thoughts(&stored, asked).await? {
+            return Ok(Try::Refused(refusal.into()));
+        }
+        let chain_event_id = appended.first().map_or_else(EventId::new, |first| first.event_id);
+        Ok(Try::Claimed(Box::new(Claimed {
+            stored,
+            chain_event_id,
+        })))
+    }
+
+    /// Asks once more after the commit, and takes the claim back if it is refused by now.
+    ///
+    /// Whoever gave a command or paused the tenant since the first look may have looked for claims before there was this one. A command is
+    /// written before anybody looks, so one of the two sees the other. That the command may also have come after the claim, whose holder
+    /// L1 and L2 would let finish, takes nothing from anybody: nobody was told of the claim.
+    async fn second_thoughts(
+        &self,
+        claimed: &StoredTicket,
+        asked: &mut Asked,
+    ) -> Result<Option<Refusal>, TicketError> {
+        asked.clear();
+        let refusal = self.barred(claimed, asked).await;
+        if refusal.is_some()
+            && let Err(error) = self.take_back_untold(claimed, NOT_HANDED_OUT).await
+        {
+            tracing::error!(tenant = %claimed.tenant, ticket = %claimed.ticket_id, "a claim that was refused after all ends only with its lease");
+            return Err(error);
+        }
+        Ok(refusal)
     }
 
     /// Why this ticket is not to be had, if it is not.
@@ -313,24 +343,28 @@ impl Inner {
             let detail = why(result, ticket.status);
             return Some(ClaimAnswer::Refused { result, detail });
         }
-        match self.permission(tenant) {
-            Err(refusal) => return Some(refusal.into()),
-            Ok(ClaimPermission::CriticalOnly) if !ticket.priority.is_critical() => {
-                let state = self.states.current(tenant)?;
-                let detail = "the tenant may claim only work of the priority `frontier` now";
-                return Some(held_back(&state.state, detail.to_owned()).into());
-            }
-            Ok(_) => {}
+        self.barred(found, asked).await.map(ClaimAnswer::from)
+    }
+
+    /// Why work like this is not to be claimed, whatever the ticket itself says.
+    async fn barred(&self, found: &StoredTicket, asked: &mut Asked) -> Option<Refusal> {
+        let (tenant, ticket) = (&found.tenant, &found.ticket);
+        let now = match self.state_to_claim_in(tenant) {
+            Ok(now) => now,
+            Err(refusal) => return Some(refusal),
+        };
+        if now.state.claim_permission == ClaimPermission::CriticalOnly && !ticket.priority.is_critical() {
+            let detail = "the tenant may claim only work of the priority `frontier` now";
+            return Some(held_back(&now.state, detail.to_owned()));
         }
         let criticality = ticket.criticality();
-        let refusal = match asked.entry(criticality) {
+        match asked.entry(criticality) {
             Entry::Occupied(answered) => answered.get().clone(),
             Entry::Vacant(open) => {
                 let answer = self.guards_refuse(tenant, criticality).await;
                 open.insert(answer).clone()
             }
-        };
-        refusal.map(ClaimAnswer::from)
+        }
     }
 
     async fn guards_refuse(&self, tenant: &TenantId, criticality: Criticality) -> Option<Refusal> {

@@ -72,7 +72,8 @@ pub trait Purse: Send + Sync + 'static {
     async fn slow_start(&self, tenant: &TenantId) -> SlowStart;
 }
 
-/// Is asked before a ticket is claimed. What cannot be found out refuses.
+/// Is asked before a ticket is claimed, and once more when it is: a refusal then takes the claim back before anybody was told of it. What
+/// cannot be found out refuses.
 #[async_trait]
 pub trait ClaimGuard: Send + Sync + 'static {
     /// Why this tenant may not claim a ticket of this criticality now, if it may not.

@@ -1,11 +1,11 @@
-//! The ramp after a resume: who may claim again begins slowly. What happened before this host started is read from the chain.
+//! The ramp after a resume: who may claim again begins slowly. What happened before the tenant's boot here is read from the chain.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Inner, Refusal, TicketError};
+use super::{Inner, Refusal, TicketError, Tickets};
 use crate::{
     domain::{Event, PrimaryState, TenantId, Timestamp},
     engine::{
@@ -80,12 +80,19 @@ impl Pace {
     }
 }
 
+impl Tickets {
+    /// Forgets how a tenant claimed here: another host may have run it meanwhile, and the chain knows. Call it before the tenant boots.
+    pub fn forget_pace(&self, tenant: &TenantId) {
+        self.0.pace.paced().remove(tenant);
+    }
+}
+
 impl Inner {
     /// A turn to claim, or why there is none now.
     pub(super) async fn take_place(&self, tenant: &TenantId) -> Result<Result<Place, Refusal>, TicketError> {
         let (ramp, now) = (&self.rules.ramp, self.clock.now());
         if !self.pace.paced().contains_key(tenant) {
-            let known = before_the_start(&*self.store, tenant, ramp, now).await?;
+            let known = before_the_boot(&*self.store, tenant, ramp, now).await?;
             self.pace.paced().entry(tenant.clone()).or_insert(known);
         }
         self.hear_of_resumes(tenant);
@@ -109,7 +116,7 @@ impl Inner {
     }
 }
 
-async fn before_the_start(
+async fn before_the_boot(
     store: &dyn Store,
     tenant: &TenantId,
     ramp: &Ramp,

@@ -1,14 +1,14 @@
 //! Leases that ran out: whoever held the ticket is gone, and it goes back, a failed attempt richer.
 
 use super::{
-    Inner, StoredTicket, TicketError, Tickets,
+    Inner, RACES, StoredTicket, TicketError, Tickets,
     commit::{Edit, last_moves},
-    tell,
+    stored, tell,
 };
 use crate::{
     domain::{Actor, TenantId, Timestamp},
     engine::ticket::TicketStatus,
-    store::{Collection, DocumentFilter, DocumentOrder},
+    store::{Collection, Document, DocumentFilter, DocumentOrder},
 };
 
 /// How many leases are looked at in one go.
@@ -40,16 +40,13 @@ impl Tickets {
     /// then on.
     ///
     /// # Errors
-    /// If the store could not answer; what was taken back until then stays so.
+    /// If the store could not answer; what was taken back until then stays so. If one cannot be read, once all others were taken back.
     pub async fn take_back(&self, tenant: &TenantId, why: &'static str) -> Result<usize, TicketError> {
         let (inner, tenant) = (self.0.clone(), tenant.clone());
         self.unbroken(async move {
-            let mut taken = 0;
-            for found in inner.held(&tenant).await? {
-                taken += usize::from(inner.take_back(&found, why).await?);
-            }
+            let taken = inner.take_all_back(&tenant, why).await;
             inner.drive(&tenant).await;
-            Ok(taken)
+            taken
         })
         .await
     }
@@ -57,6 +54,11 @@ impl Tickets {
 
 impl Inner {
     async fn held(&self, tenant: &TenantId) -> Result<Vec<StoredTicket>, TicketError> {
+        let held = self.held_documents(tenant).await?;
+        held.into_iter().map(StoredTicket::read).collect()
+    }
+
+    async fn held_documents(&self, tenant: &TenantId) -> Result<Vec<Document>, TicketError> {
         let filter = DocumentFilter {
             limit: HELD_PAGE,
             ..DocumentFilter::of(Collection::Tickets).tenant(tenant)
@@ -67,13 +69,47 @@ impl Inner {
             let page = self.store.documents(filter.clone()).await?;
             let is_last = page.len() < HELD_PAGE as usize;
             filter.before_id = page.last().map(|document| document.key.id.clone());
-            for document in page {
-                held.push(StoredTicket::read(document)?);
-            }
+            held.extend(page);
             if is_last {
                 return Ok(held);
             }
         }
+    }
+
+    async fn take_all_back(&self, tenant: &TenantId, why: &str) -> Result<usize, TicketError> {
+        let (mut taken, mut broken) = (0, None);
+        for document in self.held_documents(tenant).await? {
+            let is_taken = match StoredTicket::read(document) {
+                Ok(found) => self.take_back(&found, why).await,
+                Err(error) => Err(error),
+            };
+            match is_taken {
+                Ok(is_taken) => taken += usize::from(is_taken),
+                Err(error) if error.is_of_the_store() => return Err(error),
+                // One that is broken must not keep the others from being taken back.
+                Err(error) => broken = broken.or(Some(error)),
+            }
+        }
+        broken.map_or(Ok(taken), Err)
+    }
+
+    /// Takes back a claim of which nobody was told, whatever else was changed of the ticket since. Nothing if it is over already.
+    pub(super) async fn take_back_untold(
+        &self,
+        claimed: &StoredTicket,
+        why: &str,
+    ) -> Result<(), TicketError> {
+        let fence_token = claimed.ticket.claim_count;
+        let mut found = claimed.clone();
+        for _ in 0..RACES {
+            let newest = found.ticket.claim.as_ref().map(|claim| claim.fence_token);
+            if newest != Some(fence_token) || self.take_back(&found, why).await? {
+                self.drive(&claimed.tenant).await;
+                return Ok(());
+            }
+            found = stored::ticket(&*self.store, &claimed.tenant, claimed.ticket_id).await?;
+        }
+        Err(TicketError::KeptChanging)
     }
 
     /// False if nobody holds it by now, or somebody else was quicker.

@@ -145,6 +145,21 @@ impl Rig {
         }
     }
 
+    /// What the tickets are made of, for others over the same store.
+    fn parts(&self) -> TicketsParts {
+        let inner = &self.tickets.0;
+        TicketsParts {
+            store: inner.store.clone(),
+            journal: inner.journal.clone(),
+            clock: inner.clock.clone(),
+            states: inner.states.clone(),
+            agents: inner.agents.clone(),
+            guards: inner.guards.clone(),
+            purse: inner.purse.clone(),
+            rules: inner.rules,
+        }
+    }
+
     /// As a host that was killed and started again.
     async fn restarted(self) -> Self {
         let rig = Self::over(self.store.clone(), self.clock.clone());
@@ -229,6 +244,14 @@ impl Rig {
             copy.key.id = fresh_id().to_string();
             contents.documents.insert(copy.key.clone(), copy);
         }
+    }
+
+    /// Makes the document of this id unreadable.
+    fn damage(&self, id: Uuid) {
+        let mut contents = self.store.contents();
+        let id = id.to_string();
+        let mut all = contents.documents.values_mut();
+        all.find(|document| document.key.id == id).unwrap().body = "{".to_owned();
     }
 
     /// The payloads of one type, oldest first.

@@ -242,6 +242,24 @@ fn a_boot_reads_nothing_of_the_tenants_of_other_hosts_and_looks_at_a_chain_befor
 }
 
 #[test]
+fn a_host_that_was_taken_for_lost_boots_its_tenants_anew_also_if_nobody_has_them_by_then() {
+    let server = Server::shared();
+    let url = server.database();
+    let home = home_on(&url);
+    let host = home.start();
+    waits_for_state(&host, "acme", "ready");
+    server.sql(
+        url.rsplit('/').next().unwrap(),
+        "UPDATE kora.documents SET status = 'lost', revision = revision + 1 WHERE collection = 'members'",
+    );
+    host.wait_for_log(&["[kora.host.let_go]", "acme"]);
+    eventually("the tenant has booted a second time", || {
+        (host.payloads("acme", "kora.boot.ready").len() == 2).then_some(())
+    });
+    waits_for_state(&host, "acme", "ready");
+}
+
+#[test]
 fn when_a_host_ends_or_is_killed_another_takes_up_its_tenants() {
     let url = Server::shared().database();
     let (home, other_home) = (home_on(&url), home_on(&url));

@@ -1,5 +1,7 @@
 //! Who gets a ticket.
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 
 #[tokio::test]
@@ -221,4 +223,54 @@ async fn a_claim_that_the_store_did_not_take_is_no_claim() {
     assert_eq!(rig.ticket(id).await.status, TicketStatus::Open);
     assert_eq!(rig.primary(), PrimaryState::Ready);
     rig.claim(None).await;
+}
+
+/// Has nothing to say before a claim is committed. Afterwards it refuses, and by then the ticket was changed once more.
+struct SecondThoughts {
+    tickets: Tickets,
+    ticket: Uuid,
+    was_asked: AtomicBool,
+}
+
+#[async_trait]
+impl ClaimGuard for SecondThoughts {
+    async fn refuses(&self, tenant: &TenantId, _: Criticality) -> Option<Refusal> {
+        if !self.was_asked.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        let assigned = self
+            .tickets
+            .assign(tenant, self.ticket, Some(Uuid::nil()), operator());
+        assigned.await.unwrap();
+        Some(Refusal::cost("the money went meanwhile"))
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_is_refused_after_all_is_taken_back_though_its_ticket_was_changed_meanwhile() {
+    let rig = Rig::ready().await;
+    let id = rig.make("wanted", Priority::Normal).await;
+    let guard = SecondThoughts {
+        tickets: rig.tickets.clone(),
+        ticket: id,
+        was_asked: AtomicBool::new(false),
+    };
+    let guarded = Tickets::new(TicketsParts {
+        guards: vec![Arc::new(guard)],
+        ..rig.parts()
+    });
+    let wish = ClaimRequest {
+        ticket: None,
+        contract_version: None,
+        holder: marvin(),
+    };
+    let answer = guarded.claim(&acme(), wish).await.unwrap();
+    let refused = ClaimResult::BlockedByCost;
+    assert!(matches!(answer, ClaimAnswer::Refused { result, .. } if result == refused));
+    let ticket = rig.ticket(id).await;
+    assert_eq!((ticket.status, ticket.claim), (TicketStatus::Open, None));
+    assert_eq!((ticket.failure_count, ticket.work_attempt_count), (0, 0));
+    assert_eq!(rig.primary(), PrimaryState::Ready);
+    let ended = rig.told("kora.sea_ticket.resolved").pop().unwrap();
+    assert_eq!(ended["resolution"], "released");
 }

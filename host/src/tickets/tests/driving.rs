@@ -133,3 +133,38 @@ async fn what_a_tenant_holds_can_be_taken_back_and_the_old_holders_come_too_late
         .await;
     assert!(matches!(late, Err(TicketError::NotHeld(_))), "{late:?}");
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_else_from_being_taken_back() {
+    let rig = Rig::ready().await;
+    let mut claimed = Vec::new();
+    for n in 0..3 {
+        rig.make(&format!("ticket {n}"), Priority::Normal).await;
+        claimed.push(rig.claim(None).await);
+    }
+    rig.damage(claimed[1].ticket_id);
+    let taken = rig.tickets.take_back(&acme(), "a stop command").await;
+    assert!(
+        matches!(taken, Err(TicketError::Damaged { .. })),
+        "whoever waits for it goes on waiting: {taken:?}"
+    );
+    for readable in [&claimed[0], &claimed[2]] {
+        assert_eq!(rig.ticket(readable.ticket_id).await.status, TicketStatus::Open);
+    }
+    assert!(rig.tickets.held(&acme()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_row_of_the_ledger_that_cannot_be_read_keeps_nothing_else_from_being_taken_back() {
+    let rig = Rig::ready().await;
+    let mut claimed = Vec::new();
+    for n in 0..3 {
+        rig.make(&format!("ticket {n}"), Priority::Normal).await;
+        claimed.push(rig.claim(None).await);
+    }
+    rig.damage(claimed[1].ticket.claim.as_ref().unwrap().kora_operation_id);
+    let taken = rig.tickets.take_back(&acme(), "a stop command").await;
+    assert!(matches!(taken, Err(TicketError::Damaged { .. })), "{taken:?}");
+    let held = rig.tickets.held(&acme()).await.unwrap();
+    assert_eq!(held, [claimed.swap_remove(1)]);
+}
