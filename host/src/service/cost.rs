@@ -3,7 +3,7 @@
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     cost::{CostError, CostState, NewUsage},
-    domain::{TenantId, Timestamp},
+    domain::{PrimaryState, TenantId, Timestamp},
     engine::cost::Usage,
 };
 
@@ -94,6 +94,15 @@ impl Service {
     pub(super) async fn settle_cost(&self, tenant: &TenantId) {
         if let Err(error) = self.costs.settle(tenant).await {
             tracing::error!(%tenant, %error, "what the tenant spent is not known: it may not spend anything");
+        }
+    }
+
+    /// Looks at the account of a tenant that runs here, because another host may have counted what spends the last of it: that one has no
+    /// state to pause. A tenant that is booting is looked at once it has booted.
+    pub(super) async fn follow_cost(&self, tenant: &TenantId) {
+        let now = self.states.current(tenant);
+        if now.is_some_and(|now| now.state.primary_state != PrimaryState::Booting) {
+            self.settle_cost(tenant).await;
         }
     }
 

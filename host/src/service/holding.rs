@@ -81,6 +81,7 @@ impl Service {
         }
         self.follow_state(tenant).await;
         if self.membership.holds(tenant) {
+            self.follow_cost(tenant).await;
             self.tickets.follow(tenant).await;
         }
     }

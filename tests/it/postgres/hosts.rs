@@ -268,3 +268,33 @@ fn when_a_host_ends_or_is_killed_another_takes_up_its_tenants() {
     host.json(&["state", "resume", "--tenant", "acme"]);
     assert_eq!(home.json(&["events", "verify"])["status"], "sound");
 }
+
+#[test]
+fn what_another_host_counts_pauses_a_tenant_where_it_runs() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    waits_for_state(&host, "acme", "ready");
+    let pauses = |expected: usize| {
+        waits_for_state(&host, "acme", "paused");
+        let shown = host.json(&["state", "show", "--tenant", "acme"]);
+        assert_eq!(shown["degradation_reasons"], json!(["cost"]), "{shown}");
+        eventually("the chain tells of the pause", || {
+            (host.payloads("acme", "kora.paused.cost_limit").len() == expected).then_some(())
+        });
+    };
+    let spent = other.json(&[
+        "cost", "record", "--tenant", "acme", "--model", "opus", "--cost", "200",
+    ]);
+    assert_eq!(spent["rung"], "hard_stop_100", "{spent}");
+    pauses(1);
+
+    other.json(&["cost", "refresh", "--tenant", "acme"]);
+    host.json(&["state", "resume", "--tenant", "acme"]);
+    waits_for_state(&host, "acme", "ready");
+    other.json(&["cost", "reconcile", "--tenant", "acme", "--spent", "200"]);
+    pauses(2);
+    // Looking at the account wrote nothing: it went up, down and up again.
+    assert_eq!(host.payloads("acme", "kora.cost.rung_changed").len(), 3);
+}
