@@ -90,7 +90,7 @@ impl Service {
         self.cost_state(&tenant).await
     }
 
-    /// Looks at the account of a tenant that was taken up. A fault keeps nobody from taking work, but from spending.
+    /// Looks at the account of a tenant that was taken up or resumed. A fault keeps nobody from taking work, but from spending.
     pub(super) async fn settle_cost(&self, tenant: &TenantId) {
         if let Err(error) = self.costs.settle(tenant).await {
             tracing::error!(%tenant, %error, "what the tenant spent is not known: it may not spend anything");
