@@ -220,7 +220,10 @@ pub async fn open(
         journal: journal.clone(),
         clock: clock.clone(),
         states: states.clone(),
-        work: Arc::new(ClaimedWork(tickets.clone())),
+        work: Arc::new(ClaimedWork {
+            tickets: tickets.clone(),
+            tenants: tenants.clone(),
+        }),
         exit: Arc::new(CoordinatorExit(handle.clone())),
         tokens: Arc::new(CallersFile(config.load().home().callers_file())),
         elsewhere: Arc::new(OtherHosts(membership.clone())),

@@ -1,5 +1,7 @@
 //! What carrying out a command needs of others.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::domain::TenantId;
@@ -12,6 +14,12 @@ pub trait Work: Send + Sync + 'static {
     /// # Errors
     /// Why that is not known; the command waits then, as if there were some.
     async fn held(&self, tenant: &TenantId) -> Result<u64, String>;
+
+    /// The tenants that are served, on whichever host, of which any is under way. One question, however many there are.
+    ///
+    /// # Errors
+    /// As [`held`](Self::held).
+    async fn at_work(&self) -> Result<BTreeSet<TenantId>, String>;
 
     /// Breaks off what is under way and gives claims back, or begins to. May be asked again and again.
     ///

@@ -298,3 +298,47 @@ fn what_another_host_counts_pauses_a_tenant_where_it_runs() {
     // Looking at the account wrote nothing: it went up, down and up again.
     assert_eq!(host.payloads("acme", "kora.cost.rung_changed").len(), 3);
 }
+
+#[test]
+fn a_stop_of_all_hosts_is_not_enforced_while_a_tenant_of_another_works_and_an_abort_reaches_it() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    waits_for_state(&host, "acme", "ready");
+    let ticket = host.json(&["tickets", "create", "--tenant", "acme", "Answer the letter"]);
+    let ticket = ticket["ticket_id"].as_str().unwrap();
+    let claimed = host.json(&["tickets", "claim", "--tenant", "acme"]);
+    assert_eq!(claimed["result"], "claimed", "{claimed}");
+    let session = other.json(&["status"])["daemon_session_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let stop = |level: &str| {
+        other.json(&[
+            "state",
+            "stop",
+            "--host",
+            "--level",
+            level,
+            "--reason",
+            "smoke",
+            "--confirm",
+            &session,
+        ])
+    };
+    let drained = stop("2");
+    assert_eq!(drained["lifecycle_state"], "enforcing", "work is held: {drained}");
+    waits_for_state(&host, "acme", "paused");
+    stop("3");
+    let status = || host.json(&["tickets", "show", "--tenant", "acme", ticket])["sea_status"].clone();
+    eventually("the claim is taken back", || (status() == "open").then_some(()));
+    eventually("both are carried out", || {
+        let commands = other.json(&["state", "commands", "--host"]);
+        let history = commands["history"].as_array()?;
+        let are_done = history
+            .iter()
+            .all(|command| command["lifecycle_state"] == "enforced");
+        (history.len() == 2 && are_done).then_some(())
+    });
+}

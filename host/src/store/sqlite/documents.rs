@@ -1,5 +1,7 @@
 //! Documents: kept by compare-and-set on their revision, found by status, rank and time.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 
 use super::{
@@ -9,8 +11,8 @@ use super::{
     rows,
 };
 use crate::{
-    domain::Timestamp,
-    store::{CommitError, Document, DocumentFilter, DocumentKey, DocumentOrder, StoreError},
+    domain::{TenantId, Timestamp},
+    store::{Collection, CommitError, Document, DocumentFilter, DocumentKey, DocumentOrder, StoreError},
 };
 
 const COLUMNS: &str = "collection, tenant, id, revision, status, rank, due_at, body";
@@ -74,6 +76,24 @@ pub(super) fn many(connection: &Connection, filter: &DocumentFilter) -> Result<V
         .prepare_cached(&query)
         .and_then(|mut statement| {
             let found = statement.query_map(params_from_iter(values), document)?;
+            found.collect()
+        })
+        .map_err(|error| store_error(&error))
+}
+
+pub(super) fn owners(
+    connection: &Connection,
+    collection: Collection,
+    statuses: &[&str],
+) -> Result<BTreeSet<TenantId>, StoreError> {
+    let places = vec!["?"; statuses.len()].join(", ");
+    let query =
+        format!("SELECT DISTINCT tenant FROM documents WHERE collection = ? AND status IN ({places})");
+    let values = std::iter::once(collection.as_str()).chain(statuses.iter().copied());
+    connection
+        .prepare_cached(&query)
+        .and_then(|mut statement| {
+            let found = statement.query_map(params_from_iter(values), |row| rows::tenant_of(row, 0))?;
             found.collect()
         })
         .map_err(|error| store_error(&error))
