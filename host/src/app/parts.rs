@@ -225,7 +225,7 @@ pub async fn open(
             tenants: tenants.clone(),
         }),
         exit: Arc::new(CoordinatorExit(handle.clone())),
-        tokens: Arc::new(CallersFile(config.load().home().callers_file())),
+        tokens: Arc::new(CallersFile::new(config.load().home().callers_file())),
         elsewhere: Arc::new(OtherHosts(membership.clone())),
         session: handle.daemon_session_id().to_owned(),
         slas: Slas::default(),

@@ -52,6 +52,8 @@ impl Inner {
     /// As far as it can be carried out now, and here. Answers it as it is then.
     pub(super) async fn carry_out(self: &Arc<Self>, command: Command) -> Command {
         if self.is_of_another(&command) {
+            // A round of the watch asks again where it failed.
+            self.are_tokens_revoked(&command).await;
             return command;
         }
         let command = self.begun(command).await;
@@ -124,13 +126,17 @@ impl Inner {
         are_held && is_let_go
     }
 
-    /// Whether no token is of use any more where the command says so. An order of an earlier run of the host did that then.
-    async fn are_tokens_revoked(&self, command: &Command) -> bool {
-        let is_of_earlier_run = command.ends_host() && command.record.session != self.session;
-        if command.level() != Level::L5 || is_of_earlier_run {
+    /// Whether no token of this host's is of use any more where the command says so. An order to exit is for the tokens of one host and of
+    /// one run, which did that then.
+    pub(super) async fn are_tokens_revoked(&self, command: &Command) -> bool {
+        let is_of_another_run = command.ends_host() && command.record.session != self.session;
+        if command.level() != Level::L5 || is_of_another_run {
             return true;
         }
-        let revoked = self.tokens.revoke(&command.tenant).await;
+        let revoked = self
+            .tokens
+            .revoke(&command.tenant, command.record.command_id)
+            .await;
         if let Err(error) = &revoked {
             tracing::error!(tenant = %command.tenant, error, "[kora.control.enforcing] tokens are not revoked yet");
         }

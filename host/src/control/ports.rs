@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use crate::domain::TenantId;
 
@@ -43,12 +44,13 @@ pub trait Exit: Send + Sync + 'static {
     fn request(&self, why: String);
 }
 
-/// The tokens of callers.
+/// The tokens of this host's callers. Every host on a store has its own.
 #[async_trait]
 pub trait Tokens: Send + Sync + 'static {
-    /// Lets nobody act for a tenant with the token that he has; for the host, lets no token be of use. May be asked again and again.
+    /// Lets nobody act for a tenant with the token that he has; for the host, lets no token be of use. May be asked again and again for
+    /// a command: once it was done for it, nothing is done any more, after a restart either, so that tokens that were given since stay.
     ///
     /// # Errors
     /// Why that was not done; it is asked again.
-    async fn revoke(&self, tenant: &TenantId) -> Result<(), String>;
+    async fn revoke(&self, tenant: &TenantId, command: Uuid) -> Result<(), String>;
 }

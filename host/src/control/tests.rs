@@ -17,6 +17,7 @@ use std::{
 
 use async_trait::async_trait;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::*;
 use crate::{
@@ -90,13 +91,16 @@ impl Exit for FakeExit {
     }
 }
 
+/// For whom tokens were revoked, and for which commands.
 #[derive(Default)]
-struct FakeTokens(Mutex<Vec<TenantId>>);
+struct FakeTokens(Mutex<Vec<TenantId>>, Mutex<BTreeSet<Uuid>>);
 
 #[async_trait]
 impl Tokens for FakeTokens {
-    async fn revoke(&self, tenant: &TenantId) -> Result<(), String> {
-        self.0.lock().unwrap().push(tenant.clone());
+    async fn revoke(&self, tenant: &TenantId, command: Uuid) -> Result<(), String> {
+        if self.1.lock().unwrap().insert(command) {
+            self.0.lock().unwrap().push(tenant.clone());
+        }
         Ok(())
     }
 }

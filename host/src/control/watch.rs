@@ -180,13 +180,15 @@ impl Inner {
     }
 
     /// Tenants that got loose, or that came up on this host by a command that was given on another, are held again, and what they have
-    /// under way although a command broke it off is broken off. One that is booting is held when it is taken up.
+    /// under way although a command broke it off is broken off. One that is booting is held when it is taken up. Tokens are revoked
+    /// whichever host holds the tenant.
     async fn hold_all(self: &Arc<Self>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut by_tenant = BTreeMap::<TenantId, Vec<InForce>>::new();
         let not_lifted = those(|point| !point.is_lifted());
         for command in self.book.all(not_lifted, None, HELD_BY).await? {
             if command.is_in_force(now) && !command.ends_host() {
+                self.are_tokens_revoked(&command).await;
                 let in_force = InForce::from(&command);
                 by_tenant.entry(command.tenant).or_default().push(in_force);
             }

@@ -342,3 +342,65 @@ fn a_stop_of_all_hosts_is_not_enforced_while_a_tenant_of_another_works_and_an_ab
         (history.len() == 2 && are_done).then_some(())
     });
 }
+
+#[test]
+fn level_5_revokes_the_tokens_of_every_host_once() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    waits_for_state(&host, "acme", "ready");
+    host.json(&["tenants", "add", "globex"]);
+    waits_for_state(&host, "globex", "ready");
+    let session = host.json(&["status"])["daemon_session_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let kill = |tenant: &str| {
+        host.json(&[
+            "state",
+            "stop",
+            "--level",
+            "5",
+            "--tenant",
+            tenant,
+            "--reason",
+            "stolen",
+            "--confirm",
+            &session,
+        ])
+    };
+    let is_known = |host: &RunningHost<'_>, token: &str| {
+        let answer = HttpClient::of(host).get("/api/tenants").bearer(token).send();
+        assert!([200, 401].contains(&answer.status), "{answer:?}");
+        answer.status == 200
+    };
+    let is_revoked = |host: &RunningHost<'_>, token: &str| {
+        eventually("the token is of no use", || {
+            (!is_known(host, token)).then_some(())
+        });
+    };
+    let add = |home: &TestHome, name: &str, tenant: &str| add_caller(home, name, &[], &[tenant], None);
+    let (here, there) = (add(&home, "pm", "acme"), add(&other_home, "pm", "acme"));
+    let untouched = add(&other_home, "ci", "globex");
+    assert!(is_known(&host, &here) && is_known(&other, &there));
+
+    kill("acme");
+    is_revoked(&host, &here);
+    is_revoked(&other, &there);
+    assert!(is_known(&other, &untouched));
+
+    // What is given since stays, also where the host is started again while the command is in force.
+    let given = other
+        .kora(&["callers", "rotate", "pm"])
+        .ok()
+        .stdout
+        .trim()
+        .to_owned();
+    assert!(is_known(&other, &given));
+    assert_eq!(other.stop(), 0);
+    let other = other_home.start();
+    kill("globex");
+    is_revoked(&other, &untouched);
+    assert!(is_known(&other, &given));
+}

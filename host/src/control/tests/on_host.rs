@@ -202,3 +202,39 @@ async fn a_tenant_that_comes_up_under_an_abort_is_made_to_let_go_although_that_f
     rig.controls.round().await;
     assert_eq!(*rig.work.aborted.lock().unwrap(), [acme()]);
 }
+
+#[tokio::test]
+async fn l5_on_a_tenant_revokes_tokens_on_every_host_and_an_order_to_exit_on_the_one_that_exits() {
+    let rig = Rig::new().await;
+    let elsewhere = Arc::new(FakeElsewhere::default());
+    elsewhere.tenants.lock().unwrap().push(acme());
+    elsewhere.runs.lock().unwrap().push("first run".to_owned());
+    let home = TempDir::new().unwrap();
+    let (store, clock) = (rig.store.clone(), rig.clock.clone());
+    let other = Rig::beside(elsewhere, store, clock, "beside", home).await;
+    let revoked = |rig: &Rig| rig.tokens.0.lock().unwrap().clone();
+
+    // The one that holds the tenant is told later than the one that was asked.
+    other.stop(Level::L5).await;
+    assert_eq!((revoked(&rig), revoked(&other)), (vec![], vec![acme()]));
+    rig.controls.round().await;
+    assert_eq!(revoked(&rig), [acme()]);
+    // And the other way round; a lower level revokes nothing.
+    rig.give(StopOrder {
+        tenant: globex(),
+        ..order(Level::L4)
+    })
+    .await;
+    rig.give(StopOrder {
+        tenant: globex(),
+        ..order(Level::L5)
+    })
+    .await;
+    other.controls.round().await;
+    assert_eq!(revoked(&other), [acme(), globex()]);
+
+    rig.give(on_host(Level::L5)).await;
+    other.controls.round().await;
+    assert_eq!(revoked(&rig).last(), Some(&TenantId::host()));
+    assert_eq!(revoked(&other), [acme(), globex()]);
+}
