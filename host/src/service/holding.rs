@@ -72,18 +72,22 @@ impl Service {
         }
     }
 
-    /// What this host shows and does of a tenant follows what another host did to it.
-    pub async fn follow_tenant(&self, tenant: &TenantId) {
-        match self.identities.catch_up_with(std::slice::from_ref(tenant)).await {
+    /// What this host shows and does of a tenant follows what another host did to it. False if not all of that could be read: it is to be
+    /// asked again.
+    pub async fn follow_tenant(&self, tenant: &TenantId) -> bool {
+        let caught_up = self.identities.catch_up_with(std::slice::from_ref(tenant)).await;
+        match &caught_up {
             Ok(changed) if changed.is_empty() => {}
             Ok(_) => tracing::info!(%tenant, "another host changed who speaks"),
             Err(error) => tracing::warn!(%tenant, %error, "who speaks could not be read again"),
         }
         self.follow_state(tenant).await;
+        let mut is_settled = true;
         if self.membership.holds(tenant) {
-            self.follow_cost(tenant).await;
+            is_settled = self.follow_cost(tenant).await;
             self.tickets.follow(tenant).await;
         }
+        caught_up.is_ok() && is_settled
     }
 
     /// Takes those of these tenants that no other host holds, and answers those that this one holds. The others are seated, and nothing of
