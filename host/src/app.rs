@@ -19,6 +19,7 @@ mod plugin_directory;
 mod port;
 mod port_cost;
 mod providers;
+mod revocations;
 mod rim;
 mod signals;
 mod surface;

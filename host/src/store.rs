@@ -29,6 +29,8 @@ pub use records::{
 pub use verify::Scope;
 pub use whereabouts::StorePlace;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
@@ -97,6 +99,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Documents.
     async fn documents(&self, filter: DocumentFilter) -> Result<Vec<Document>, StoreError>;
+
+    /// Whose documents of a collection are of one of these statuses. What it takes depends on how many those are, and not on what
+    /// they say.
+    async fn owners(
+        &self,
+        collection: Collection,
+        statuses: &[&'static str],
+    ) -> Result<BTreeSet<TenantId>, StoreError>;
 
     /// How the store is.
     fn health(&self) -> StoreHealth;

@@ -11,6 +11,7 @@
 //!   sweep ─▶ leases that ran out ─▶ commit ────────────────────────────────┴─▶ active → ready
 //! ```
 
+mod at_work;
 mod claim;
 mod commit;
 mod drive;

@@ -1,9 +1,11 @@
 //! What stop commands need of the host: its exit, and the tokens of its callers.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
+use super::revocations::Revocations;
 use crate::{
     access::CallersDocument,
     control::{Exit, Tokens},
@@ -23,13 +25,24 @@ impl Exit for CoordinatorExit {
 }
 
 /// The callers of this file.
-pub struct CallersFile(pub PathBuf);
+pub struct CallersFile {
+    path: PathBuf,
+    revocations: Arc<Revocations>,
+}
+
+impl CallersFile {
+    pub fn new(path: PathBuf) -> Self {
+        let revocations = Arc::new(Revocations::beside(&path));
+        Self { path, revocations }
+    }
+}
 
 #[async_trait]
 impl Tokens for CallersFile {
-    async fn revoke(&self, tenant: &TenantId) -> Result<(), String> {
-        let (path, tenant) = (self.0.clone(), tenant.clone());
-        let written = tokio::task::spawn_blocking(move || revoke(&path, &tenant)).await;
+    async fn revoke(&self, tenant: &TenantId, command: Uuid) -> Result<(), String> {
+        let (path, tenant, revocations) = (self.path.clone(), tenant.clone(), self.revocations.clone());
+        let work = move || revocations.once(command, || revoke(&path, &tenant));
+        let written = tokio::task::spawn_blocking(work).await;
         written.map_err(|error| error.to_string())?
     }
 }

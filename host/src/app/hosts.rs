@@ -153,10 +153,10 @@ impl Followed {
         };
         for head in heads {
             if self.0.get(&head.tenant) != Some(&head.seq) {
-                if !head.tenant.is_host() {
-                    service.follow_tenant(&head.tenant).await;
+                // What could not be read now is read with the next look.
+                if head.tenant.is_host() || service.follow_tenant(&head.tenant).await {
+                    self.0.insert(head.tenant, head.seq);
                 }
-                self.0.insert(head.tenant, head.seq);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 mod claims;
 
-use std::{fs, io};
+use std::{fs, future::poll_fn, io, task::Poll};
 
 use tempfile::TempDir;
 
@@ -10,8 +10,13 @@ pub(crate) use super::parts::Running;
 use super::*;
 use crate::{
     coordinator::ShutdownReason,
-    domain::{ClaimPermission, DegradationReason, PrimaryState, SystemClock, TenantId, TriggerKind},
-    engine::{transition::Request, vocabulary::Owner},
+    cost::{Brake, Costs, CostsParts, NewUsage},
+    domain::{ClaimPermission, DegradationReason, Money, PrimaryState, SystemClock, TenantId, TriggerKind},
+    engine::{
+        cost::{Rung, Usage},
+        transition::Request,
+        vocabulary::Owner,
+    },
     events::Writer,
     service::{Principal, api},
     store::EventFilter,
@@ -123,6 +128,60 @@ async fn a_pause_does_not_stay_for_ever_because_the_store_was_away_when_the_host
     assert_eq!(state_of(&running, "acme").await, "paused");
     running.service.resume(&OPERATOR, request("acme")).await.unwrap();
     assert_eq!(state_of(&running, "acme").await, "ready");
+    end(running).await;
+}
+
+/// Leaves a tenant alone whose money is spent, as on a host that has no state of it.
+struct NoBrake;
+
+#[async_trait::async_trait]
+impl Brake for NoBrake {
+    async fn halt(&self, _: &TenantId) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn is_halted(&self, _: &TenantId) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_whose_last_money_is_spent_while_it_is_resumed_is_paused_again() {
+    let home = TestHome::new(ACME);
+    let running = home.boot().await;
+    let service = running.service.clone();
+    let acme = tenant("acme");
+    let costs = Costs::new(CostsParts {
+        store: service.store.clone(),
+        journal: Arc::new(journal::LogJournal::new(service.log.clone())),
+        clock: service.clock.clone(),
+        policies: Arc::new(cost::ConfiguredPolicies(service.config.clone())),
+        brake: Arc::new(NoBrake),
+    });
+    service.pause(&OPERATOR, request("acme")).await.unwrap();
+    let operator = OPERATOR;
+    let mut resuming = Box::pin(service.resume(&operator, request("acme")));
+    // Its guard has looked, and its change is on the way to the chain.
+    while state_of(&running, "acme").await != "ready" {
+        let polled = poll_fn(|context| Poll::Ready(resuming.as_mut().poll(context))).await;
+        assert!(polled.is_pending(), "it ended before anything could be spent");
+    }
+    let usage = NewUsage {
+        usage: Usage {
+            route: "slack_dm".to_owned(),
+            model: "opus".to_owned(),
+            input_tokens: 1,
+            output_tokens: 1,
+            cost_usd: Money::from_dollars(200),
+        },
+        id: None,
+        source: "operator".to_owned(),
+        actor: operator.actor(),
+    };
+    let recorded = costs.record(&acme, usage).await.unwrap();
+    assert_eq!(recorded.rung, Rung::HardStop100);
+    resuming.await.unwrap();
+    assert_eq!(state_of(&running, "acme").await, "paused");
     end(running).await;
 }
 

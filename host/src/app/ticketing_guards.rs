@@ -1,5 +1,7 @@
 //! What stop commands and money say about claims, and what stop commands do to those that are held.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     cost::Costs,
     domain::{Criticality, TenantId},
     engine::{cost::Decision, ramp::SlowStart},
+    tenants::Tenants,
     tickets::{ClaimGuard, Purse, Refusal, Tickets},
 };
 
@@ -49,17 +52,34 @@ impl Purse for Costs {
 }
 
 /// The work that tenants do is their claims.
-pub struct ClaimedWork(pub Tickets);
+pub struct ClaimedWork {
+    pub tickets: Tickets,
+    pub tenants: Tenants,
+}
 
 #[async_trait]
 impl Work for ClaimedWork {
     async fn held(&self, tenant: &TenantId) -> Result<u64, String> {
-        let held = self.0.held(tenant).await.map_err(|error| error.to_string())?;
+        let held = self
+            .tickets
+            .held(tenant)
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(u64::try_from(held.len()).unwrap_or(u64::MAX))
     }
 
+    async fn at_work(&self) -> Result<BTreeSet<TenantId>, String> {
+        let mut at_work = self
+            .tickets
+            .tenants_at_work()
+            .await
+            .map_err(|error| error.to_string())?;
+        at_work.retain(|tenant| self.tenants.is_served(tenant));
+        Ok(at_work)
+    }
+
     async fn abort(&self, tenant: &TenantId) -> Result<(), String> {
-        let taken = self.0.take_back(tenant, BROKEN_OFF).await;
+        let taken = self.tickets.take_back(tenant, BROKEN_OFF).await;
         taken.map(drop).map_err(|error| error.to_string())
     }
 }

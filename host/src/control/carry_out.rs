@@ -1,7 +1,7 @@
 //! Carrying commands out: on the states of tenants, on their work, on the host itself; and holding tenants that come up while
 //! one is in force.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::task::JoinSet;
 
@@ -52,6 +52,8 @@ impl Inner {
     /// As far as it can be carried out now, and here. Answers it as it is then.
     pub(super) async fn carry_out(self: &Arc<Self>, command: Command) -> Command {
         if self.is_of_another(&command) {
+            // A round of the watch asks again where it failed.
+            self.are_tokens_revoked(&command).await;
             return command;
         }
         let command = self.begun(command).await;
@@ -115,16 +117,26 @@ impl Inner {
             let (inner, reason, writer) = (self.clone(), reason.clone(), writer.clone());
             holding.spawn(async move { inner.is_held(&tenant, level, &reason, &writer).await });
         }
-        holding.join_all().await.into_iter().all(|is_held| is_held)
+        let are_held = holding.join_all().await.into_iter().all(|is_held| is_held);
+        // Work is broken off although a state could not be changed.
+        let is_let_go = match command.is_on_host() {
+            true => self.have_all_let_go(level).await,
+            false => self.has_let_go(&command.tenant, level).await,
+        };
+        are_held && is_let_go
     }
 
-    /// Whether no token is of use any more where the command says so. An order of an earlier run of the host did that then.
-    async fn are_tokens_revoked(&self, command: &Command) -> bool {
-        let is_of_earlier_run = command.ends_host() && command.record.session != self.session;
-        if command.level() != Level::L5 || is_of_earlier_run {
+    /// Whether no token of this host's is of use any more where the command says so. An order to exit is for the tokens of one host and of
+    /// one run, which did that then.
+    pub(super) async fn are_tokens_revoked(&self, command: &Command) -> bool {
+        let is_of_another_run = command.ends_host() && command.record.session != self.session;
+        if command.level() != Level::L5 || is_of_another_run {
             return true;
         }
-        let revoked = self.tokens.revoke(&command.tenant).await;
+        let revoked = self
+            .tokens
+            .revoke(&command.tenant, command.record.command_id)
+            .await;
         if let Err(error) = &revoked {
             tracing::error!(tenant = %command.tenant, error, "[kora.control.enforcing] tokens are not revoked yet");
         }
@@ -152,21 +164,68 @@ impl Inner {
             Ok(_)
             | Err(
                 StateChangeError::TenantUnknown { .. } | StateChangeError::Refused(TransitionError::Stopped),
-            ) => {}
+            ) => true,
             Err(error) => {
                 tracing::error!(%tenant, %level, %error, "[kora.control.enforcing] the tenant is not held yet");
-                return false;
+                false
             }
         }
-        self.has_let_go(tenant, level).await
+    }
+
+    /// Whether no tenant that is served holds work that a level on the host does not let it keep. That of other hosts' tenants is broken
+    /// off there.
+    async fn have_all_let_go(self: &Arc<Self>, level: Level) -> bool {
+        if !level.waits_for_work() {
+            return true;
+        }
+        let Some(mut at_work) = self.at_work().await else {
+            return false;
+        };
+        if level.aborts_work() && !at_work.is_empty() {
+            self.break_off(at_work).await;
+            let Some(left) = self.at_work().await else {
+                return false;
+            };
+            at_work = left;
+        }
+        at_work.is_empty()
+    }
+
+    /// Breaks off what these tenants have under way, but for those of other hosts.
+    pub(super) async fn break_off(self: &Arc<Self>, tenants: impl IntoIterator<Item = TenantId>) {
+        let mut breaking_off = JoinSet::new();
+        for tenant in tenants {
+            if !self.elsewhere.holds(&tenant) {
+                let inner = self.clone();
+                breaking_off.spawn(async move { inner.is_broken_off(&tenant).await });
+            }
+        }
+        breaking_off.join_all().await;
+    }
+
+    /// The tenants that have work under way, on whichever host; none if that is not known.
+    pub(super) async fn at_work(&self) -> Option<BTreeSet<TenantId>> {
+        let at_work = self.work.at_work().await;
+        let unknown = |error: &String| {
+            tracing::error!(
+                error,
+                "[kora.control.enforcing] it is not known what is under way"
+            );
+        };
+        at_work.inspect_err(unknown).ok()
+    }
+
+    async fn is_broken_off(&self, tenant: &TenantId) -> bool {
+        let aborted = self.work.abort(tenant).await;
+        if let Err(error) = &aborted {
+            tracing::error!(%tenant, error, "[kora.control.enforcing] the work is not broken off yet");
+        }
+        aborted.is_ok()
     }
 
     /// Whether a tenant holds no work that the level does not let it keep.
     async fn has_let_go(&self, tenant: &TenantId, level: Level) -> bool {
-        if level.aborts_work()
-            && let Err(error) = self.work.abort(tenant).await
-        {
-            tracing::error!(%tenant, %level, error, "[kora.control.enforcing] the work is not broken off yet");
+        if level.aborts_work() && !self.is_broken_off(tenant).await {
             return false;
         }
         if !level.waits_for_work() {
@@ -181,6 +240,7 @@ impl Inner {
         }
     }
 
+    /// What cannot be done now, a round of the watch does.
     pub(super) async fn hold_by(&self, tenant: &TenantId, in_force: &InForce) {
         let what = match in_force.command_id {
             Some(id) => format!("command {id} is in force"),
@@ -188,6 +248,9 @@ impl Inner {
         };
         self.is_held(tenant, in_force.level, &what, &Writer::host(Owner::Control))
             .await;
+        if in_force.level.aborts_work() {
+            self.is_broken_off(tenant).await;
+        }
     }
 
     async fn obey_exits(&self, are_obeyed: impl Fn(&Command) -> bool) {

@@ -7,16 +7,17 @@ mod lifting;
 mod on_host;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::*;
 use crate::{
@@ -57,6 +58,7 @@ impl Clock for HandClock {
 struct FakeWork {
     held: Mutex<BTreeMap<TenantId, u64>>,
     aborted: Mutex<Vec<TenantId>>,
+    cannot_abort: AtomicBool,
 }
 
 #[async_trait]
@@ -65,7 +67,16 @@ impl Work for FakeWork {
         Ok(self.held.lock().unwrap().get(tenant).copied().unwrap_or(0))
     }
 
+    async fn at_work(&self) -> Result<BTreeSet<TenantId>, String> {
+        let held = self.held.lock().unwrap();
+        let at_work = held.iter().filter(|(_, count)| **count > 0);
+        Ok(at_work.map(|(tenant, _)| tenant.clone()).collect())
+    }
+
     async fn abort(&self, tenant: &TenantId) -> Result<(), String> {
+        if self.cannot_abort.load(Ordering::SeqCst) {
+            return Err("the store is busy".to_owned());
+        }
         self.aborted.lock().unwrap().push(tenant.clone());
         Ok(())
     }
@@ -80,13 +91,16 @@ impl Exit for FakeExit {
     }
 }
 
+/// For whom tokens were revoked, and for which commands.
 #[derive(Default)]
-struct FakeTokens(Mutex<Vec<TenantId>>);
+struct FakeTokens(Mutex<Vec<TenantId>>, Mutex<BTreeSet<Uuid>>);
 
 #[async_trait]
 impl Tokens for FakeTokens {
-    async fn revoke(&self, tenant: &TenantId) -> Result<(), String> {
-        self.0.lock().unwrap().push(tenant.clone());
+    async fn revoke(&self, tenant: &TenantId, command: Uuid) -> Result<(), String> {
+        if self.1.lock().unwrap().insert(command) {
+            self.0.lock().unwrap().push(tenant.clone());
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! round begins from what the store says and may be left out or done twice.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -179,14 +179,16 @@ impl Inner {
         Ok(())
     }
 
-    /// Tenants that got loose, or that came up on this host by a command that was given on another, are held again. One that is
-    /// booting is held when it is taken up.
-    async fn hold_all(&self) -> Result<(), StoreError> {
+    /// Tenants that got loose, or that came up on this host by a command that was given on another, are held again, and what they have
+    /// under way although a command broke it off is broken off. One that is booting is held when it is taken up. Tokens are revoked
+    /// whichever host holds the tenant.
+    async fn hold_all(self: &Arc<Self>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut by_tenant = BTreeMap::<TenantId, Vec<InForce>>::new();
         let not_lifted = those(|point| !point.is_lifted());
         for command in self.book.all(not_lifted, None, HELD_BY).await? {
             if command.is_in_force(now) && !command.ends_host() {
+                self.are_tokens_revoked(&command).await;
                 let in_force = InForce::from(&command);
                 by_tenant.entry(command.tenant).or_default().push(in_force);
             }
@@ -195,15 +197,31 @@ impl Inner {
         if by_tenant.is_empty() && on_host.is_empty() {
             return Ok(());
         }
+        let mut aborted = BTreeSet::new();
         for tenant in self.states.tenants() {
             let own = by_tenant.remove(&tenant).unwrap_or_default();
-            if let Some(in_force) = highest(own.into_iter().chain(on_host.iter().cloned()))
-                && self.is_loose(&tenant, in_force.level)
-            {
+            let Some(in_force) = highest(own.into_iter().chain(on_host.iter().cloned())) else {
+                continue;
+            };
+            if self.is_loose(&tenant, in_force.level) {
                 self.hold_by(&tenant, &in_force).await;
             }
+            if in_force.level.aborts_work() {
+                aborted.insert(tenant);
+            }
         }
+        self.break_off_again(&aborted).await;
         Ok(())
+    }
+
+    /// A command may have been given on another host to tenants that were paused already, and what was tried once may have failed.
+    async fn break_off_again(self: &Arc<Self>, aborted: &BTreeSet<TenantId>) {
+        if aborted.is_empty() {
+            return;
+        }
+        if let Some(at_work) = self.at_work().await {
+            self.break_off(at_work.intersection(aborted).cloned()).await;
+        }
     }
 
     fn is_loose(&self, tenant: &TenantId, level: Level) -> bool {

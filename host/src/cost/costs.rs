@@ -155,8 +155,9 @@ impl Costs {
         self.0.unbroken.run(work).await?
     }
 
-    /// Looks at an account whose tenant was just taken up, or whose policy changed: tells of the rung if it is another, pauses the
-    /// tenant if all is spent, and begins a ramp that was due.
+    /// Looks at an account whose tenant was just taken up or resumed, whose policy changed, or to which another host may have counted:
+    /// tells of the rung if it is another, pauses the tenant if all is spent, and begins a ramp that was due. Writes nothing if nothing
+    /// is otherwise.
     ///
     /// # Errors
     /// If the account cannot be read or changed. Nothing can be spent then either.

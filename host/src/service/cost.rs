@@ -3,7 +3,7 @@
 use super::{Principal, Problem, ProblemKind, Service, api};
 use crate::{
     cost::{CostError, CostState, NewUsage},
-    domain::{TenantId, Timestamp},
+    domain::{PrimaryState, TenantId, Timestamp},
     engine::cost::Usage,
 };
 
@@ -90,11 +90,22 @@ impl Service {
         self.cost_state(&tenant).await
     }
 
-    /// Looks at the account of a tenant that was taken up. A fault keeps nobody from taking work, but from spending.
-    pub(super) async fn settle_cost(&self, tenant: &TenantId) {
-        if let Err(error) = self.costs.settle(tenant).await {
+    /// Looks at the account of a tenant that was taken up or resumed. A fault keeps nobody from taking work, but from spending; the answer
+    /// is false then.
+    pub(super) async fn settle_cost(&self, tenant: &TenantId) -> bool {
+        let settled = self.costs.settle(tenant).await;
+        if let Err(error) = &settled {
             tracing::error!(%tenant, %error, "what the tenant spent is not known: it may not spend anything");
         }
+        settled.is_ok()
+    }
+
+    /// Looks at the account of a tenant that runs here, because another host may have counted what spends the last of it: that one has no
+    /// state to pause. A tenant that is booting is looked at once it has booted. False if the account could not be read.
+    pub(super) async fn follow_cost(&self, tenant: &TenantId) -> bool {
+        let now = self.states.current(tenant);
+        let has_booted = now.is_some_and(|now| now.state.primary_state != PrimaryState::Booting);
+        !has_booted || self.settle_cost(tenant).await
     }
 
     /// After a reload: what was said of money may have put tenants on another rung.

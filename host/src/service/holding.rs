@@ -1,7 +1,9 @@
 //! Which tenants this host runs, where several hosts share a store: those that it holds. The others are shown, with who speaks for
 //! them, and belong to the host that holds them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::{Instant, sleep};
 
 use super::{Principal, Problem, ProblemKind, Service};
 use crate::{
@@ -12,6 +14,9 @@ use crate::{
 
 /// Another host holds the tenant.
 const HELD_ELSEWHERE: &str = "tenant.held_elsewhere";
+/// A host that took a tenant which is not served any more lets it go within this.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 impl Service {
     /// Becomes one of the hosts on the store, before any tenant is held. If the store does not let it now, it does so later.
@@ -41,6 +46,7 @@ impl Service {
             self.states.current(&seed.tenant).is_none() && !self.waiting.is_pending(&seed.tenant)
         });
         if !held.is_empty() {
+            held = self.still_served(held).await;
             tracing::info!(
                 tenants = held.len(),
                 "[kora.host.holds] tenants are taken up here"
@@ -50,6 +56,23 @@ impl Service {
         // Nobody's boot waits for this, nor anybody who adds a tenant.
         drop(turn);
         self.see_who_speaks_elsewhere().await;
+    }
+
+    /// Lets go of those of the tenants just taken that were disabled since it was read which are served: whoever serves one again is the one to
+    /// hold it.
+    async fn still_served(&self, taken: Vec<IdentitySeed>) -> Vec<IdentitySeed> {
+        if let Err(error) = self.tenants.refresh().await {
+            tracing::warn!(%error, "whether the tenants that are taken up are still served is not known");
+            return taken;
+        }
+        let is_served = |seed: &IdentitySeed| self.tenants.is_served(&seed.tenant);
+        let (served, gone): (Vec<_>, Vec<_>) = taken.into_iter().partition(is_served);
+        for seed in gone {
+            if let Err(error) = self.membership.release(&seed.tenant).await {
+                tracing::warn!(tenant = %seed.tenant, %error, "no other host can run the tenant while this one is up");
+            }
+        }
+        served
     }
 
     async fn see_who_speaks_elsewhere(&self) {
@@ -74,17 +97,22 @@ impl Service {
         }
     }
 
-    /// What this host shows and does of a tenant follows what another host did to it.
-    pub async fn follow_tenant(&self, tenant: &TenantId) {
-        match self.identities.catch_up_with(std::slice::from_ref(tenant)).await {
+    /// What this host shows and does of a tenant follows what another host did to it. False if not all of that could be read: it is to be
+    /// asked again.
+    pub async fn follow_tenant(&self, tenant: &TenantId) -> bool {
+        let caught_up = self.identities.catch_up_with(std::slice::from_ref(tenant)).await;
+        match &caught_up {
             Ok(changed) if changed.is_empty() => {}
             Ok(_) => tracing::info!(%tenant, "another host changed who speaks"),
             Err(error) => tracing::warn!(%tenant, %error, "who speaks could not be read again"),
         }
         self.follow_state(tenant).await;
+        let mut is_settled = true;
         if self.membership.holds(tenant) {
+            is_settled = self.follow_cost(tenant).await;
             self.tickets.follow(tenant).await;
         }
+        caught_up.is_ok() && is_settled
     }
 
     /// Takes those of these tenants that no other host holds, and answers those that this one holds. The others are seated, and nothing of
@@ -111,8 +139,17 @@ impl Service {
         serving: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let held_before = self.membership.holds(tenant);
-        if let Err(error) = self.membership.take(std::slice::from_ref(tenant)).await {
-            tracing::warn!(%tenant, %error, "another host may be the one to take the tenant up");
+        let deadline = Instant::now() + LETS_GO_WITHIN;
+        loop {
+            if let Err(error) = self.membership.take(std::slice::from_ref(tenant)).await {
+                tracing::warn!(%tenant, %error, "another host may be the one to take the tenant up");
+            }
+            // One that was disabled a moment ago may have been taken by who did not know: it is about to be let go.
+            let is_anothers = self.membership.holder(tenant).is_some() && !self.tenants.is_served(tenant);
+            if !is_anothers || Instant::now() >= deadline {
+                break;
+            }
+            sleep(LOOK_AGAIN_AFTER).await;
         }
         let served = serving.await;
         if served.is_err()

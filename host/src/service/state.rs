@@ -135,8 +135,11 @@ impl Service {
     ) -> Result<api::StateChanged, Problem> {
         let (tenant, text) = self.state_request(input)?;
         let changed = self.states.resume(&tenant, &text, &by.writer()).await;
-        // A command that was given after the guard had looked found the tenant paused already.
+        // A command that was given after the guard had looked found the tenant paused already, and so did a usage that spent the last.
         self.controls.hold(&tenant).await;
+        if changed.is_ok() {
+            self.settle_cost(&tenant).await;
+        }
         changed
             .map(view)
             .map_err(|error| self.state_problem(&tenant, &error))

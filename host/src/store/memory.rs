@@ -2,15 +2,15 @@
 //! fail.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 
 use super::{
-    Appended, Batch, Change, CommitError, Document, DocumentFilter, DocumentKey, DocumentOrder, EventFilter,
-    GenerationRecord, Head, KvScope, Order, Store, StoreError, StoreHealth, conformance,
+    Appended, Batch, Change, Collection, CommitError, Document, DocumentFilter, DocumentKey, DocumentOrder,
+    EventFilter, GenerationRecord, Head, KvScope, Order, Store, StoreError, StoreHealth, conformance,
 };
 use crate::{
     domain::{Event, EventId, Generation, Hash, NewEvent, TenantId, TenantRecord},
@@ -526,6 +526,19 @@ impl Store for MemoryStore {
         }
         documents.truncate(filter.limit as usize);
         Ok(documents)
+    }
+
+    async fn owners(
+        &self,
+        collection: Collection,
+        statuses: &[&'static str],
+    ) -> Result<BTreeSet<TenantId>, StoreError> {
+        let contents = self.readable()?;
+        let is_one = |document: &&Document| {
+            document.key.collection == collection && statuses.contains(&document.status.as_str())
+        };
+        let found = contents.documents.values().filter(is_one);
+        Ok(found.map(|document| document.key.tenant.clone()).collect())
     }
 
     fn health(&self) -> StoreHealth {

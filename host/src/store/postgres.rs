@@ -28,7 +28,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -52,7 +52,7 @@ pub(super) use self::{
     transfer::{DatabaseHold, DatabaseSource, DatabaseTarget},
 };
 use super::{
-    Appended, Batch, ChainMoved, CommitError, Document, DocumentFilter, DocumentKey, EventFilter,
+    Appended, Batch, ChainMoved, Collection, CommitError, Document, DocumentFilter, DocumentKey, EventFilter,
     GenerationRecord, Head, KvScope, Store, StoreError, StoreHealth,
 };
 use crate::domain::{Event, EventId, Generation, TenantId, TenantRecord};
@@ -233,6 +233,14 @@ impl Store for PostgresStore {
 
     async fn documents(&self, filter: DocumentFilter) -> Result<Vec<Document>, StoreError> {
         reads::documents(&self.readers, &filter).await
+    }
+
+    async fn owners(
+        &self,
+        collection: Collection,
+        statuses: &[&'static str],
+    ) -> Result<BTreeSet<TenantId>, StoreError> {
+        reads::owners(&self.readers, collection, statuses).await
     }
 
     fn health(&self) -> StoreHealth {

@@ -32,6 +32,7 @@ mod tests;
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
@@ -53,8 +54,8 @@ pub(super) use self::{
     transfer::{FileSource, FileTarget},
 };
 use super::{
-    Appended, Batch, CommitError, Document, DocumentFilter, DocumentKey, EventFilter, GenerationRecord, Head,
-    KvScope, Store, StoreError, StoreHealth,
+    Appended, Batch, Collection, CommitError, Document, DocumentFilter, DocumentKey, EventFilter,
+    GenerationRecord, Head, KvScope, Store, StoreError, StoreHealth,
 };
 use crate::domain::{Clock, Event, EventId, Generation, TenantId, TenantRecord};
 
@@ -311,6 +312,17 @@ impl Store for SqliteStore {
     async fn documents(&self, filter: DocumentFilter) -> Result<Vec<Document>, StoreError> {
         self.shared
             .read(move |connection| documents::many(connection, &filter))
+            .await
+    }
+
+    async fn owners(
+        &self,
+        collection: Collection,
+        statuses: &[&'static str],
+    ) -> Result<BTreeSet<TenantId>, StoreError> {
+        let statuses = statuses.to_vec();
+        self.shared
+            .read(move |connection| documents::owners(connection, collection, &statuses))
             .await
     }
 

@@ -286,3 +286,139 @@ fn when_a_host_ends_or_is_killed_another_takes_up_its_tenants() {
     host.json(&["state", "resume", "--tenant", "acme"]);
     assert_eq!(home.json(&["events", "verify"])["status"], "sound");
 }
+
+#[test]
+fn what_another_host_counts_pauses_a_tenant_where_it_runs() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    waits_for_state(&host, "acme", "ready");
+    let pauses = |expected: usize| {
+        waits_for_state(&host, "acme", "paused");
+        let shown = host.json(&["state", "show", "--tenant", "acme"]);
+        assert_eq!(shown["degradation_reasons"], json!(["cost"]), "{shown}");
+        eventually("the chain tells of the pause", || {
+            (host.payloads("acme", "kora.paused.cost_limit").len() == expected).then_some(())
+        });
+    };
+    let spent = other.json(&[
+        "cost", "record", "--tenant", "acme", "--model", "opus", "--cost", "200",
+    ]);
+    assert_eq!(spent["rung"], "hard_stop_100", "{spent}");
+    pauses(1);
+
+    other.json(&["cost", "refresh", "--tenant", "acme"]);
+    host.json(&["state", "resume", "--tenant", "acme"]);
+    waits_for_state(&host, "acme", "ready");
+    other.json(&["cost", "reconcile", "--tenant", "acme", "--spent", "200"]);
+    pauses(2);
+    // Looking at the account wrote nothing: it went up, down and up again.
+    assert_eq!(host.payloads("acme", "kora.cost.rung_changed").len(), 3);
+}
+
+#[test]
+fn a_stop_of_all_hosts_is_not_enforced_while_a_tenant_of_another_works_and_an_abort_reaches_it() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    waits_for_state(&host, "acme", "ready");
+    let ticket = host.json(&["tickets", "create", "--tenant", "acme", "Answer the letter"]);
+    let ticket = ticket["ticket_id"].as_str().unwrap();
+    let claimed = host.json(&["tickets", "claim", "--tenant", "acme"]);
+    assert_eq!(claimed["result"], "claimed", "{claimed}");
+    let session = other.json(&["status"])["daemon_session_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let stop = |level: &str| {
+        other.json(&[
+            "state",
+            "stop",
+            "--host",
+            "--level",
+            level,
+            "--reason",
+            "smoke",
+            "--confirm",
+            &session,
+        ])
+    };
+    let drained = stop("2");
+    assert_eq!(drained["lifecycle_state"], "enforcing", "work is held: {drained}");
+    waits_for_state(&host, "acme", "paused");
+    stop("3");
+    let status = || host.json(&["tickets", "show", "--tenant", "acme", ticket])["sea_status"].clone();
+    eventually("the claim is taken back", || (status() == "open").then_some(()));
+    eventually("both are carried out", || {
+        let commands = other.json(&["state", "commands", "--host"]);
+        let history = commands["history"].as_array()?;
+        let are_done = history
+            .iter()
+            .all(|command| command["lifecycle_state"] == "enforced");
+        (history.len() == 2 && are_done).then_some(())
+    });
+}
+
+#[test]
+fn level_5_revokes_the_tokens_of_every_host_once() {
+    let url = Server::shared().database();
+    let (home, other_home) = (home_on(&url), home_on(&url));
+    let host = home.start();
+    let other = other_home.start();
+    waits_for_state(&host, "acme", "ready");
+    host.json(&["tenants", "add", "globex"]);
+    waits_for_state(&host, "globex", "ready");
+    let session = host.json(&["status"])["daemon_session_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let kill = |tenant: &str| {
+        host.json(&[
+            "state",
+            "stop",
+            "--level",
+            "5",
+            "--tenant",
+            tenant,
+            "--reason",
+            "stolen",
+            "--confirm",
+            &session,
+        ])
+    };
+    let is_known = |host: &RunningHost<'_>, token: &str| {
+        let answer = HttpClient::of(host).get("/api/tenants").bearer(token).send();
+        assert!([200, 401].contains(&answer.status), "{answer:?}");
+        answer.status == 200
+    };
+    let is_revoked = |host: &RunningHost<'_>, token: &str| {
+        eventually("the token is of no use", || {
+            (!is_known(host, token)).then_some(())
+        });
+    };
+    let add = |home: &TestHome, name: &str, tenant: &str| add_caller(home, name, &[], &[tenant], None);
+    let (here, there) = (add(&home, "pm", "acme"), add(&other_home, "pm", "acme"));
+    let untouched = add(&other_home, "ci", "globex");
+    assert!(is_known(&host, &here) && is_known(&other, &there));
+
+    kill("acme");
+    is_revoked(&host, &here);
+    is_revoked(&other, &there);
+    assert!(is_known(&other, &untouched));
+
+    // What is given since stays, also where the host is started again while the command is in force.
+    let given = other
+        .kora(&["callers", "rotate", "pm"])
+        .ok()
+        .stdout
+        .trim()
+        .to_owned();
+    assert!(is_known(&other, &given));
+    assert_eq!(other.stop(), 0);
+    let other = other_home.start();
+    kill("globex");
+    is_revoked(&other, &untouched);
+    assert!(is_known(&other, &given));
+}

@@ -134,3 +134,107 @@ async fn a_command_on_a_tenant_is_carried_out_by_the_host_that_holds_it() {
     assert_eq!(rig.state(&acme()), PrimaryState::Paused);
     assert_eq!(rig.lifecycles(&acme()).await, [(Level::L2, Lifecycle::Enforced)]);
 }
+
+#[tokio::test]
+async fn a_stop_of_all_hosts_waits_for_the_work_of_tenants_that_run_on_others_and_leaves_it_to_them() {
+    let rig = Rig::new().await;
+    let there: TenantId = "initech".parse().unwrap();
+    rig.elsewhere.tenants.lock().unwrap().push(there.clone());
+    rig.hold_work(&there, 1);
+    assert_eq!(
+        rig.give(on_host(Level::L1)).await.command.lifecycle,
+        Lifecycle::Enforced,
+        "a pause lets what is held be finished"
+    );
+    for level in [Level::L2, Level::L3] {
+        rig.hold_work(&there, 1);
+        assert_eq!(
+            rig.give(on_host(level)).await.command.lifecycle,
+            Lifecycle::Enforcing
+        );
+        rig.controls.round().await;
+        let latest = async || rig.lifecycles(&TenantId::host()).await.pop().unwrap();
+        assert_eq!(latest().await, (level, Lifecycle::Enforcing));
+        rig.hold_work(&there, 0);
+        rig.controls.round().await;
+        assert_eq!(latest().await, (level, Lifecycle::Enforced));
+    }
+    assert!(rig.work.aborted.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_abort_that_another_host_was_told_of_reaches_tenants_that_a_drain_paused() {
+    let rig = Rig::new().await;
+    let elsewhere = Arc::new(FakeElsewhere::default());
+    elsewhere.runs.lock().unwrap().push("first run".to_owned());
+    let home = TempDir::new().unwrap();
+    let (store, clock) = (rig.store.clone(), rig.clock.clone());
+    let other = Rig::beside(elsewhere, store, clock, "beside", home).await;
+    other.hold_work(&acme(), 1);
+    rig.give(on_host(Level::L2)).await;
+    other.controls.round().await;
+    assert_eq!(other.state(&acme()), PrimaryState::Paused);
+    let aborted = || other.work.aborted.lock().unwrap().clone();
+    assert_eq!(aborted(), []);
+
+    rig.give(on_host(Level::L3)).await;
+    other.work.cannot_abort.store(true, Ordering::SeqCst);
+    other.controls.round().await;
+    assert_eq!(aborted(), []);
+    other.work.cannot_abort.store(false, Ordering::SeqCst);
+    other.controls.round().await;
+    assert_eq!(aborted(), [acme()], "what failed once is tried again");
+    other.hold_work(&acme(), 0);
+    other.controls.round().await;
+    assert_eq!(aborted(), [acme()], "and nobody's who holds nothing");
+}
+
+#[tokio::test]
+async fn a_tenant_that_comes_up_under_an_abort_is_made_to_let_go_although_that_fails_at_first() {
+    let rig = Rig::new().await;
+    rig.stop(Level::L3).await;
+    assert_eq!(rig.lifecycles(&acme()).await, [(Level::L3, Lifecycle::Enforced)]);
+    rig.hold_work(&acme(), 1);
+    rig.work.aborted.lock().unwrap().clear();
+    rig.work.cannot_abort.store(true, Ordering::SeqCst);
+    rig.controls.hold(&acme()).await;
+    rig.work.cannot_abort.store(false, Ordering::SeqCst);
+    rig.controls.round().await;
+    assert_eq!(*rig.work.aborted.lock().unwrap(), [acme()]);
+}
+
+#[tokio::test]
+async fn l5_on_a_tenant_revokes_tokens_on_every_host_and_an_order_to_exit_on_the_one_that_exits() {
+    let rig = Rig::new().await;
+    let elsewhere = Arc::new(FakeElsewhere::default());
+    elsewhere.tenants.lock().unwrap().push(acme());
+    elsewhere.runs.lock().unwrap().push("first run".to_owned());
+    let home = TempDir::new().unwrap();
+    let (store, clock) = (rig.store.clone(), rig.clock.clone());
+    let other = Rig::beside(elsewhere, store, clock, "beside", home).await;
+    let revoked = |rig: &Rig| rig.tokens.0.lock().unwrap().clone();
+
+    // The one that holds the tenant is told later than the one that was asked.
+    other.stop(Level::L5).await;
+    assert_eq!((revoked(&rig), revoked(&other)), (vec![], vec![acme()]));
+    rig.controls.round().await;
+    assert_eq!(revoked(&rig), [acme()]);
+    // And the other way round; a lower level revokes nothing.
+    rig.give(StopOrder {
+        tenant: globex(),
+        ..order(Level::L4)
+    })
+    .await;
+    rig.give(StopOrder {
+        tenant: globex(),
+        ..order(Level::L5)
+    })
+    .await;
+    other.controls.round().await;
+    assert_eq!(revoked(&other), [acme(), globex()]);
+
+    rig.give(on_host(Level::L5)).await;
+    other.controls.round().await;
+    assert_eq!(revoked(&rig).last(), Some(&TenantId::host()));
+    assert_eq!(revoked(&other), [acme(), globex()]);
+}

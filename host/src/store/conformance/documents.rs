@@ -147,6 +147,18 @@ pub(crate) async fn documents_are_found_by_status_time_and_rank(store: Arc<dyn S
             .await
             .is_empty()
     );
+    let owners = async |statuses: &[&'static str]| {
+        let owners = store.owners(Collection::Tickets, statuses).await.unwrap();
+        owners
+            .into_iter()
+            .map(|owner| owner.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(owners(&["claimed", "in_progress"]).await, ["acme"]);
+    assert_eq!(owners(&["claimed", "open"]).await, ["acme", "globex", "host"]);
+    assert_eq!(owners(&["in_progress"]).await, [""; 0]);
+    let commands = store.owners(Collection::Commands, &["open"]).await.unwrap();
+    assert!(commands.is_empty(), "{commands:?}");
 }
 
 pub(crate) async fn of_many_who_change_a_document_at_once_one_wins(store: Arc<dyn Store>) {

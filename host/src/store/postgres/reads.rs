@@ -2,7 +2,7 @@
 
 mod events;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -15,7 +15,8 @@ use super::{
 use crate::{
     domain::{Event, EventId, Generation, TenantId, TenantRecord, Timestamp},
     store::{
-        Document, DocumentFilter, DocumentKey, DocumentOrder, GenerationRecord, Head, KvScope, StoreError,
+        Collection, Document, DocumentFilter, DocumentKey, DocumentOrder, GenerationRecord, Head, KvScope,
+        StoreError,
     },
 };
 
@@ -182,6 +183,18 @@ pub(super) async fn document(readers: &Readers, key: &DocumentKey) -> Read<Optio
     let place: [&(dyn ToSql + Sync); 3] = [&key.collection.as_str(), &key.tenant.as_str(), &key.id];
     let found = readers.row(Sight::Of(&key.tenant), &query, &place).await?;
     found.as_ref().map(rows::document).transpose()
+}
+
+/// Whose documents are of one of these statuses. The index on them answers it alone.
+pub(super) async fn owners(
+    readers: &Readers,
+    collection: Collection,
+    statuses: &[&str],
+) -> Read<BTreeSet<TenantId>> {
+    const QUERY: &str = "SELECT DISTINCT tenant FROM documents WHERE collection = $1 AND status = ANY ($2)";
+    let values: [&(dyn ToSql + Sync); 2] = [&collection.as_str(), &statuses];
+    let found = readers.rows(Sight::All, QUERY, &values).await?;
+    found.iter().map(rows::owner).collect()
 }
 
 /// Documents that pass the filter.

@@ -136,6 +136,11 @@ pub(super) fn legible(row: &Row) -> (Option<String>, Option<u64>, Option<EventId
     (get(row, 0).ok(), unsigned(row, 1).ok(), event_id(row, 2).ok())
 }
 
+/// Whose a row is.
+pub(super) fn owner(row: &Row) -> Result<TenantId, StoreError> {
+    tenant(row, 0).map_err(|unreadable| damaged("the place of a document", unreadable))
+}
+
 /// The event of a row of `event_columns!`.
 pub(super) fn event(row: &Row) -> Result<Event, StoreError> {
     let read = || -> Result<_, Unreadable> {

@@ -1,5 +1,7 @@
 //! Documents: kept by compare-and-set on their revision, found by status, rank and time.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 
 use super::{
@@ -9,8 +11,8 @@ use super::{
     rows,
 };
 use crate::{
-    domain::Timestamp,
-    store::{CommitError, Document, DocumentFilter, DocumentKey, DocumentOrder, StoreError},
+    domain::{TenantId, Timestamp},
+    store::{Collection, CommitError, Document, DocumentFilter, DocumentKey, DocumentOrder, StoreError},
 };
 
 const COLUMNS: &str = "collection, tenant, id, revision, status, rank, due_at, body";
@@ -79,6 +81,29 @@ pub(super) fn many(connection: &Connection, filter: &DocumentFilter) -> Result<V
         .map_err(|error| store_error(&error))
 }
 
+pub(super) fn owners(
+    connection: &Connection,
+    collection: Collection,
+    statuses: &[&str],
+) -> Result<BTreeSet<TenantId>, StoreError> {
+    let query = owners_query(statuses.len());
+    let values = std::iter::once(collection.as_str()).chain(statuses.iter().copied());
+    connection
+        .prepare_cached(&query)
+        .and_then(|mut statement| {
+            let found = statement.query_map(params_from_iter(values), |row| rows::tenant_of(row, 1))?;
+            found.collect()
+        })
+        .map_err(|error| store_error(&error))
+}
+
+/// With the status in the answer, SQLite takes the index that has both, and not the one that is in the order of tenants: that would be to read
+/// all documents there ever were.
+fn owners_query(statuses: usize) -> String {
+    let places = vec!["?"; statuses].join(", ");
+    format!("SELECT DISTINCT status, tenant FROM documents WHERE collection = ? AND status IN ({places})")
+}
+
 fn query(filter: &DocumentFilter) -> (String, Vec<Value>) {
     let mut query = format!("SELECT {COLUMNS} FROM documents WHERE collection = ?");
     let mut values = vec![Value::from(filter.collection.as_str().to_owned())];
@@ -125,4 +150,26 @@ fn document(row: &Row<'_>) -> rusqlite::Result<Document> {
         due_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_micros),
         body: row.get(7)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn whose_documents_are_of_a_status_is_found_without_reading_the_others() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate_only_to(&mut connection, 5);
+        let plan = format!("EXPLAIN QUERY PLAN {}", owners_query(2));
+        let step: String = connection
+            .query_row(&plan, params!["tickets", "claimed", "in_progress"], |row| {
+                row.get(3)
+            })
+            .unwrap();
+        assert!(
+            step.contains("COVERING INDEX documents_status (collection=? AND status=?)"),
+            "{step}"
+        );
+    }
 }
