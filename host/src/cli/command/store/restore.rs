@@ -30,7 +30,7 @@ use crate::{
 ///
 /// The backup is checked whole before anything is written, and the new store is read back before it takes its place: whatever goes wrong,
 /// what was there is there still. A backup of SQLite can be restored to PostgreSQL, and the other way round. Refused while a host runs on
-/// the store.
+/// the store, and on SQLite while somebody reads what is to be set aside.
 ///
 /// The restored store is in another epoch, since what was done after the backup is not known to it: at the next boot all tenants pause
 /// until somebody has compared, and says so with `kora boot accept-epoch`.
