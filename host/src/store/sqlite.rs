@@ -141,6 +141,7 @@ impl SqliteStore {
     pub fn open(path: &Path, options: SqliteOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let path = open::ensure_file(path)?;
         let lock = FileLock::take(&path, clock.now())?;
+        open::ensure_one_name(&path)?;
         let failed = |error| open::store_error(&error);
         let mut connection = open::writer(&path, &options).map_err(failed)?;
         open::check_that_it_may_be_written(&connection, &path)?;

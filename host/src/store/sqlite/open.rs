@@ -14,7 +14,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
-use super::{SqliteOptions, schema};
+use super::{SqliteOptions, schema, transfer};
 use crate::store::{ROOM_BYTES, StoreError};
 
 /// How long a reader waits for a lock: readers wait only while the write-ahead log is recovered or reset.
@@ -25,16 +25,19 @@ pub(super) fn ensure_file(path: &Path) -> Result<PathBuf, StoreError> {
     let failed = |error| StoreError::Unavailable(format!("cannot open `{}`: {error}", path.display()));
     match schema::create_private(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
-        _ => {
-            let real = path.canonicalize().map_err(failed)?;
-            check_that_it_has_one_name(&real)?;
-            Ok(real)
-        }
+        _ => path.canonicalize().map_err(failed),
     }
 }
 
 /// The lock and the log of a database lie beside its name: two hosts on two names of one file would not see each other, and destroy it.
-fn check_that_it_has_one_name(path: &Path) -> Result<(), StoreError> {
+/// A second name that a restore gave it which was killed is taken back. Call it with the store's lock held.
+pub(super) fn ensure_one_name(path: &Path) -> Result<(), StoreError> {
+    transfer::take_back_left(path).map_err(|error| {
+        StoreError::Unavailable(format!(
+            "cannot take back what a restore that was killed had begun to set aside of `{}`: {error}",
+            path.display()
+        ))
+    })?;
     let names = fs::metadata(path).map_or(1, |found| found.nlink());
     if names <= 1 {
         return Ok(());

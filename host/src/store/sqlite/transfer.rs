@@ -1,13 +1,18 @@
 //! A whole file as rows, and a file built of rows: see [`store::transfer`](crate::store::transfer).
 
+mod aside;
 mod build;
 mod claim;
 mod rows;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+pub(super) use self::aside::take_back_left;
 pub(in crate::store) use self::build::FileTarget;
 use super::{SqliteReader, documents, open, schema};
 use crate::store::{

@@ -89,8 +89,8 @@ pub enum TransferError {
         /// What is other.
         cause: String,
     },
-    /// The connection was lost when all was written and about to be kept.
-    #[error("{place}: the connection was lost at the commit ({cause}): it is not known whether it happened")]
+    /// All was written, and the last step may have happened or not, or not for good.
+    #[error("{place}: the commit was not confirmed ({cause}): it is not known whether it happened")]
     InDoubt {
         /// Where.
         place: String,

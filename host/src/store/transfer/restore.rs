@@ -51,8 +51,8 @@ pub struct Migrated {
 /// written, the store before it takes the place of what is there. Blocks.
 ///
 /// # Errors
-/// If the backup is not whole or not sound, a host runs there, something is there and is not to be replaced, or it cannot be
-/// written. What was there is there still.
+/// If the backup is not whole or not sound, a host runs there, something is there and is not to be replaced or is read by somebody, or it
+/// cannot be written. What was there is there still, but for [`TransferError::InDoubt`].
 pub fn restore(
     backup: &mut BackupFile,
     place: &StorePlace,
@@ -102,7 +102,7 @@ fn claim(
 ///
 /// # Errors
 /// If the store at `from` cannot be read or is not sound, a host runs on either, or the other is not empty or cannot be written. Then
-/// nothing is kept there.
+/// nothing is kept there, but for [`TransferError::InDoubt`].
 pub fn migrate(
     from: &StorePlace,
     to: &StorePlace,

@@ -1,6 +1,9 @@
 //! `kora store restore`.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use serde::Serialize;
@@ -27,7 +30,7 @@ use crate::{
 ///
 /// The backup is checked whole before anything is written, and the new store is read back before it takes its place: whatever goes wrong,
 /// what was there is there still. A backup of SQLite can be restored to PostgreSQL, and the other way round. Refused while a host runs on
-/// the store.
+/// the store, and on SQLite while somebody reads what is to be set aside.
 ///
 /// The restored store is in another epoch, since what was done after the backup is not known to it: at the next boot all tenants pause
 /// until somebody has compared, and says so with `kora boot accept-epoch`.
@@ -83,12 +86,11 @@ pub(super) fn run(arguments: &RestoreArguments, context: &mut Context<'_>) -> Ou
         true => None,
         false => FirstKnown::remember(&context.home, backup_epoch.as_ref())?,
     };
-    let restored = watched(context, |progress| restore(&mut file, &place, &options, progress))?;
-    let may_be_there = matches!(&restored, Ok(_) | Err(TransferError::InDoubt { .. }));
-    if let Some(first_known) = first_known.filter(|_| may_be_there) {
-        first_known.keep();
+    let outcome = watched(context, |progress| restore(&mut file, &place, &options, progress));
+    if let Some(first_known) = first_known.filter(|_| changed_nothing(&outcome)) {
+        first_known.forget();
     }
-    let restored = restored.map_err(|error| with_force_hint(failure(&error)))?;
+    let restored = outcome?.map_err(|error| with_force_hint(failure(&error)))?;
     let epoch = epoch_of(&options.epoch)?;
     let answer = RestoredStore {
         store: place.to_string(),
@@ -113,36 +115,45 @@ fn epoch_of(document: &Document) -> Result<Epoch, Problem> {
 }
 
 /// A home that knows no epoch takes the first that it meets for its own. It must meet the restored one as another, so it is told
-/// beforehand of the one of the backup: a restore that is killed may pause tenants once too often, never once too seldom. Forgotten
-/// again, unless it is kept.
-struct FirstKnown(Option<PathBuf>);
+/// beforehand of the one of the backup: a restore that is killed may pause tenants once too often, never once too seldom. Kept, unless it
+/// is forgotten.
+struct FirstKnown(PathBuf);
 
 impl FirstKnown {
     /// Nothing, if the home knows one, or the backup is of a store on which no host ever ran.
     fn remember(home: &Home, backup: Option<&Epoch>) -> Result<Option<Self>, Problem> {
-        let known = KnownEpoch::at(home.known_epoch());
+        let path = home.known_epoch();
+        let known = KnownEpoch::at(path.clone());
         match (backup, known.read()) {
             (Some(backup), Ok(None)) => {
-                known.write(backup).map_err(|error| epoch_problem(&error))?;
-                Ok(Some(Self(Some(home.known_epoch()))))
+                let written = known.write(backup).and_then(|()| sync_name(&path));
+                written.map_err(|error| epoch_problem(&error))?;
+                Ok(Some(Self(path)))
             }
             // One that cannot be read is another one, too, for the next boot.
             _ => Ok(None),
         }
     }
 
-    fn keep(mut self) {
-        self.0 = None;
+    fn forget(self) {
+        // Left behind, it pauses tenants at the next boot, which is said there.
+        let _left = fs::remove_file(self.0);
     }
 }
 
-impl Drop for FirstKnown {
-    fn drop(&mut self) {
-        if let Some(file) = &self.0 {
-            // Left behind, it pauses tenants at the next boot, which is said there.
-            let _left = fs::remove_file(file);
-        }
-    }
+/// A power cut after the restore must not take the name of the file: the store may be on another medium, or another machine.
+fn sync_name(path: &Path) -> Result<(), EpochError> {
+    let parent = path.parent().unwrap_or(path);
+    let synced = File::open(parent).and_then(|directory| directory.sync_all());
+    synced.map_err(|cause| EpochError::File {
+        path: path.display().to_string(),
+        cause: cause.to_string(),
+    })
+}
+
+/// Whether it is known that the store is the one from before. A terminal that took no more says nothing of the store.
+fn changed_nothing<T>(outcome: &Result<Result<T, TransferError>, Failure>) -> bool {
+    matches!(outcome, Ok(Err(error)) if !matches!(error, TransferError::InDoubt { .. }))
 }
 
 fn epoch_problem(error: &EpochError) -> Problem {
@@ -192,4 +203,40 @@ fn next(restored: &RestoredStore, config: &Config) -> Vec<String> {
     ));
     next.push("`kora state resume` for each tenant".to_owned());
     next
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_epoch_of_the_backup_is_forgotten_only_if_the_store_is_certainly_the_one_from_before() {
+        let place = || "`kora.db`".to_owned();
+        let refused = TransferError::InUse { place: place() };
+        let in_doubt = TransferError::InDoubt {
+            place: place(),
+            cause: "the directory could not be synced".to_owned(),
+        };
+        let terminal_gone = Failure::from(io::Error::other("gone"));
+        let outcomes = [
+            (Ok(Ok(())), true),
+            (Ok(Err(in_doubt)), true),
+            (Err(terminal_gone), true),
+            (Ok(Err(refused)), false),
+        ];
+        for (outcome, is_known) in outcomes {
+            let root = tempfile::TempDir::new().unwrap();
+            let home = Home::at(root.path());
+            fs::create_dir_all(home.known_epoch().parent().unwrap()).unwrap();
+            let backup = Epoch::of(&Epoch::renewed(None)).unwrap();
+            let first_known = FirstKnown::remember(&home, Some(&backup)).unwrap();
+            if let Some(first_known) = first_known.filter(|_| changed_nothing(&outcome)) {
+                first_known.forget();
+            }
+            let known = KnownEpoch::at(home.known_epoch()).read().unwrap();
+            assert_eq!(known, is_known.then_some(backup), "{outcome:?}");
+        }
+    }
 }

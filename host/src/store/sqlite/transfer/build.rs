@@ -48,7 +48,8 @@ pub(in crate::store) struct FileTarget {
     building: PathBuf,
     now: Timestamp,
     build: Option<Build>,
-    is_kept: bool,
+    /// Whether what lies at `building` is this restore's own, and is not the store.
+    is_left: bool,
 }
 
 struct Build {
@@ -69,7 +70,7 @@ impl FileTarget {
             claim,
             now,
             build: None,
-            is_kept: false,
+            is_left: false,
         })
     }
 
@@ -134,6 +135,7 @@ impl Sink for FileTarget {
 impl Target for FileTarget {
     fn begin(&mut self) -> Result<(), TransferError> {
         remove_left(&self.building)?;
+        self.is_left = true;
         schema::create_private(&self.building).map_err(|cause| TransferError::file(&self.building, cause))?;
         let begun =
             begin(&self.building, self.now).map_err(|cause| TransferError::store(&self.place(), cause))?;
@@ -171,15 +173,16 @@ impl Target for FileTarget {
             .and_then(|file| file.sync_all())
             .map_err(|cause| TransferError::file(&self.building, cause))?;
         let aside = self.claim.put(&self.building, self.now)?;
-        self.is_kept = true;
+        self.is_left = false;
         Ok(aside.map(|path| path.display().to_string()))
     }
 }
 
 impl Drop for FileTarget {
     fn drop(&mut self) {
-        if self.build.take().is_some() && !self.is_kept {
-            // The next restore would remove it; why there was none was said.
+        drop(self.build.take());
+        if self.is_left {
+            // The next restore would remove it; why there was none was said. If it took the place after all, nothing has this name.
             let _left = fs::remove_file(&self.building);
         }
     }

@@ -1,22 +1,28 @@
 //! A place for a file that is to be a store: held, so that no host starts on it, looked at, and taken in one step.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
-    super::{SqliteReader, lock::FileLock, write_ahead_log},
+    super::{SqliteReader, file_watch, lock::FileLock, open, write_ahead_log},
+    aside::{self, Aside, Before},
     failed,
 };
 use crate::{
     domain::Timestamp,
     store::{StoreError, StorePlace, transfer::TransferError},
 };
+
+/// How long those who read the store that is to be set aside are waited for: longer than a look at it takes, too short for a backup.
+const READERS_END_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The place, as long as nobody else may use it.
 pub(super) struct Claim {
@@ -25,10 +31,11 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Holds the place of the store at `path`; there may be none yet.
+    /// Holds the place of the store at `path`; there may be none yet. What a restore that was killed had set aside is taken back.
     pub(super) fn take(path: &Path, now: Timestamp) -> Result<Self, TransferError> {
         let path = without_links(path).map_err(|cause| TransferError::file(path, cause))?;
         let lock = FileLock::take(&path, now).map_err(|cause| failed(&path, cause))?;
+        aside::take_back_left(&path).map_err(|cause| TransferError::file(&path, cause))?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -56,54 +63,66 @@ impl Claim {
 
     /// The same name with something behind it.
     pub(super) fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name: OsString = self.path.clone().into();
-        name.push(suffix);
-        name.into()
+        aside::with(&self.path, suffix)
     }
 
-    /// Puts the file at `built`, which is whole and synced, in the store's place. What was there gets another name before, which is
-    /// answered: at every moment one of the two is the store, whole.
+    /// Puts the file at `built`, which is whole and synced, in the store's place, in one step. What was there gets another name, which is
+    /// answered.
+    ///
+    /// # Errors
+    /// [`TransferError::InDoubt`] if the file is in its place and may not be there after a power cut. Whatever else it is, what was there
+    /// is there still.
     pub(super) fn put(&self, built: &Path, now: Timestamp) -> Result<Option<PathBuf>, TransferError> {
-        let put = || {
-            let aside = self.set_aside(now)?;
-            fs::rename(built, &self.path)?;
-            self.sync_directory()?;
-            Ok(aside)
+        self.put_in_steps(built, now, &mut || Ok(()))
+    }
+
+    pub(super) fn put_in_steps(
+        &self,
+        built: &Path,
+        now: Timestamp,
+        before: Before<'_>,
+    ) -> Result<Option<PathBuf>, TransferError> {
+        let failed = |cause| TransferError::file(&self.path, cause);
+        // Opened before anything is changed: what fails here must not fail when all is done.
+        let directory = self.directory().map_err(failed)?;
+        let exists = self.path.try_exists().map_err(failed)?;
+        if exists {
+            fold_log(&self.path)?;
+        }
+        let aside = Aside::at(&self.path, now);
+        let mut swap = || {
+            aside.add_name(exists, before)?;
+            before()?;
+            directory.sync_all()?;
+            before()?;
+            fs::rename(built, &self.path)
         };
-        put().map_err(|cause| TransferError::file(&self.path, cause))
-    }
-
-    fn set_aside(&self, now: Timestamp) -> io::Result<Option<PathBuf>> {
-        let exists = self.path.try_exists()?;
-        if exists {
-            fold_log(&self.path);
-        }
-        let suffix = format!(".before-{}", now.as_micros());
-        let aside = self.beside(&suffix);
-        // A second name and not another: a crash leaves the store where it is.
-        if exists {
-            fs::hard_link(&self.path, &aside)?;
-        }
-        // Only a log that could not be folded into a damaged file is still there. It would be taken for that of the new file.
-        let (log, index) = (write_ahead_log(&self.path), self.beside("-shm"));
-        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-            fs::hard_link(&log, write_ahead_log(&aside))?;
-        }
-        self.sync_directory()?;
-        for left in [log, index] {
-            match fs::remove_file(left) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
+        if let Err(cause) = swap() {
+            if let Err(error) = aside.take_back() {
+                tracing::warn!(store = %self.path.display(), %error, "the store has a second name, which the next start takes back");
             }
+            return Err(failed(cause));
         }
-        Ok(exists.then_some(aside))
+        let synced = before().and_then(|()| directory.sync_all());
+        let aside = exists.then(|| aside.name().to_owned());
+        synced.map_err(|cause| self.in_doubt(aside.as_deref(), &cause))?;
+        Ok(aside)
     }
 
-    fn sync_directory(&self) -> io::Result<()> {
-        match self.path.parent() {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
+    fn in_doubt(&self, aside: Option<&Path>, cause: &io::Error) -> TransferError {
+        let before = aside.map(|aside| format!(", the one from before is now `{}`", aside.display()));
+        TransferError::InDoubt {
+            place: StorePlace::Sqlite(self.path.clone()).to_string(),
+            cause: format!(
+                "the new store is in its place{}, but the directory could not be synced: {cause}",
+                before.unwrap_or_default()
+            ),
         }
+    }
+
+    fn directory(&self) -> io::Result<File> {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))
     }
 }
 
@@ -138,13 +157,43 @@ fn holds(path: &Path) -> Option<String> {
     }
 }
 
-/// Moves the write-ahead log into the file. If that cannot be done, the two are set aside together.
-fn fold_log(path: &Path) {
+/// Moves the write-ahead log into the file, which from here on is all there is of the store, and needs nothing beside it. A damaged file may
+/// keep its log; the two are set aside together.
+///
+/// # Errors
+/// If somebody reads the store, who would keep the log from being moved, or would hold on to what lies beside a name that is the new store's.
+fn fold_log(path: &Path) -> Result<(), TransferError> {
+    let until = Instant::now() + READERS_END_WITHIN;
+    loop {
+        match end_log(path) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
+                tracing::warn!(store = %path.display(), %error, "what lies beside the store that is set aside goes with it");
+                return Ok(());
+            }
+            Err(_) if Instant::now() < until => thread::sleep(LOOK_AGAIN_AFTER),
+            Err(_) => return Err(failed(path, read_by_somebody(path))),
+        }
+    }
+}
+
+/// The mode without a log is for him alone who has the file alone: SQLite refuses it as long as anybody else has the file open.
+fn end_log(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let folded = Connection::open_with_flags(path, flags).and_then(|connection| {
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
-    });
-    if let Err(error) = folded {
-        tracing::warn!(store = %path.display(), %error, "the log of the store that is set aside stays beside it");
+    let connection = Connection::open_with_flags(path, flags)?;
+    // A log that belongs to a file that cannot be read is evidence, and SQLite would remove it at the end.
+    file_watch::leave_alone(&connection);
+    open::harden(&connection)?;
+    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+}
+
+fn read_by_somebody(path: &Path) -> StoreError {
+    StoreError::Held {
+        path: path.display().to_string(),
+        holder: format!(
+            "somebody who reads it (`kora events verify`, `kora events export`, `kora store backup` or another program; \
+             `fuser {}` shows which process)",
+            path.display()
+        ),
     }
 }

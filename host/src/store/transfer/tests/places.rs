@@ -172,6 +172,39 @@ fn what_is_in_the_log_beside_the_file_is_set_aside_with_it() {
 }
 
 #[test]
+fn while_somebody_reads_a_file_it_is_not_replaced_and_its_log_stays_where_it_is() {
+    let desk = Desk::new();
+    let place = desk.file("store.db");
+    another_backup(&desk);
+    let store = desk.open(&desk.file("running.db"));
+    desk.runtime.block_on(async { append(&*store, "host", 5).await });
+    for (from, to) in [("running.db", "store.db"), ("running.db-wal", "store.db-wal")] {
+        std::fs::copy(desk.path(from), desk.path(to)).unwrap();
+    }
+    desk.runtime.block_on(store.close());
+    // As `kora store backup` does.
+    let reader = place.source().unwrap();
+    let before = desk.names();
+    let error = desk.try_restore("other.zst", &place, true).unwrap_err();
+    assert!(
+        matches!(&error, TransferError::Store { cause: StoreError::Held { holder, .. }, .. } if holder.contains("reads it")),
+        "{error}"
+    );
+    assert!(before.iter().all(|name| desk.names().contains(name)));
+    assert!(
+        !desk
+            .names()
+            .iter()
+            .any(|name| name.contains("before-") || name.contains("restoring"))
+    );
+    drop(reader);
+    assert_eq!(sound_heads(&place)[0].seq, 5);
+    let aside = desk.try_restore("other.zst", &place, true).unwrap().set_aside;
+    assert_eq!(sound_heads(&StorePlace::Sqlite(aside.unwrap().into()))[0].seq, 5);
+    assert_eq!(sound_heads(&place)[0].seq, 3);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_not_taken_for_nothing() {
     let desk = Desk::new();
     another_backup(&desk);
