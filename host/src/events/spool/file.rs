@@ -29,11 +29,20 @@ pub(super) struct SpoolFile {
     path: PathBuf,
     /// The bytes that hold whole lines. What lies behind them is left of a write that failed.
     sound_bytes: u64,
+    /// Whether the directory was synced since the file was made or renamed: before that a power cut may take it away.
+    name_is_synced: bool,
+    /// [`sync_directory_of`], but where a test lets it fail.
+    sync_directory: fn(&Path) -> io::Result<()>,
 }
 
 impl SpoolFile {
     pub(super) fn at(path: PathBuf) -> Self {
-        Self { path, sound_bytes: 0 }
+        Self {
+            path,
+            sound_bytes: 0,
+            name_is_synced: false,
+            sync_directory: sync_directory_of,
+        }
     }
 
     /// Every entry, in order. Nothing if there is no file.
@@ -102,7 +111,7 @@ impl SpoolFile {
     }
 
     fn append_text(&mut self, text: &str) -> io::Result<()> {
-        let is_new = !self.path.exists();
+        self.name_is_synced &= self.path.exists();
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -110,14 +119,34 @@ impl SpoolFile {
             .mode(OWNER_ONLY)
             .open(&self.path)?;
         file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
+        // What somebody cut off or took away is not filled up with zeros.
+        self.sound_bytes = self.sound_bytes.min(file.metadata()?.len());
         file.set_len(self.sound_bytes)?;
         file.seek(SeekFrom::End(0))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        if is_new {
-            sync_directory_of(&self.path)?;
+        if let Err(error) = self.write_durably(&mut file, text) {
+            // The next append would cut it off, too; but the next host would take it for an entry.
+            if let Err(error) = file.set_len(self.sound_bytes).and_then(|()| file.sync_all()) {
+                tracing::warn!(
+                    "what could not be added to the spool may be found there by the next host: {error}"
+                );
+            }
+            return Err(error);
         }
         self.sound_bytes += text.len() as u64;
+        Ok(())
+    }
+
+    fn write_durably(&mut self, file: &mut File, text: &str) -> io::Result<()> {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        self.sync_name()
+    }
+
+    fn sync_name(&mut self) -> io::Result<()> {
+        if !self.name_is_synced {
+            (self.sync_directory)(&self.path)?;
+            self.name_is_synced = true;
+        }
         Ok(())
     }
 
@@ -134,8 +163,10 @@ impl SpoolFile {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&beside, &self.path)?;
-        sync_directory_of(&self.path)?;
+        // The file is another one from here on, whether or not its name can be synced.
         self.sound_bytes = text.len() as u64;
+        self.name_is_synced = false;
+        self.sync_name()?;
         if text.is_empty() {
             self.reserve();
         }
@@ -199,38 +230,4 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn blocks(path: &Path) -> u64 {
-        use std::os::unix::fs::MetadataExt as _;
-        std::fs::metadata(path).map_or(0, |found| found.blocks())
-    }
-
-    #[test]
-    fn a_full_disk_takes_what_waits_in_the_room_that_was_reserved_for_it() {
-        let home = tempfile::tempdir().unwrap();
-        let mut file = SpoolFile::at(home.path().join("spool.jsonl"));
-        assert!(file.read().unwrap().is_empty());
-        let reserve = home.path().join("spool.jsonl.reserve");
-        assert!(
-            blocks(&reserve) * 512 >= RESERVE_BYTES,
-            "the room is taken, not only named"
-        );
-
-        // As a disk that has no room but that one.
-        let full = |_: &mut SpoolFile| match reserve.exists() {
-            true => Err(io::ErrorKind::StorageFull.into()),
-            false => Ok(()),
-        };
-        file.with_reserve(full).unwrap();
-        assert!(!reserve.exists());
-        let error = file
-            .with_reserve(|_| Err(io::ErrorKind::StorageFull.into()))
-            .unwrap_err();
-        assert!(is_full(&error), "there is none twice");
-
-        file.write_anew([].into_iter()).unwrap();
-        assert!(reserve.exists(), "it is taken again once nothing waits");
-    }
-}
+mod tests;
