@@ -39,6 +39,17 @@ pub enum Kept {
     Lost,
 }
 
+/// What became of an event that may wait durably or not at all.
+#[derive(Debug)]
+pub(super) enum Pushed {
+    /// It waits.
+    Durably,
+    /// Nothing: this one with the same key waits, durably.
+    KeyWaits(Box<NewEvent>),
+    /// Nothing: there is no room for it, or the file cannot be written.
+    Refused,
+}
+
 /// Why the spool cannot be used. It holds events that happened, so the host must not go on without it.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -104,17 +115,25 @@ impl Spool {
         self.write_down(&mut file, tenant, number, IN_MEMORY_ALONE_MAX)
     }
 
-    /// Adds events of one tenant, or nothing if they would not outlive the host. Answers whether they are there.
-    pub(super) fn push_durably(&self, tenant: &TenantId, events: Vec<NewEvent>) -> bool {
+    /// Adds an event, or nothing if it would not outlive the host or its key waits already. To look for the key and to add the event is one step:
+    /// of two requests with one key the second finds the first, durable.
+    pub(super) fn push_durably(&self, event: NewEvent) -> Pushed {
         let mut file = self.file();
+        let tenant = event.tenant.clone();
         let number = {
             let mut queue = self.queue();
-            if queue.entries >= OTHERS_MAX {
-                return false;
+            if let Some(first) = queue.with_its_key(&event) {
+                return Pushed::KeyWaits(Box::new(first.clone()));
             }
-            queue.add(tenant, events, false)
+            if queue.entries >= OTHERS_MAX {
+                return Pushed::Refused;
+            }
+            queue.add(&tenant, vec![event], false)
         };
-        self.write_down(&mut file, tenant, number, 0) == Kept::Durably
+        match self.write_down(&mut file, &tenant, number, 0) {
+            Kept::Durably => Pushed::Durably,
+            Kept::InMemory | Kept::Lost => Pushed::Refused,
+        }
     }
 
     fn write_down(
@@ -242,6 +261,13 @@ impl Queue {
                 durable,
             });
         number
+    }
+
+    fn with_its_key(&self, event: &NewEvent) -> Option<&NewEvent> {
+        event.idempotency_key.as_ref()?;
+        let entries = self.by_tenant.get(&event.tenant).into_iter().flatten();
+        let mut waiting = entries.flat_map(|entry| &entry.events);
+        waiting.find(|waiting| waiting.idempotency_key == event.idempotency_key)
     }
 
     fn take(&mut self, tenant: &TenantId, take: impl FnOnce(&mut VecDeque<Entry>) -> Option<Entry>) {
