@@ -17,7 +17,11 @@ impl EventLog {
         match pushed {
             Some(Pushed::Durably) => Ok(pending(&event, false)),
             Some(Pushed::KeyWaits(first)) => answer_of_the_first(&first, &event),
-            Some(Pushed::Refused) | None => Err(cause),
+            Some(Pushed::Full) => {
+                let cause = cause.of_the_store();
+                Err(AppendError::SpoolFull { cause })
+            }
+            Some(Pushed::NotWritten) | None => Err(cause),
         }
     }
 

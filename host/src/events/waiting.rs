@@ -24,23 +24,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The most events that are appended together while a tenant's entries are drained. Each commit waits for a sync, and whoever appends to
 /// that tenant waits for all of them: one by one, an outage of seconds would take minutes to make up for.
 const DRAINED_TOGETHER: usize = 256;
+/// And the most bytes of them: each attempt copies them, also while the store is away.
+const DRAINED_TOGETHER_BYTES: u64 = 1024 * 1024;
 
 /// Why events could not be appended, and what became of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{cause} ({})", fate(*.kept))]
+#[error("{cause} ({kept})")]
 pub struct EmitFailure {
     /// Why.
     pub cause: AppendError,
     /// How they are kept until the store is back.
     pub kept: Kept,
-}
-
-const fn fate(kept: Kept) -> &'static str {
-    match kept {
-        Kept::Durably => "it waits in the spool",
-        Kept::InMemory => "it waits in memory alone, because the spool cannot be written either",
-        Kept::Lost => "it is LOST: as much waits already as may",
-    }
 }
 
 /// What one round of draining did.
@@ -255,12 +249,12 @@ impl EventLog {
         let (mut appended, mut one_by_one) = (0, 0_usize);
         loop {
             let events_max = if one_by_one == 0 { DRAINED_TOGETHER } else { 1 };
-            let entries = self.spool.first_ones(tenant, events_max);
+            let entries = self.spool.first_ones(tenant, events_max, DRAINED_TOGETHER_BYTES);
             let Some(first) = entries.first() else {
                 self.failures.forget(tenant);
                 return (appended, Ok(()));
             };
-            let events = entries.iter().flat_map(|entry| entry.events.clone());
+            let events = entries.iter().flat_map(|entry| entry.events.to_vec());
             match self.try_commit(events.collect()).await {
                 Ok(_) => {
                     self.failures.store_answered();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    events::{AppendError, Receipt},
+    events::{AppendError, Kept, Receipt},
     store::CommitError,
 };
 
@@ -148,6 +148,36 @@ async fn of_requests_with_one_key_for_other_things_at_once_one_is_acknowledged_a
         .map(|event| event.event_id)
         .collect();
     assert_eq!(there, ids);
+}
+
+#[tokio::test]
+async fn so_many_bytes_wait_and_a_quarter_of_them_is_for_the_hosts_own_account() {
+    let mut rig = patient();
+    rig.store.go_away();
+    let (total, mib) = (64, 1024 * 1024);
+    let bytes = |rig: &Rig| std::fs::metadata(rig.spool()).map_or(0, |file| file.len());
+    let large = "x".repeat(60_000);
+    let entry = |rig: &Rig| (0..16).map(|_| rig.own("acme", &large)).collect::<Vec<_>>();
+    while bytes(&rig) < (total / 4 * 3) * mib {
+        assert_eq!(rig.log.emit(entry(&rig)).await.unwrap_err().kept, Kept::Durably);
+    }
+    let refused = rig.log.append(deployed("x")).await.unwrap_err();
+    assert!(
+        refused.is_unavailable() && refused.to_string().contains("48 MiB"),
+        "{refused}"
+    );
+
+    let lost = loop {
+        let failure = rig.log.emit(entry(&rig)).await.unwrap_err();
+        assert!(bytes(&rig) <= total * mib, "{} bytes wait", bytes(&rig));
+        if failure.kept == Kept::Lost {
+            break failure;
+        }
+    };
+    assert!(lost.to_string().contains("64 MiB"), "{lost}");
+    assert!(bytes(&rig) > (total - 1) * mib);
+    rig.restart();
+    assert_eq!(rig.log.emit(entry(&rig)).await.unwrap_err().kept, Kept::Lost);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::{
     engine::payload::normalise,
 };
 
-fn event(what: &str) -> NewEvent {
+pub(in crate::events::spool) fn event(what: &str) -> NewEvent {
     NewEvent {
         tenant: "acme".parse().unwrap(),
         event_id: EventId::new(),
@@ -20,22 +20,22 @@ fn event(what: &str) -> NewEvent {
     }
 }
 
-fn entries(of: &[&str]) -> Vec<Vec<NewEvent>> {
-    of.iter().map(|what| vec![event(what)]).collect()
+fn entries(of: &[&str]) -> Vec<Arc<[NewEvent]>> {
+    of.iter().map(|what| [event(what)].into()).collect()
 }
 
 fn append(file: &mut SpoolFile, what: &[&str]) -> io::Result<()> {
-    file.append(entries(what).iter().map(Vec::as_slice))
+    file.append(&entries(what))
 }
 
 fn write_anew(file: &mut SpoolFile, what: &[&str]) -> io::Result<()> {
-    file.write_anew(entries(what).iter().map(Vec::as_slice))
+    file.write_anew(&entries(what))
 }
 
 /// What the next host finds in it.
 fn found(path: &Path) -> Vec<String> {
     let lines = SpoolFile::at(path.to_owned()).read().unwrap();
-    let payloads = lines.iter().map(|(_, events)| events[0].payload.as_str());
+    let payloads = lines.iter().map(|line| line.events[0].payload.as_str());
     payloads
         .map(|payload| payload[9..payload.len() - 2].to_owned())
         .collect()
@@ -125,6 +125,6 @@ fn a_full_disk_takes_what_waits_in_the_room_that_was_reserved_for_it() {
         .unwrap_err();
     assert!(is_full(&error), "there is none twice");
 
-    file.write_anew([].into_iter()).unwrap();
+    file.write_anew(&[]).unwrap();
     assert!(reserve.exists(), "it is taken again once nothing waits");
 }
