@@ -4,6 +4,7 @@
 
 mod append;
 mod elsewhere;
+mod failures;
 mod log;
 mod patient;
 mod read;

@@ -77,9 +77,10 @@ pub fn append_error(error: AppendError) -> PortError {
         AppendError::NotAllowed(_) => PortError::Denied(message),
         AppendError::Payload(_) | AppendError::IdempotencyKey { .. } => PortError::Invalid(message),
         AppendError::Commit(error) => commit_error(error),
-        AppendError::Waiting { .. } | AppendError::TimedOut { .. } | AppendError::Sealed { .. } => {
-            PortError::Unavailable(message)
-        }
+        AppendError::Waiting { .. }
+        | AppendError::SpoolFull { .. }
+        | AppendError::TimedOut { .. }
+        | AppendError::Sealed { .. } => PortError::Unavailable(message),
     }
 }
 

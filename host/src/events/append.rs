@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Writer;
+use super::{Writer, spool::Room};
 use crate::{
     domain::{EventId, EventType, Hash, Payload, TenantId},
     engine::{
@@ -153,6 +153,15 @@ pub enum AppendError {
         /// Why they still wait.
         cause: String,
     },
+    /// The event might have waited for the store, and what waits leaves no room for it.
+    #[error(
+        "the store is away ({cause}), and what callers may fill of the spool is full ({}); try again when the store is back",
+        Room::OF_OTHERS
+    )]
+    SpoolFull {
+        /// Why the store is away.
+        cause: String,
+    },
     /// The end of the chain is not as it was written, and nothing is written behind what nobody can vouch for.
     #[error(
         "the chain of `{tenant}` is sealed: {cause}; `kora events verify --tenant {tenant}` names the first bad record"
@@ -179,6 +188,7 @@ impl AppendError {
     pub(super) fn of_the_store(&self) -> String {
         match self {
             Self::Commit(CommitError::Store(error)) => error.cause(),
+            Self::Waiting { cause, .. } => cause.clone(),
             other => other.to_string(),
         }
     }
@@ -188,6 +198,7 @@ impl AppendError {
         matches!(
             self,
             Self::Waiting { .. }
+                | Self::SpoolFull { .. }
                 | Self::TimedOut { .. }
                 | Self::Commit(CommitError::Store(
                     StoreError::Closed | StoreError::Unavailable(_)

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{
     AppendError, AppendPayload, AppendRequest, Receipt, SpoolError, Subscription, Writer, append::check_key,
-    seals::Seals, spool::Spool, subscribers::Subscribers,
+    failures::Failures, seals::Seals, spool::Spool, subscribers::Subscribers,
 };
 use crate::{
     domain::{Clock, EventId, EventType, Generation, NewEvent, Payload, PluginName, TenantId},
@@ -55,8 +55,7 @@ pub struct EventLog {
     /// One drains at a time, or two would append the same entry.
     pub(super) draining: tokio::sync::Mutex<()>,
     pub(super) something_waits: Notify,
-    /// Counts the attempts to drain that found the store away.
-    pub(super) store_failures: AtomicU64,
+    pub(super) failures: Failures,
     pub(super) subscribers: Subscribers,
     pub(super) seals: Seals,
 }
@@ -83,7 +82,7 @@ impl EventLog {
             spool: Arc::new(Spool::open(spool_path)?),
             draining: tokio::sync::Mutex::new(()),
             something_waits: Notify::new(),
-            store_failures: AtomicU64::new(0),
+            failures: Failures::default(),
             subscribers: Subscribers::new(),
             seals: Seals::default(),
         })

@@ -1,6 +1,6 @@
 //! Appends of anybody's that wait for a store that lets them: answered as pending once they are durable in the spool.
 
-use super::{AppendError, EventLog, Receipt};
+use super::{AppendError, EventLog, Receipt, spool::Pushed};
 use crate::{domain::NewEvent, store::CommitError};
 
 impl EventLog {
@@ -11,26 +11,17 @@ impl EventLog {
             Err(cause) if cause.is_unavailable() => cause,
             Err(refusal) => return Err(refusal),
         };
-        if let Some(first) = self.waiting_with_its_key(&event) {
-            return if (&first.event_type, &first.payload) == (&event.event_type, &event.payload) {
-                Ok(pending(&first, true))
-            } else {
-                let event_id = first.event_id;
-                Err(CommitError::IdempotencyConflict { event_id }.into())
-            };
-        }
-        let receipt = pending(&event, false);
-        let kept = self
-            .off_the_runtime(move |spool| {
-                let tenant = event.tenant.clone();
-                spool.push_durably(&tenant, vec![event])
-            })
-            .await;
+        let mine = event.clone();
+        let pushed = self.off_the_runtime(move |spool| spool.push_durably(mine)).await;
         self.something_waits.notify_one();
-        if kept == Some(true) {
-            Ok(receipt)
-        } else {
-            Err(cause)
+        match pushed {
+            Some(Pushed::Durably) => Ok(pending(&event, false)),
+            Some(Pushed::KeyWaits(first)) => answer_of_the_first(&first, &event),
+            Some(Pushed::Full) => {
+                let cause = cause.of_the_store();
+                Err(AppendError::SpoolFull { cause })
+            }
+            Some(Pushed::NotWritten) | None => Err(cause),
         }
     }
 
@@ -39,11 +30,15 @@ impl EventLog {
         let mut receipts = self.try_commit(vec![event.clone()]).await?;
         Ok(receipts.remove(0))
     }
+}
 
-    fn waiting_with_its_key(&self, event: &NewEvent) -> Option<NewEvent> {
-        event.idempotency_key.as_ref()?;
-        let mut waiting = self.spool.events_of(&event.tenant).into_iter();
-        waiting.find(|waiting| waiting.idempotency_key == event.idempotency_key)
+/// Of two requests with one key: the first one's, unless they are not the same.
+fn answer_of_the_first(first: &NewEvent, event: &NewEvent) -> Result<Receipt, AppendError> {
+    if (&first.event_type, &first.payload) == (&event.event_type, &event.payload) {
+        Ok(pending(first, true))
+    } else {
+        let event_id = first.event_id;
+        Err(CommitError::IdempotencyConflict { event_id }.into())
     }
 }
 

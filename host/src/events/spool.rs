@@ -8,25 +8,52 @@
 
 mod file;
 mod line;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use file::SpoolFile;
 
 use crate::domain::{NewEvent, TenantId};
 
-/// The most entries that wait, in the file and in memory: some ten megabytes, and hours of a restless host.
-const ENTRIES_MAX: usize = 65_536;
+const MIB: u64 = 1024 * 1024;
+
+/// How much may wait, in the file and in memory.
+#[derive(Debug)]
+pub(super) struct Room {
+    entries: usize,
+    /// Of their lines in the file; in memory they take about as much.
+    bytes: u64,
+}
+
+impl Room {
+    /// Hours of a restless host, and a file that is read and written within moments. Entries alone would be no bound: one event may have 64 KiB.
+    const ALL: Self = Self {
+        entries: 65_536,
+        bytes: 64 * MIB,
+    };
+    /// How full others than the host may make it: the rest of the room is for its own account.
+    pub(super) const OF_OTHERS: Self = Self {
+        entries: Self::ALL.entries / 4 * 3,
+        bytes: Self::ALL.bytes / 4 * 3,
+    };
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} entries or {} MiB", self.entries, self.bytes / MIB)
+    }
+}
+
 /// The most entries that wait in memory alone, while even the file cannot be written. They are lost if the host ends, so
 /// there is no use in gathering many.
 const IN_MEMORY_ALONE_MAX: usize = 1024;
-
-/// The most entries of others than the host that wait: the rest of the room is for its own account.
-const OTHERS_MAX: usize = ENTRIES_MAX / 4 * 3;
 
 /// How well what could not be appended is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +64,35 @@ pub enum Kept {
     InMemory,
     /// Not at all: the limit is reached.
     Lost,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Durably => f.write_str("it waits in the spool"),
+            Self::InMemory => {
+                f.write_str("it waits in memory alone, because the spool cannot be written either")
+            }
+            Self::Lost => write!(
+                f,
+                "it is LOST: as much waits already as may, {}, or {IN_MEMORY_ALONE_MAX} entries while the spool cannot be written",
+                Room::ALL
+            ),
+        }
+    }
+}
+
+/// What became of an event that may wait durably or not at all.
+#[derive(Debug)]
+pub(super) enum Pushed {
+    /// It waits.
+    Durably,
+    /// Nothing: this one with the same key waits, durably.
+    KeyWaits(Box<NewEvent>),
+    /// Nothing: there is no room for it.
+    Full,
+    /// Nothing: the file cannot be written.
+    NotWritten,
 }
 
 /// Why the spool cannot be used. It holds events that happened, so the host must not go on without it.
@@ -57,7 +113,10 @@ pub struct SpoolError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) number: u64,
-    pub(super) events: Vec<NewEvent>,
+    /// Shared with whoever writes or appends them: together they may be large.
+    pub(super) events: Arc<[NewEvent]>,
+    /// Of its line.
+    bytes: u64,
     durable: bool,
 }
 
@@ -65,6 +124,8 @@ pub(super) struct Entry {
 struct Queue {
     by_tenant: BTreeMap<TenantId, VecDeque<Entry>>,
     entries: usize,
+    /// Of all their lines.
+    bytes: u64,
     next_number: u64,
     /// Entries left since the file was last written anew.
     stale: bool,
@@ -80,10 +141,11 @@ pub(super) struct Spool {
 impl Spool {
     pub(super) fn open(path: PathBuf) -> Result<Self, SpoolError> {
         let mut file = SpoolFile::at(path.clone());
-        let groups = file.read().map_err(|cause| SpoolError { path, cause })?;
+        let lines = file.read().map_err(|cause| SpoolError { path, cause })?;
         let mut queue = Queue::default();
-        for (tenant, events) in groups {
-            queue.add(&tenant, events, true);
+        // However many there are: they were promised.
+        for line in lines {
+            queue.add(&line.tenant, line.events, line.bytes, true);
         }
         Ok(Self {
             file: Mutex::new(file),
@@ -93,28 +155,38 @@ impl Spool {
 
     /// Adds events of one tenant that belong together.
     pub(super) fn push(&self, tenant: &TenantId, events: Vec<NewEvent>) -> Kept {
+        let bytes = line::bytes(&events);
         let mut file = self.file();
         let number = {
             let mut queue = self.queue();
-            if queue.entries >= ENTRIES_MAX {
+            if !queue.fits(bytes, &Room::ALL) {
                 return Kept::Lost;
             }
-            queue.add(tenant, events, false)
+            queue.add(tenant, events.into(), bytes, false)
         };
         self.write_down(&mut file, tenant, number, IN_MEMORY_ALONE_MAX)
     }
 
-    /// Adds events of one tenant, or nothing if they would not outlive the host. Answers whether they are there.
-    pub(super) fn push_durably(&self, tenant: &TenantId, events: Vec<NewEvent>) -> bool {
+    /// Adds an event, or nothing if it would not outlive the host or its key waits already. To look for the key and to add the event is one step:
+    /// of two requests with one key the second finds the first, durable.
+    pub(super) fn push_durably(&self, event: NewEvent) -> Pushed {
+        let bytes = line::bytes(std::slice::from_ref(&event));
         let mut file = self.file();
+        let tenant = event.tenant.clone();
         let number = {
             let mut queue = self.queue();
-            if queue.entries >= OTHERS_MAX {
-                return false;
+            if let Some(first) = queue.with_its_key(&event) {
+                return Pushed::KeyWaits(Box::new(first.clone()));
             }
-            queue.add(tenant, events, false)
+            if !queue.fits(bytes, &Room::OF_OTHERS) {
+                return Pushed::Full;
+            }
+            queue.add(&tenant, [event].into(), bytes, false)
         };
-        self.write_down(&mut file, tenant, number, 0) == Kept::Durably
+        match self.write_down(&mut file, &tenant, number, 0) {
+            Kept::Durably => Pushed::Durably,
+            Kept::InMemory | Kept::Lost => Pushed::NotWritten,
+        }
     }
 
     fn write_down(
@@ -125,7 +197,7 @@ impl Spool {
         in_memory_alone_max: usize,
     ) -> Kept {
         let groups = self.queue().not_durable();
-        let written = file.append(groups.iter().map(Vec::as_slice));
+        let written = file.append(&groups);
         let mut queue = self.queue();
         let Err(error) = written else {
             queue.all_are_durable(number);
@@ -173,19 +245,20 @@ impl Spool {
     pub(super) fn events_of(&self, tenant: &TenantId) -> Vec<NewEvent> {
         let queue = self.queue();
         let entries = queue.by_tenant.get(tenant).into_iter().flatten();
-        entries.flat_map(|entry| entry.events.clone()).collect()
+        entries.flat_map(|entry| entry.events.to_vec()).collect()
     }
 
-    /// The oldest entries of a tenant, in order: as many as have so many events together, and at least one if there is one.
-    pub(super) fn first_ones(&self, tenant: &TenantId, events_max: usize) -> Vec<Entry> {
+    /// The oldest entries of a tenant, in order: as many as have so many events and bytes together, and at least one if there is one.
+    pub(super) fn first_ones(&self, tenant: &TenantId, events_max: usize, bytes_max: u64) -> Vec<Entry> {
         let queue = self.queue();
         let entries = queue.by_tenant.get(tenant).into_iter().flatten();
-        let mut events = 0;
+        let (mut events, mut bytes) = (0, 0);
         entries
             .enumerate()
             .take_while(|(index, entry)| {
                 events += entry.events.len();
-                *index == 0 || events <= events_max
+                bytes += entry.bytes;
+                *index == 0 || events <= events_max && bytes <= bytes_max
             })
             .map(|(_, entry)| entry.clone())
             .collect()
@@ -208,7 +281,7 @@ impl Spool {
             }
             (queue.groups(|_| true), queue.next_number)
         };
-        match file.write_anew(groups.iter().map(Vec::as_slice)) {
+        match file.write_anew(&groups) {
             Ok(()) => {
                 let mut queue = self.queue();
                 queue.all_are_durable(last);
@@ -229,27 +302,41 @@ impl Spool {
 }
 
 impl Queue {
-    fn add(&mut self, tenant: &TenantId, events: Vec<NewEvent>, durable: bool) -> u64 {
+    fn fits(&self, bytes: u64, room: &Room) -> bool {
+        self.entries < room.entries && self.bytes + bytes <= room.bytes
+    }
+
+    fn add(&mut self, tenant: &TenantId, events: Arc<[NewEvent]>, bytes: u64, durable: bool) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         self.entries += 1;
+        self.bytes += bytes;
         self.by_tenant
             .entry(tenant.clone())
             .or_default()
             .push_back(Entry {
                 number,
                 events,
+                bytes,
                 durable,
             });
         number
+    }
+
+    fn with_its_key(&self, event: &NewEvent) -> Option<&NewEvent> {
+        event.idempotency_key.as_ref()?;
+        let entries = self.by_tenant.get(&event.tenant).into_iter().flatten();
+        let mut waiting = entries.flat_map(|entry| entry.events.iter());
+        waiting.find(|waiting| waiting.idempotency_key == event.idempotency_key)
     }
 
     fn take(&mut self, tenant: &TenantId, take: impl FnOnce(&mut VecDeque<Entry>) -> Option<Entry>) {
         let Some(entries) = self.by_tenant.get_mut(tenant) else {
             return;
         };
-        if take(entries).is_some() {
+        if let Some(taken) = take(entries) {
             self.entries -= 1;
+            self.bytes -= taken.bytes;
             self.stale = true;
         }
         if entries.is_empty() {
@@ -268,12 +355,12 @@ impl Queue {
         }
     }
 
-    fn not_durable(&self) -> Vec<Vec<NewEvent>> {
+    fn not_durable(&self) -> Vec<Arc<[NewEvent]>> {
         self.groups(|entry| !entry.durable)
     }
 
     /// In the order in which they came, over all tenants.
-    fn groups(&self, which: impl Fn(&Entry) -> bool) -> Vec<Vec<NewEvent>> {
+    fn groups(&self, which: impl Fn(&Entry) -> bool) -> Vec<Arc<[NewEvent]>> {
         let mut entries: Vec<_> = self
             .by_tenant
             .values()
@@ -281,6 +368,9 @@ impl Queue {
             .filter(|entry| which(entry))
             .collect();
         entries.sort_unstable_by_key(|entry| entry.number);
-        entries.into_iter().map(|entry| entry.events.clone()).collect()
+        entries
+            .into_iter()
+            .map(|entry| Arc::clone(&entry.events))
+            .collect()
     }
 }

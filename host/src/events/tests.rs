@@ -1,6 +1,7 @@
 //! What the event log promises, over a store that can be told to fail.
 
 mod appending;
+mod draining;
 mod hearing;
 mod patience;
 mod reading;

@@ -3,18 +3,14 @@
 //! The host's own account waits: what has happened in it cannot be taken back because the store is away. Everybody else is told at
 //! once that an append failed, unless the store lets them wait too ([`patient`](super::patient)).
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{AppendError, EventLog, Kept, Receipt, spool::Spool};
+use super::{AppendError, EventLog, Kept, Receipt, failures::Reach, spool::Spool};
 use crate::{
     domain::{NewEvent, TenantId},
-    store::{Batch, CommitError},
+    store::{Batch, CommitError, StoreError},
 };
 
 /// How long the store may take over something that can wait: longer than any sync, shorter than an operator's patience. It may
@@ -28,23 +24,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The most events that are appended together while a tenant's entries are drained. Each commit waits for a sync, and whoever appends to
 /// that tenant waits for all of them: one by one, an outage of seconds would take minutes to make up for.
 const DRAINED_TOGETHER: usize = 256;
+/// And the most bytes of them: each attempt copies them, also while the store is away.
+const DRAINED_TOGETHER_BYTES: u64 = 1024 * 1024;
 
 /// Why events could not be appended, and what became of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{cause} ({})", fate(*.kept))]
+#[error("{cause} ({kept})")]
 pub struct EmitFailure {
     /// Why.
     pub cause: AppendError,
     /// How they are kept until the store is back.
     pub kept: Kept,
-}
-
-const fn fate(kept: Kept) -> &'static str {
-    match kept {
-        Kept::Durably => "it waits in the spool",
-        Kept::InMemory => "it waits in memory alone, because the spool cannot be written either",
-        Kept::Lost => "it is LOST: as much waits already as may",
-    }
 }
 
 /// What one round of draining did.
@@ -60,8 +50,21 @@ pub struct Drained {
 enum Stuck {
     /// Nothing of anybody can be appended.
     StoreAway(AppendError),
-    /// The tenant's first entry is refused.
-    Refused(AppendError),
+    /// The tenant's first entry cannot be appended. That says nothing of what waits of others.
+    OfTenant(AppendError),
+}
+
+/// What cannot be appended now is the tenant's own affair if the store answered, and said what is wrong with it. A damaged chain is: it waits
+/// to be repaired, nothing of it is set aside.
+const fn reach(cause: &AppendError) -> Reach {
+    match cause {
+        AppendError::TimedOut { .. } => Reach::Unanswered,
+        AppendError::Sealed { .. } | AppendError::Commit(CommitError::Store(StoreError::Damaged(_))) => {
+            Reach::Tenant
+        }
+        AppendError::Commit(refusal) if !matches!(refusal, CommitError::Store(_)) => Reach::Tenant,
+        _ => Reach::Everybody,
+    }
 }
 
 /// Whether an entry must not hold up those behind it: a key that was used for something else while it waited stays used. The host's own
@@ -135,19 +138,21 @@ impl EventLog {
         Ok(appended.into_iter().map(Receipt::from).collect())
     }
 
-    /// Appends what waits, each tenant in order. Stops where the store is away; a tenant whose events are refused holds up nobody
-    /// else. Dropped half-way, the rest waits on.
+    /// Appends what waits, each tenant in order. Stops where the store is away, or did not answer for two tenants in a row; a tenant whose events
+    /// are refused holds up nobody else, and comes last in the next round. Dropped half-way, the rest waits on.
     pub async fn drain(&self) -> Drained {
         let _alone = self.draining.lock().await;
         let mut appended = 0;
-        for tenant in self.spool.tenants() {
+        let mut tenants = self.spool.tenants();
+        tenants.sort_by_cached_key(|tenant| self.failures.has(tenant));
+        for tenant in tenants {
             let (count, stuck) = self.drain_one(&tenant).await;
             appended += count;
             match stuck {
                 // Told when it was sealed.
-                Ok(()) | Err(Stuck::Refused(AppendError::Sealed { .. })) => {}
-                Err(Stuck::Refused(cause)) => {
-                    tracing::error!(%tenant, "[kora.chain.emit.failed] what waits for the store is refused: {cause}");
+                Ok(()) | Err(Stuck::OfTenant(AppendError::Sealed { .. })) => {}
+                Err(Stuck::OfTenant(cause)) => {
+                    tracing::error!(%tenant, "[kora.chain.emit.failed] what waits for the store cannot be appended: {cause}");
                 }
                 Err(Stuck::StoreAway(cause)) => {
                     tracing::warn!("[kora.chain.emit.failed] the store is still away: {cause}");
@@ -202,16 +207,17 @@ impl EventLog {
             if self.spool.waiting(tenant) == 0 {
                 continue;
             }
-            let failures_before = self.store_failures.load(Ordering::Acquire);
+            let failures_before = self.failures.count();
             let _alone = self.draining.lock().await;
-            let failed_meanwhile = self.store_failures.load(Ordering::Acquire) != failures_before;
-            if failed_meanwhile && self.spool.waiting(tenant) > 0 {
+            if let Some(cause) = self.failures.since(failures_before, tenant)
+                && self.spool.waiting(tenant) > 0
+            {
                 // A crowd that waited for one failed attempt does not make one attempt each.
-                return Err(self.still_waiting(tenant, "the store is away".to_owned()));
+                return Err(self.still_waiting(tenant, cause));
             }
             let (_, stuck) = self.drain_one(tenant).await;
             self.tidy().await;
-            if let Err(Stuck::StoreAway(cause) | Stuck::Refused(cause)) = stuck {
+            if let Err(Stuck::StoreAway(cause) | Stuck::OfTenant(cause)) = stuck {
                 return Err(self.still_waiting(tenant, cause.of_the_store()));
             }
         }
@@ -224,7 +230,7 @@ impl EventLog {
             return;
         }
         let _alone = self.draining.lock().await;
-        if let (_, Err(Stuck::StoreAway(cause) | Stuck::Refused(cause))) = self.drain_one(tenant).await {
+        if let (_, Err(Stuck::StoreAway(cause) | Stuck::OfTenant(cause))) = self.drain_one(tenant).await {
             tracing::warn!(%tenant, "[kora.chain.emit.failed] what waits for the store waits on: {cause}");
         }
         self.tidy().await;
@@ -243,13 +249,15 @@ impl EventLog {
         let (mut appended, mut one_by_one) = (0, 0_usize);
         loop {
             let events_max = if one_by_one == 0 { DRAINED_TOGETHER } else { 1 };
-            let entries = self.spool.first_ones(tenant, events_max);
+            let entries = self.spool.first_ones(tenant, events_max, DRAINED_TOGETHER_BYTES);
             let Some(first) = entries.first() else {
+                self.failures.forget(tenant);
                 return (appended, Ok(()));
             };
-            let events = entries.iter().flat_map(|entry| entry.events.clone());
+            let events = entries.iter().flat_map(|entry| entry.events.to_vec());
             match self.try_commit(events.collect()).await {
                 Ok(_) => {
+                    self.failures.store_answered();
                     for entry in &entries {
                         self.spool.appended(tenant, entry.number);
                     }
@@ -267,26 +275,22 @@ impl EventLog {
                         .off_the_runtime(move |spool| spool.set_aside(&set_aside))
                         .await;
                     if done != Some(true) {
-                        return (appended, Err(self.stuck(cause)));
+                        return (appended, Err(self.stuck(tenant, cause)));
                     }
                     self.spool.appended(tenant, first.number);
                 }
-                Err(cause) => return (appended, Err(self.stuck(cause))),
+                Err(cause) => return (appended, Err(self.stuck(tenant, cause))),
             }
             one_by_one = one_by_one.saturating_sub(entries.len());
         }
     }
 
-    fn stuck(&self, cause: AppendError) -> Stuck {
-        match &cause {
-            AppendError::Sealed { .. } => Stuck::Refused(cause),
-            AppendError::Commit(refusal) if !matches!(refusal, CommitError::Store(_)) => {
-                Stuck::Refused(cause)
-            }
-            _ => {
-                self.store_failures.fetch_add(1, Ordering::Release);
-                Stuck::StoreAway(cause)
-            }
+    fn stuck(&self, tenant: &TenantId, cause: AppendError) -> Stuck {
+        let is_everybodys = self.failures.note(tenant, reach(&cause), cause.of_the_store());
+        if is_everybodys {
+            Stuck::StoreAway(cause)
+        } else {
+            Stuck::OfTenant(cause)
         }
     }
 

@@ -53,6 +53,7 @@ pub(crate) struct Contents {
 #[derive(Default)]
 struct Temper {
     mood: Mood,
+    moods_for: HashMap<TenantId, Mood>,
     next_commit: NextCommit,
     lets_appends_wait: bool,
     is_closed: bool,
@@ -86,6 +87,11 @@ impl MemoryStore {
 
     pub(crate) fn set_mood(&self, mood: Mood) {
         self.temper().mood = mood;
+    }
+
+    /// How commits to the chain of this tenant go from now on, where the store itself works.
+    pub(crate) fn set_mood_for(&self, tenant: &TenantId, mood: Mood) {
+        self.temper().moods_for.insert(tenant.clone(), mood);
     }
 
     pub(crate) fn go_away(&self) {
@@ -150,6 +156,19 @@ impl MemoryStore {
 
     fn temper(&self) -> MutexGuard<'_, Temper> {
         self.temper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mood_for(&self, batch: &Batch) -> Mood {
+        let temper = self.temper();
+        let mut of_tenants = batch
+            .events
+            .iter()
+            .filter_map(|event| temper.moods_for.get(&event.tenant));
+        match &temper.mood {
+            // The next commit may be told to fail otherwise.
+            Mood::Works | Mood::Fails(_) => of_tenants.next().cloned().unwrap_or_default(),
+            Mood::Hangs => Mood::Hangs,
+        }
     }
 
     fn readable(&self) -> Result<MutexGuard<'_, Contents>, StoreError> {
@@ -409,8 +428,10 @@ impl Store for MemoryStore {
     async fn commit(&self, batch: Batch) -> Result<Vec<Appended>, CommitError> {
         // A real commit takes a while: others get their turn meanwhile.
         tokio::task::yield_now().await;
-        if self.temper().mood == Mood::Hangs {
-            std::future::pending::<()>().await;
+        match self.mood_for(&batch) {
+            Mood::Hangs => std::future::pending::<()>().await,
+            Mood::Fails(error) => return Err(error.into()),
+            Mood::Works => {}
         }
         let next = std::mem::take(&mut self.temper().next_commit);
         if next == NextCommit::Fails {

@@ -6,9 +6,10 @@
 
 use std::{
     fs::{File, OpenOptions, Permissions},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::line;
@@ -29,40 +30,68 @@ pub(super) struct SpoolFile {
     path: PathBuf,
     /// The bytes that hold whole lines. What lies behind them is left of a write that failed.
     sound_bytes: u64,
+    /// Whether the directory was synced since the file was made or renamed: before that a power cut may take it away.
+    name_is_synced: bool,
+    /// [`sync_directory_of`], but where a test lets it fail.
+    sync_directory: fn(&Path) -> io::Result<()>,
+}
+
+/// An entry as it was found.
+pub(super) struct Line {
+    pub(super) tenant: TenantId,
+    pub(super) events: Arc<[NewEvent]>,
+    /// With its newline.
+    pub(super) bytes: u64,
 }
 
 impl SpoolFile {
     pub(super) fn at(path: PathBuf) -> Self {
-        Self { path, sound_bytes: 0 }
+        Self {
+            path,
+            sound_bytes: 0,
+            name_is_synced: false,
+            sync_directory: sync_directory_of,
+        }
     }
 
     /// Every entry, in order. Nothing if there is no file.
-    pub(super) fn read(&mut self) -> io::Result<Vec<(TenantId, Vec<NewEvent>)>> {
+    pub(super) fn read(&mut self) -> io::Result<Vec<Line>> {
         self.reserve();
-        let bytes = match std::fs::read(&self.path) {
+        let mut file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read?,
+            opened => BufReader::new(opened?),
         };
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let (mut groups, mut spoilt) = (Vec::new(), Vec::new());
-        for text in lines {
-            match line::read(text) {
-                Some(group) => groups.push(group),
-                None => spoilt.push(text),
+        let (mut lines, mut spoilt) = (Vec::new(), Vec::new());
+        let (mut text, mut ends_whole) = (Vec::new(), true);
+        loop {
+            text.clear();
+            let bytes = file.read_until(b'\n', &mut text)? as u64;
+            if bytes == 0 {
+                break;
+            }
+            self.sound_bytes += bytes;
+            ends_whole = text.pop_if(|last| *last == b'\n').is_some();
+            match line::read(&text) {
+                Some((tenant, events)) => lines.push(Line {
+                    tenant,
+                    events: events.into(),
+                    bytes,
+                }),
+                None if text.is_empty() => {}
+                None => spoilt.push(text.clone()),
             }
         }
-        self.sound_bytes = bytes.len() as u64;
         if !spoilt.is_empty() {
             self.set_aside(&spoilt)?;
         }
-        let ends_whole = bytes.is_empty() || bytes.ends_with(b"\n");
         if !spoilt.is_empty() || !ends_whole {
-            self.write_anew(groups.iter().map(|(_, events)| events.as_slice()))?;
+            let groups: Vec<_> = lines.iter().map(|line| Arc::clone(&line.events)).collect();
+            self.write_anew(&groups)?;
         }
-        Ok(groups)
+        Ok(lines)
     }
 
-    fn set_aside(&self, spoilt: &[&[u8]]) -> io::Result<()> {
+    fn set_aside(&self, spoilt: &[Vec<u8>]) -> io::Result<()> {
         let aside = self.path.with_extension(UNREADABLE);
         tracing::error!(
             lines = spoilt.len(),
@@ -72,7 +101,7 @@ impl SpoolFile {
         );
         let lines: Vec<u8> = spoilt
             .iter()
-            .flat_map(|text| [text, &b"\n"[..]])
+            .flat_map(|text| [text.as_slice(), &b"\n"[..]])
             .flatten()
             .copied()
             .collect();
@@ -88,9 +117,8 @@ impl SpoolFile {
     }
 
     /// Adds entries behind the others and syncs, in the room that was reserved if the disk is full. On an error none of them is there.
-    pub(super) fn append<'a>(&mut self, groups: impl Iterator<Item = &'a [NewEvent]>) -> io::Result<()> {
-        let text: String = groups.map(line::written).collect();
-        self.with_reserve(|file| file.append_text(&text))
+    pub(super) fn append(&mut self, groups: &[Arc<[NewEvent]>]) -> io::Result<()> {
+        self.with_reserve(|file| file.append_lines(groups))
     }
 
     /// Does it again in the room that was reserved, if the disk is full.
@@ -101,8 +129,8 @@ impl SpoolFile {
         }
     }
 
-    fn append_text(&mut self, text: &str) -> io::Result<()> {
-        let is_new = !self.path.exists();
+    fn append_lines(&mut self, groups: &[Arc<[NewEvent]>]) -> io::Result<()> {
+        self.name_is_synced &= self.path.exists();
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -110,33 +138,53 @@ impl SpoolFile {
             .mode(OWNER_ONLY)
             .open(&self.path)?;
         file.set_permissions(Permissions::from_mode(OWNER_ONLY))?;
+        // What somebody cut off or took away is not filled up with zeros.
+        self.sound_bytes = self.sound_bytes.min(file.metadata()?.len());
         file.set_len(self.sound_bytes)?;
         file.seek(SeekFrom::End(0))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        if is_new {
-            sync_directory_of(&self.path)?;
+        match self.write_durably(&file, groups) {
+            Ok(bytes) => self.sound_bytes += bytes,
+            Err(error) => {
+                // The next append would cut it off, too; but the next host would take it for an entry.
+                if let Err(error) = file.set_len(self.sound_bytes).and_then(|()| file.sync_all()) {
+                    tracing::warn!(
+                        "what could not be added to the spool may be found there by the next host: {error}"
+                    );
+                }
+                return Err(error);
+            }
         }
-        self.sound_bytes += text.len() as u64;
+        Ok(())
+    }
+
+    fn write_durably(&mut self, file: &File, groups: &[Arc<[NewEvent]>]) -> io::Result<u64> {
+        let bytes = write_lines(file, groups)?;
+        file.sync_all()?;
+        self.sync_name()?;
+        Ok(bytes)
+    }
+
+    fn sync_name(&mut self) -> io::Result<()> {
+        if !self.name_is_synced {
+            (self.sync_directory)(&self.path)?;
+            self.name_is_synced = true;
+        }
         Ok(())
     }
 
     /// Puts these entries in place of all there are, at once.
-    pub(super) fn write_anew<'a>(&mut self, groups: impl Iterator<Item = &'a [NewEvent]>) -> io::Result<()> {
-        let text: String = groups.map(line::written).collect();
+    pub(super) fn write_anew(&mut self, groups: &[Arc<[NewEvent]>]) -> io::Result<()> {
         let beside = self.path.with_extension("jsonl.new");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(OWNER_ONLY)
-            .open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        let bytes = write_beside(&beside, groups).inspect_err(|_| {
+            // Half of it would take room, on a disk that may have none.
+            drop(std::fs::remove_file(&beside));
+        })?;
         std::fs::rename(&beside, &self.path)?;
-        sync_directory_of(&self.path)?;
-        self.sound_bytes = text.len() as u64;
-        if text.is_empty() {
+        // The file is another one from here on, whether or not its name can be synced.
+        self.sound_bytes = bytes;
+        self.name_is_synced = false;
+        self.sync_name()?;
+        if groups.is_empty() {
             self.reserve();
         }
         Ok(())
@@ -193,44 +241,35 @@ fn add_to(path: &Path, lines: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+fn write_beside(path: &Path, groups: &[Arc<[NewEvent]>]) -> io::Result<u64> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(OWNER_ONLY)
+        .open(path)?;
+    let bytes = write_lines(&file, groups)?;
+    file.sync_all()?;
+    Ok(bytes)
+}
+
+/// Entry by entry: all of them in one text would take as much memory again. Answers their bytes.
+fn write_lines(file: &File, groups: &[Arc<[NewEvent]>]) -> io::Result<u64> {
+    let mut writer = BufWriter::new(file);
+    let mut bytes = 0;
+    for events in groups {
+        let line = line::written(events);
+        writer.write_all(line.as_bytes())?;
+        bytes += line.len() as u64;
+    }
+    writer.flush()?;
+    Ok(bytes)
+}
+
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     path.parent()
         .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn blocks(path: &Path) -> u64 {
-        use std::os::unix::fs::MetadataExt as _;
-        std::fs::metadata(path).map_or(0, |found| found.blocks())
-    }
-
-    #[test]
-    fn a_full_disk_takes_what_waits_in_the_room_that_was_reserved_for_it() {
-        let home = tempfile::tempdir().unwrap();
-        let mut file = SpoolFile::at(home.path().join("spool.jsonl"));
-        assert!(file.read().unwrap().is_empty());
-        let reserve = home.path().join("spool.jsonl.reserve");
-        assert!(
-            blocks(&reserve) * 512 >= RESERVE_BYTES,
-            "the room is taken, not only named"
-        );
-
-        // As a disk that has no room but that one.
-        let full = |_: &mut SpoolFile| match reserve.exists() {
-            true => Err(io::ErrorKind::StorageFull.into()),
-            false => Ok(()),
-        };
-        file.with_reserve(full).unwrap();
-        assert!(!reserve.exists());
-        let error = file
-            .with_reserve(|_| Err(io::ErrorKind::StorageFull.into()))
-            .unwrap_err();
-        assert!(is_full(&error), "there is none twice");
-
-        file.write_anew([].into_iter()).unwrap();
-        assert!(reserve.exists(), "it is taken again once nothing waits");
-    }
-}
+pub(super) mod tests;

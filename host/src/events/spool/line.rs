@@ -38,6 +38,11 @@ pub(super) fn written(events: &[NewEvent]) -> String {
     text
 }
 
+/// How long it is as it is written.
+pub(super) fn bytes(events: &[NewEvent]) -> u64 {
+    written(events).len() as u64
+}
+
 /// Nothing if it is not whole, not of this form, or not of one tenant.
 pub(super) fn read(line: &[u8]) -> Option<(TenantId, Vec<NewEvent>)> {
     let line: Line = serde_json::from_slice(line).ok()?;

@@ -1,7 +1,10 @@
 //! What anybody appends to a store that lets it wait.
 
 use super::*;
-use crate::{events::AppendError, store::CommitError};
+use crate::{
+    events::{AppendError, Kept, Receipt},
+    store::CommitError,
+};
 
 fn patient() -> Rig {
     let rig = Rig::new();
@@ -88,6 +91,93 @@ async fn a_key_that_waits_is_used() {
         AppendError::Commit(conflict)
     );
     assert_eq!(rig.log.waiting_entries(), 1);
+}
+
+/// What becomes of requests with one key that are made at once.
+async fn at_once(
+    rig: &Rig,
+    requests: impl IntoIterator<Item = AppendRequest>,
+) -> Vec<Result<Receipt, AppendError>> {
+    let mut running = tokio::task::JoinSet::new();
+    for request in requests {
+        let log = rig.log.clone();
+        running.spawn(async move { log.append(request).await });
+    }
+    running.join_all().await
+}
+
+#[tokio::test]
+async fn of_requests_with_one_key_at_once_one_waits_and_all_are_answered_with_its_id() {
+    let rig = patient();
+    rig.store.go_away();
+    let answers = at_once(&rig, (0..16).map(|_| keyed("x"))).await;
+    let receipts: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(rig.log.waiting_entries(), 1);
+    let first = rig.log.waiting(&id("acme"))[0].event_id;
+    assert!(
+        receipts
+            .iter()
+            .all(|receipt| receipt.pending && receipt.event_id == first)
+    );
+    assert_eq!(receipts.iter().filter(|receipt| !receipt.repeated).count(), 1);
+}
+
+#[tokio::test]
+async fn of_requests_with_one_key_for_other_things_at_once_one_is_acknowledged_and_appended() {
+    let rig = patient();
+    rig.store.go_away();
+    let answers = at_once(&rig, (0..16).map(|number| keyed(&number.to_string()))).await;
+    let (acknowledged, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    let ids: Vec<_> = acknowledged
+        .into_iter()
+        .map(|receipt| receipt.unwrap().event_id)
+        .collect();
+    assert_eq!(ids.len(), 1);
+    let conflict = AppendError::Commit(CommitError::IdempotencyConflict { event_id: ids[0] });
+    assert!(
+        refused
+            .iter()
+            .all(|refused| refused.as_ref().unwrap_err() == &conflict)
+    );
+    rig.store.come_back();
+    rig.log.drain().await;
+    let there: Vec<_> = rig
+        .store
+        .chain("acme")
+        .iter()
+        .map(|event| event.event_id)
+        .collect();
+    assert_eq!(there, ids);
+}
+
+#[tokio::test]
+async fn so_many_bytes_wait_and_a_quarter_of_them_is_for_the_hosts_own_account() {
+    let mut rig = patient();
+    rig.store.go_away();
+    let (total, mib) = (64, 1024 * 1024);
+    let bytes = |rig: &Rig| std::fs::metadata(rig.spool()).map_or(0, |file| file.len());
+    let large = "x".repeat(60_000);
+    let entry = |rig: &Rig| (0..16).map(|_| rig.own("acme", &large)).collect::<Vec<_>>();
+    while bytes(&rig) < (total / 4 * 3) * mib {
+        assert_eq!(rig.log.emit(entry(&rig)).await.unwrap_err().kept, Kept::Durably);
+    }
+    let refused = rig.log.append(deployed("x")).await.unwrap_err();
+    assert!(
+        refused.is_unavailable() && refused.to_string().contains("48 MiB"),
+        "{refused}"
+    );
+
+    let lost = loop {
+        let failure = rig.log.emit(entry(&rig)).await.unwrap_err();
+        assert!(bytes(&rig) <= total * mib, "{} bytes wait", bytes(&rig));
+        if failure.kept == Kept::Lost {
+            break failure;
+        }
+    };
+    assert!(lost.to_string().contains("64 MiB"), "{lost}");
+    assert!(bytes(&rig) > (total - 1) * mib);
+    rig.restart();
+    assert_eq!(rig.log.emit(entry(&rig)).await.unwrap_err().kept, Kept::Lost);
 }
 
 #[tokio::test]
